@@ -1,0 +1,151 @@
+#include "bridge/command_line.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <exception>
+#include <filesystem>
+#include <iostream>
+#include <string>
+
+#include "bridge/bridge.h"
+#include "bridge/exit_code.h"
+#include "bridge/log.h"
+#include "bridge/show.h"
+#include "bridge/worker.h"
+
+namespace flarebridge {
+namespace {
+
+int ExitCodeOf(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kBusy: return kExitTempFail;
+    case ErrorCode::kConfig: return kExitConfig;
+    case ErrorCode::kCorrupt: return kExitData;
+    default: return kExitCantCreate;
+  }
+}
+
+int Complain(const std::string& message, int exit_code) {
+  std::cerr << "flarebridge: " << message << '\n';
+  return exit_code;
+}
+
+// `serve` as typed, before it is checked.
+struct ServeArguments {
+  std::string state;
+  std::string endpoint;
+  bool own = false;
+  int parent = 0;
+  int finish_timeout = 60;
+  int session_timeout = 60;
+  uint64_t journal_mib = 1024;
+  size_t max_runs = 1000;
+};
+
+void AddServe(CLI::App& app, ServeArguments& to) {
+  CLI::App* serve = app.add_subcommand("serve", "Run the bridge: take events from training processes, write runs");
+  serve->add_option("--state", to.state, "Folder for journal, log and lock; made if it is missing")
+      ->required()->envname("FLAREBRIDGE_STATE");
+  serve->add_option("--endpoint", to.endpoint,
+                    "Where shims connect: ipc:///folder/name (folder of mode 0700) or tcp://127.0.0.1:port. "
+                    "Without it (and with --own) the bridge finishes what an earlier one left in --state")
+      ->envname("FLAREBRIDGE_ENDPOINT");
+  serve->add_flag("--own", to.own, "Serve one job only, and leave when its runs are finished");
+  serve->add_option("--parent-pid", to.parent, "The process whose death ends its runs")->check(CLI::PositiveNumber);
+  serve->add_option("--finish-timeout", to.finish_timeout,
+                    "Seconds that runs may take to be finished after their job has ended")
+      ->check(CLI::Range(0, 86400))->envname("FLAREBRIDGE_FINISH_TIMEOUT")->capture_default_str();
+  serve->add_option("--session-timeout", to.session_timeout,
+                    "Seconds of silence after which a session of a shared bridge counts as lost")
+      ->check(CLI::Range(5, 86400))->envname("FLAREBRIDGE_SESSION_TIMEOUT")->capture_default_str();
+  serve->add_option("--journal-max", to.journal_mib,
+                    "MiB of undelivered events beyond which none are taken until workers catch up")
+      ->check(CLI::Range(1, 1 << 20))->envname("FLAREBRIDGE_JOURNAL_MAX")->capture_default_str();
+  serve->add_option("--max-runs", to.max_runs, "Sites that may have a run; each is a process")
+      ->check(CLI::Range(1, 100000))->envname("FLAREBRIDGE_MAX_RUNS")->capture_default_str();
+  serve->set_config("--config", "", "TOML file with these options, without their dashes");
+}
+
+Expected<ServeOptions> Check(const ServeArguments& from) {
+  ServeOptions options;
+  if (from.endpoint.empty() && !from.own) {
+    return Fail(ErrorCode::kConfig, "serve needs --endpoint, or --own to finish what was left in --state");
+  }
+  std::error_code failed;
+  std::filesystem::create_directories(from.state, failed);
+  if (failed) return Fail(ErrorCode::kIo, "--state " + from.state + " can't be created: " + failed.message());
+  options.state = std::filesystem::canonical(from.state, failed).string();
+  if (failed) return Fail(ErrorCode::kIo, "--state " + from.state + ": " + failed.message());
+  options.endpoint = from.endpoint;
+  options.own = from.own;
+  options.parent = from.parent;
+  options.finish_timeout = std::chrono::seconds(from.finish_timeout);
+  options.session_timeout = std::chrono::seconds(from.session_timeout);
+  options.limits.journal_bytes = from.journal_mib << 20;
+  options.limits.runs = from.max_runs;
+  return options;
+}
+
+int Serve(const ServeArguments& arguments) {
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGHUP, SIG_IGN);  // a terminal that closes does not end a bridge
+  const Expected<ServeOptions> options = Check(arguments);
+  if (!options) return Complain(options.error().message, ExitCodeOf(options.error()));
+  const auto log = OpenLog(options->state);
+  if (!log) return Complain(log.error().message, ExitCodeOf(log.error()));
+  (*log)->info("flarebridge {} serves {} from {}", FLAREBRIDGE_VERSION, options->endpoint, options->state);
+  Expected<std::unique_ptr<Bridge>> bridge = Bridge::Start(*options, *log);
+  if (!bridge) {
+    (*log)->error("{}", bridge.error().message);
+    return Complain(bridge.error().message, ExitCodeOf(bridge.error()));
+  }
+  return (*bridge)->Run();
+}
+
+int Worker() {
+  constexpr int kSocket = 3;
+  if (fcntl(kSocket, F_GETFD) < 0) return Complain("`worker` is started by the bridge, not by hand", kExitUsage);
+  signal(SIGPIPE, SIG_IGN);
+  // Ctrl-C in a terminal is for the bridge; its worker ends when the bridge closes the socket.
+  signal(SIGINT, SIG_IGN);
+  signal(SIGTERM, SIG_IGN);
+  return RunWorker(kSocket);
+}
+
+int Parse(int argc, char** argv) {
+  CLI::App app{"flarebridge: events of federated training into W&B runs, lossless\n"
+               "Manual: bridge/README.md of the project"};
+  app.set_version_flag("--version", std::string("flarebridge ") + FLAREBRIDGE_VERSION);
+  app.require_subcommand(1);
+  ServeArguments serve;
+  AddServe(app, serve);
+  app.add_subcommand("worker", "Internal: one run's process, started by the bridge");
+  ShowArguments show;
+  AddShow(app, show);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& e) {
+    return app.exit(e);
+  } catch (const CLI::ParseError& e) {
+    std::cerr << "flarebridge: " << e.what() << "\nTry: flarebridge --help\n";
+    return kExitUsage;
+  }
+  if (app.got_subcommand("serve")) return Serve(serve);
+  if (app.got_subcommand("worker")) return Worker();
+  return Show(show);
+}
+
+}  // namespace
+
+int RunCommandLine(int argc, char** argv) {
+  try {
+    return Parse(argc, argv);
+  } catch (const std::exception& e) {
+    return Complain(std::string("internal error: ") + e.what(), kExitInternal);
+  }
+}
+
+}  // namespace flarebridge

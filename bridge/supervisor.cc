@@ -1,0 +1,253 @@
+#include "bridge/supervisor.h"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+
+#include "bridge/exit_code.h"
+#include "receivers/receiver.h"
+
+namespace flarebridge {
+namespace {
+
+// Bytes that wait in memory for one worker at most; the rest waits in the journal.
+constexpr size_t kMaxOutgoing = size_t{256} << 10;
+
+bool IsFinal(const WorkerProcess::Exit& exit) {
+  return exit.signal == 0 && (exit.status == kExitConfig || exit.status == kExitUsage);
+}
+
+}  // namespace
+
+struct Supervisor::Run {
+  Run(const Intake::RunInfo& run_info, const Supervision::Policy& policy)
+      : info(run_info), supervision(policy) {}
+
+  bool HasWork() const { return durable < info.last_position; }
+  bool IsLive() const { return supervision.state() == Supervision::State::kRunning; }
+
+  Intake::RunInfo info;
+  Supervision supervision;
+  std::unique_ptr<WorkerProcess> worker;
+  FrameReader reader;
+  std::string outgoing;
+  uint64_t sent = 0;     // positions up to here are in the worker or in `outgoing`
+  uint64_t durable = 0;  // positions up to here are on disk in every receiver
+  std::string last_error;  // the worker's last words
+  bool told = false;       // this failure has been told
+};
+
+Supervisor::Supervisor(EventLoop& loop, Journal& journal, Callbacks callbacks, const Supervision::Policy& policy)
+    : loop_(loop), journal_(journal), callbacks_(std::move(callbacks)), policy_(policy) {}
+
+Supervisor::~Supervisor() {
+  for (auto& [id, run] : runs_) Release(*run);
+}
+
+void Supervisor::Add(const Intake::RunInfo& info, bool stored, Time now) {
+  auto& run = runs_[info.id];
+  run = std::make_unique<Run>(info, policy_);
+  if (stored) {
+    Act(*run, run->supervision.OnWork(now), now);
+  } else {
+    run->durable = info.last_position;
+  }
+}
+
+void Supervisor::Offer(const Intake::Slice& slice, Time now) {
+  Run& run = *runs_.at(slice.run);
+  const bool caught_up = run.IsLive() && run.sent == run.info.last_position;
+  run.info.last_position = slice.first_position + slice.count - 1;
+  run.info.ended = slice.ends;
+  // What does not join, or finds no room, is read back from the journal in its order.
+  if (caught_up && run.outgoing.size() < kMaxOutgoing) {
+    AppendEvents({slice.first_position, slice.count, slice.body}, run.outgoing);
+    run.sent = run.info.last_position;
+  }
+  if (!stopping_) Act(run, run.supervision.OnWork(now), now);
+  Pump(run);
+}
+
+bool Supervisor::AllDone() const {
+  return std::all_of(runs_.begin(), runs_.end(), [](const auto& entry) {
+    return !entry.second->HasWork() && !entry.second->worker;
+  });
+}
+
+bool Supervisor::NothingMoves() const {
+  return std::all_of(runs_.begin(), runs_.end(), [](const auto& entry) {
+    const Run& run = *entry.second;
+    return run.supervision.state() == Supervision::State::kFailed || (!run.HasWork() && !run.worker);
+  });
+}
+
+std::vector<std::string> Supervisor::Undone() const {
+  std::vector<std::string> undone;
+  for (const auto& [id, run] : runs_) {
+    if (!run->HasWork()) continue;
+    undone.push_back(run->info.spec.site + (run->last_error.empty() ? "" : " (" + run->last_error + ")"));
+  }
+  return undone;
+}
+
+size_t Supervisor::workers() const {
+  return static_cast<size_t>(std::count_if(runs_.begin(), runs_.end(),
+                                           [](const auto& entry) { return entry.second->worker != nullptr; }));
+}
+
+void Supervisor::StopAll(Time now) {
+  stopping_ = true;
+  for (auto& [id, run] : runs_) {
+    if (!run->worker) continue;
+    run->supervision.OnStop(now);
+    run->worker->CloseStream();
+  }
+}
+
+void Supervisor::Act(Run& run, Supervision::Action action, Time now) {
+  if (action == Supervision::Action::kSpawn && !stopping_) Spawn(run, now);
+  if (action == Supervision::Action::kKill && run.worker) run.worker->Kill();
+}
+
+void Supervisor::Spawn(Run& run, Time now) {
+  Expected<std::unique_ptr<WorkerProcess>> worker = WorkerProcess::Spawn();
+  if (!worker) {
+    callbacks_.notice(run.info.id, NoticeLevel::kError, worker.error().message);
+    run.supervision.OnExit(now, false, false);
+    return;
+  }
+  run.worker = std::move(*worker);
+  run.reader = FrameReader();
+  run.outgoing.clear();
+  run.sent = 0;
+  AppendOpen(run.info.spec, run.outgoing);
+  Run* target = &run;
+  const auto watched_socket = loop_.Add(run.worker->socket(), EPOLLIN, [this, target](uint32_t events) {
+    if ((events & EPOLLOUT) != 0) Pump(*target);
+    if ((events & ~uint32_t{EPOLLOUT}) != 0) OnReadable(*target, Clock::now());
+  });
+  const auto watched_exit =
+      loop_.Add(run.worker->pidfd(), EPOLLIN, [this, target](uint32_t) { OnExit(*target, Clock::now()); });
+  if (!watched_socket || !watched_exit) {
+    Release(run);
+    run.supervision.OnExit(now, false, false);
+    return;
+  }
+  Pump(run);
+}
+
+void Supervisor::OnReadable(Run& run, Time now) {
+  if (!run.worker) return;
+  std::string bytes;
+  const bool open = run.worker->Receive(bytes);
+  run.reader.Feed(bytes);
+  FrameReader::Frame frame{};
+  while (true) {
+    const Expected<bool> next = run.reader.Next(frame);
+    if (next && !*next) break;
+    if (!next || !HandleFrame(run, frame, now)) {
+      run.worker->Kill();
+      break;
+    }
+  }
+  // Its end is closed or spoilt: the pidfd tells the rest.
+  if (!open) loop_.Remove(run.worker->socket());
+}
+
+bool Supervisor::HandleFrame(Run& run, const FrameReader::Frame& frame, Time now) {
+  if (frame.kind == FrameKind::kNotice) {
+    const Expected<Notice> notice = ParseNotice(frame.payload);
+    if (!notice) return false;
+    if (notice->level == NoticeLevel::kError) {
+      run.last_error = notice->text;
+      if (run.told) return true;
+      run.told = true;
+    }
+    callbacks_.notice(run.info.id, notice->level, notice->text);
+    return true;
+  }
+  const Expected<uint64_t> position = ParsePosition(frame.payload);
+  if (!position || *position > run.info.last_position) return false;
+  if (frame.kind == FrameKind::kReady) {
+    run.supervision.OnReady(now);
+    run.sent = *position;
+  } else if (frame.kind != FrameKind::kDurable) {
+    return false;
+  }
+  if (*position > run.durable) {
+    run.durable = *position;
+    run.last_error.clear();
+    run.told = false;
+    callbacks_.durable(run.info.id, run.durable);
+  }
+  Pump(run);
+  StopIfDone(run, now);
+  return true;
+}
+
+void Supervisor::StopIfDone(Run& run, Time now) {
+  if (!run.IsLive() || !run.info.ended || run.HasWork()) return;
+  run.supervision.OnStop(now);
+  run.worker->CloseStream();
+}
+
+void Supervisor::OnExit(Run& run, Time now) {
+  if (!run.worker) return;
+  OnReadable(run, now);  // its last words
+  const std::optional<WorkerProcess::Exit> exit = run.worker->Reap();
+  if (!exit) return;
+  Release(run);
+  const bool expected = exit->signal == 0 && exit->status == kExitOk;
+  const bool stopped = run.supervision.state() == Supervision::State::kStopping;
+  run.supervision.OnExit(now, expected, IsFinal(*exit));
+  if (!(expected && stopped) && !run.told) {
+    run.told = true;
+    callbacks_.notice(run.info.id, NoticeLevel::kWarning,
+                      "its worker " + exit->Describe() + "; a new one goes on from what is on disk");
+  }
+  if (run.HasWork() && !stopping_) Act(run, run.supervision.OnWork(now), now);
+}
+
+void Supervisor::Release(Run& run) {
+  if (!run.worker) return;
+  loop_.Remove(run.worker->socket());
+  loop_.Remove(run.worker->pidfd());
+  run.worker.reset();
+  run.outgoing.clear();
+}
+
+void Supervisor::Refill(Run& run) {
+  const Expected<void> read = journal_.Read(
+      run.info.id, run.sent, kMaxOutgoing, [&run](uint64_t first, uint32_t count, std::string_view body) {
+        AppendEvents({first, count, body}, run.outgoing);
+        run.sent = first + count - 1;
+      });
+  if (!read) callbacks_.notice(run.info.id, NoticeLevel::kError, read.error().message);
+}
+
+void Supervisor::Pump(Run& run) {
+  if (!run.worker) return;
+  while (true) {
+    if (run.outgoing.empty() && run.IsLive() && run.sent < run.info.last_position) Refill(run);
+    if (run.outgoing.empty()) break;
+    const size_t taken = run.worker->Send(run.outgoing);
+    run.outgoing.erase(0, taken);
+    if (taken == 0 || !run.outgoing.empty()) break;
+  }
+  loop_.Modify(run.worker->socket(), run.outgoing.empty() ? EPOLLIN : EPOLLIN | EPOLLOUT);
+}
+
+void Supervisor::OnTimer(Time now) {
+  for (auto& [id, run] : runs_) Act(*run, run->supervision.OnTimer(now), now);
+}
+
+std::optional<Supervisor::Time> Supervisor::NextTimer() const {
+  std::optional<Time> next;
+  for (const auto& [id, run] : runs_) {
+    const std::optional<Time> timer = run->supervision.NextTimer();
+    if (timer && (!next || *timer < *next)) next = timer;
+  }
+  return next;
+}
+
+}  // namespace flarebridge

@@ -1,0 +1,58 @@
+// One worker process as the bridge sees it: the program itself, started anew with one inherited
+// socket, watched by a pidfd. Spawning, sending and reaping, no policy: the supervisor decides.
+// The bridge's one thread.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "bridge/unique_fd.h"
+#include "events/error.h"
+
+namespace flarebridge {
+
+class WorkerProcess {
+ public:
+  // How a process ended.
+  struct Exit {
+    int status = 0;    // its exit status, if it left by itself
+    int signal = 0;    // the signal that ended it, else 0
+    std::string Describe() const;
+  };
+
+  // Starts `<this program> worker`. The child has the socket as descriptor 3 and no other of ours,
+  // default signals and an empty signal mask. Errors: kIo.
+  static Expected<std::unique_ptr<WorkerProcess>> Spawn();
+  // Kills and reaps what is still there.
+  ~WorkerProcess();
+  WorkerProcess(const WorkerProcess&) = delete;
+  WorkerProcess& operator=(const WorkerProcess&) = delete;
+
+  pid_t pid() const { return pid_; }
+  int socket() const { return socket_.get(); }
+  int pidfd() const { return pidfd_.get(); }
+
+  // Sends what fits without waiting; gives the bytes taken. A worker that is gone takes nothing.
+  size_t Send(std::string_view bytes);
+  // Appends what has come to out. False: the worker has closed its end.
+  bool Receive(std::string& out);
+  // Tells the worker that nothing will follow.
+  void CloseStream();
+  void Kill();
+  // After the pidfd became readable. Nothing: still running.
+  std::optional<Exit> Reap();
+
+ private:
+  WorkerProcess(pid_t pid, UniqueFd pidfd, UniqueFd socket)
+      : pid_(pid), pidfd_(std::move(pidfd)), socket_(std::move(socket)) {}
+
+  pid_t pid_;
+  UniqueFd pidfd_;
+  UniqueFd socket_;
+};
+
+}  // namespace flarebridge

@@ -1,0 +1,139 @@
+#include "events/worker_frame.h"
+
+#include <cstring>
+
+#include "events/field_reader.h"
+#include "events/field_writer.h"
+
+namespace flarebridge {
+namespace {
+
+constexpr size_t kLengthBytes = 4;
+constexpr size_t kEventsHeaderBytes = 12;  // 8 bytes position, 4 bytes count
+
+template <class Number>
+void AppendLittleEndian(Number number, std::string& out) {
+  for (size_t i = 0; i < sizeof(Number); ++i) {
+    out.push_back(static_cast<char>((number >> (8 * i)) & 0xff));
+  }
+}
+
+template <class Number>
+Number ReadLittleEndian(std::string_view bytes) {
+  Number number = 0;
+  for (size_t i = 0; i < sizeof(Number); ++i) {
+    number |= static_cast<Number>(static_cast<unsigned char>(bytes[i])) << (8 * i);
+  }
+  return number;
+}
+
+// Appends length and kind, lets `payload` append the rest, then fills in the length.
+template <class Payload>
+void AppendFrame(FrameKind kind, std::string& out, Payload payload) {
+  const size_t start = out.size();
+  AppendLittleEndian<uint32_t>(0, out);
+  out.push_back(static_cast<char>(kind));
+  payload();
+  std::string length;
+  AppendLittleEndian(static_cast<uint32_t>(out.size() - start - kLengthBytes), length);
+  out.replace(start, kLengthBytes, length);
+}
+
+}  // namespace
+
+Expected<RunSpec> ParseOpen(std::string_view payload) {
+  Tape tape;
+  const Expected<size_t> taken = DecodeValue(payload, tape);
+  if (!taken) return tl::unexpected<Error>(taken.error());
+  FieldReader in("open", Value(tape.data()));
+  RunSpec spec;
+  spec.journal = in.Text("journal");
+  spec.job = in.Name("job");
+  spec.site = in.Name("site");
+  spec.run_name = in.Name("run_name");
+  spec.side = in.Text("side");
+  spec.folder = in.Text("folder");
+  spec.started = in.Time("started");
+  spec.receivers = Document::Copy(in.Map("receivers"));
+  if (in.error()) return tl::unexpected<Error>(*in.error());
+  return spec;
+}
+
+Expected<EventsFrame> ParseEvents(std::string_view payload) {
+  if (payload.size() < kEventsHeaderBytes) return Fail(ErrorCode::kMalformed, "events: cut short");
+  EventsFrame events;
+  events.first_position = ReadLittleEndian<uint64_t>(payload);
+  events.count = ReadLittleEndian<uint32_t>(payload.substr(8));
+  events.body = payload.substr(kEventsHeaderBytes);
+  return events;
+}
+
+Expected<uint64_t> ParsePosition(std::string_view payload) {
+  if (payload.size() != sizeof(uint64_t)) {
+    return Fail(ErrorCode::kMalformed, "a position has 8 bytes");
+  }
+  return ReadLittleEndian<uint64_t>(payload);
+}
+
+Expected<Notice> ParseNotice(std::string_view payload) {
+  if (payload.empty()) return Fail(ErrorCode::kMalformed, "an empty notice");
+  const auto level = static_cast<uint8_t>(payload[0]);
+  if (level < 1 || level > 3 || !IsUtf8(payload)) {
+    return Fail(ErrorCode::kMalformed, "a notice's level is not known, or it is not text");
+  }
+  return Notice{static_cast<NoticeLevel>(level), std::string(payload.substr(1))};
+}
+
+void AppendOpen(const RunSpec& spec, std::string& out) {
+  AppendFrame(FrameKind::kOpen, out, [&] {
+    FieldWriter writer(out);
+    writer.Begin(8).Text(spec.journal).Text(spec.job).Text(spec.site).Text(spec.run_name);
+    writer.Text(spec.side).Text(spec.folder).Float(spec.started).Any(spec.receivers.root());
+  });
+}
+
+void AppendEvents(const EventsFrame& events, std::string& out) {
+  AppendFrame(FrameKind::kEvents, out, [&] {
+    AppendLittleEndian(events.first_position, out);
+    AppendLittleEndian(events.count, out);
+    out.append(events.body);
+  });
+}
+
+void AppendPosition(FrameKind kind, uint64_t position, std::string& out) {
+  AppendFrame(kind, out, [&] { AppendLittleEndian(position, out); });
+}
+
+void AppendNotice(const Notice& notice, std::string& out) {
+  AppendFrame(FrameKind::kNotice, out, [&] {
+    out.push_back(static_cast<char>(notice.level));
+    out.append(notice.text);
+  });
+}
+
+void FrameReader::Feed(std::string_view bytes) {
+  // What was handed out is dropped here, so that views stay valid until now.
+  buffer_.erase(0, start_);
+  start_ = 0;
+  buffer_.append(bytes);
+}
+
+Expected<bool> FrameReader::Next(Frame& frame) {
+  const std::string_view rest = std::string_view(buffer_).substr(start_);
+  if (rest.size() < kLengthBytes) return false;
+  const auto length = ReadLittleEndian<uint32_t>(rest);
+  if (length == 0 || length > kMaxFrameBytes) {
+    return Fail(ErrorCode::kTooLarge, "a frame of " + std::to_string(length) + " bytes");
+  }
+  if (rest.size() < kLengthBytes + length) return false;
+  const auto kind = static_cast<uint8_t>(rest[kLengthBytes]);
+  if (kind < 1 || kind > static_cast<uint8_t>(FrameKind::kNotice)) {
+    return Fail(ErrorCode::kMalformed, "frame kind " + std::to_string(kind) + " is not known");
+  }
+  frame.kind = static_cast<FrameKind>(kind);
+  frame.payload = rest.substr(kLengthBytes + 1, length - 1);
+  start_ += kLengthBytes + length;
+  return true;
+}
+
+}  // namespace flarebridge

@@ -1,0 +1,43 @@
+// What a receiver is: it writes the events of one run to one tracking system (NVFlare's word). It
+// knows nothing of sockets, of the bridge or that it runs in a process of its own. The worker owns
+// it and calls it from one thread; after an error the worker ends, and a new one opens the run anew.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+#include "events/error.h"
+#include "events/event.h"
+
+namespace flarebridge {
+
+using Clock = std::chrono::steady_clock;
+
+class Receiver {
+ public:
+  virtual ~Receiver() = default;
+
+  // All events up to this journal position are in the run, by what opening found or by Sync().
+  // Events at or below it need not be given again; those above may be, and are recognised.
+  virtual uint64_t DurablePosition() const = 0;
+
+  // Takes over one event. Positions rise from call to call, with gaps; an event that the run holds
+  // already (it was replayed) changes nothing. The event's views need live only for this call.
+  // What the receiver can't use is counted by it, not an error. Errors: kIo.
+  virtual Expected<void> Write(uint64_t position, const Event& event, Clock::time_point now) = 0;
+
+  // Makes visible to readers of the run what is due by now. Errors: kIo.
+  virtual Expected<void> Flush(Clock::time_point now) = 0;
+  // When Flush() next has something to do; nothing if nothing waits.
+  virtual std::optional<Clock::time_point> NextFlush() const = 0;
+
+  // What was made visible goes to the disk; DurablePosition() rises. Errors: kIo.
+  virtual Expected<void> Sync() = 0;
+
+  // Writes out all that waits and syncs: called before the worker leaves without the run's end
+  // (the run goes on in a later worker). Errors: kIo.
+  virtual Expected<void> Drain() = 0;
+};
+
+}  // namespace flarebridge

@@ -85,14 +85,18 @@ Expected<void> Bridge::Prepare() {
     intake_->Forget(run, position);
     if (!forget_at_) forget_at_ = Clock::now() + kForgetInterval;
   };
-  callbacks.notice = [this](int64_t run, NoticeLevel level, const std::string& text) { TellRun(run, level, text); };
-  supervisor_ = std::make_unique<Supervisor>(*loop_, *journal_, std::move(callbacks), Supervision::Policy());
+  callbacks.notice = [this](int64_t run, NoticeLevel level, const std::string& text) {
+    TellRun(run, level, text);
+  };
+  supervisor_ =
+      std::make_unique<Supervisor>(*loop_, *journal_, std::move(callbacks), Supervision::Policy());
 
   if (!options_.endpoint.empty()) {
     Expected<std::unique_ptr<Link>> link = Link::Bind(options_.endpoint);
     if (!link) return tl::unexpected<Error>(link.error());
     link_ = std::move(*link);
-    return loop_->Add(link_->fd(), EPOLLIN, [](uint32_t) {});  // wakes the loop; Run() does the rest
+    return loop_->Add(link_->fd(), EPOLLIN,
+                      [](uint32_t) {});  // wakes the loop; Run() does the rest
   }
   return {};
 }
@@ -123,7 +127,8 @@ Expected<void> Bridge::WatchSignals() {
   return loop_->Add(signals_.get(), EPOLLIN, [this](uint32_t) {
     signalfd_siginfo info{};
     if (read(signals_.get(), &info, sizeof(info)) != sizeof(info)) return;
-    log_->info("signal {}: leaving; events that are not in their runs yet stay in the journal", info.ssi_signo);
+    log_->info("signal {}: leaving; events that are not in their runs yet stay in the journal",
+               info.ssi_signo);
     asked_to_leave_ = true;
   });
 }
@@ -145,8 +150,8 @@ Expected<void> Bridge::WatchParent() {
 void Bridge::GoOnWithKnownRuns(Time now) {
   for (const Intake::RunInfo& run : intake_->KnownRuns()) {
     bool stored = false;
-    const Expected<void> read =
-        journal_->Read(run.id, 0, 1, [&stored](uint64_t, uint32_t, std::string_view) { stored = true; });
+    const Expected<void> read = journal_->Read(
+        run.id, 0, 1, [&stored](uint64_t, uint32_t, std::string_view) { stored = true; });
     if (!read) log_->error("{}", read.error().message);
     if (stored) log_->info("going on with the run of {}", run.spec.site);
     supervisor_->Add(run, stored, now);
@@ -195,12 +200,14 @@ void Bridge::HandleMessage(const Link::Peer& peer, const ShimMessage& message, T
   if (const auto* hello = std::get_if<Hello>(&message)) {
     const Expected<Welcome> welcome = intake_->Hello(*hello, now);
     if (!welcome) {
-      const RefusalCode code = welcome.error().code == ErrorCode::kUnsupported ? RefusalCode::kVersion
-                                                                              : RefusalCode::kForbidden;
+      const RefusalCode code = welcome.error().code == ErrorCode::kUnsupported
+                                   ? RefusalCode::kVersion
+                                   : RefusalCode::kForbidden;
       link_->Send(peer, Refusal{code, welcome.error().message});
       return;
     }
-    log_->info("session {} of {} from event {}", hello->session, hello->producer, welcome->acked_seq + 1);
+    log_->info("session {} of {} from event {}", hello->session, hello->producer,
+               welcome->acked_seq + 1);
     if (const auto old = peer_of_session_.find(hello->session); old != peer_of_session_.end()) {
       session_of_peer_.erase(old->second);
     }
@@ -244,8 +251,10 @@ void Bridge::Store(Time now) {
       blocked_told_ = true;
       log_->error("nothing is acknowledged: {}", committed.error().message);
       for (const auto& [session, peer] : peer_of_session_) {
-        Tell(session, Notice{NoticeLevel::kError, "events wait in the training process until the journal can be "
-                                                  "written again: " + committed.error().message});
+        Tell(session, Notice{NoticeLevel::kError,
+                             "events wait in the training process until the journal can be "
+                             "written again: " +
+                                 committed.error().message});
       }
     }
     return;
@@ -320,12 +329,15 @@ std::optional<int> Bridge::LeaveStatus(Time now) {
     return kExitOk;
   }
   const bool workers_left = supervisor_->workers() > 0;
-  if (now < *finish_deadline_ && (workers_left || !(asked_to_leave_ || supervisor_->NothingMoves()))) {
+  if (now < *finish_deadline_ &&
+      (workers_left || !(asked_to_leave_ || supervisor_->NothingMoves()))) {
     return std::nullopt;
   }
   for (const std::string& run : supervisor_->Undone()) log_->error("not delivered: run of {}", run);
-  log_->error("what is not delivered stays in {}/journal.db; when the cause is mended, finish it with: "
-              "flarebridge serve --own --state {}", options_.state, options_.state);
+  log_->error(
+      "what is not delivered stays in {}/journal.db; when the cause is mended, finish it with: "
+      "flarebridge serve --own --state {}",
+      options_.state, options_.state);
   return kExitIncomplete;
 }
 

@@ -1,6 +1,6 @@
-// The long-lived process: `flarebridge serve`. It puts together link, intake, journal and supervisor
-// and runs them on one thread: take what shims sent, store it in one commit, acknowledge, feed the
-// workers. Read Run() from top to bottom to know what the program does.
+// The long-lived process: `flarebridge serve`. It puts together link, intake, journal and
+// supervisor and runs them on one thread: take what shims sent, store it in one commit,
+// acknowledge, feed the workers. Read Run() from top to bottom to know what the program does.
 #pragma once
 
 #include <sys/types.h>

@@ -21,10 +21,14 @@ namespace {
 
 int ExitCodeOf(const Error& error) {
   switch (error.code) {
-    case ErrorCode::kBusy: return kExitTempFail;
-    case ErrorCode::kConfig: return kExitConfig;
-    case ErrorCode::kCorrupt: return kExitData;
-    default: return kExitCantCreate;
+    case ErrorCode::kBusy:
+      return kExitTempFail;
+    case ErrorCode::kConfig:
+      return kExitConfig;
+    case ErrorCode::kCorrupt:
+      return kExitData;
+    default:
+      return kExitCantCreate;
   }
 }
 
@@ -46,37 +50,55 @@ struct ServeArguments {
 };
 
 void AddServe(CLI::App& app, ServeArguments& to) {
-  CLI::App* serve = app.add_subcommand("serve", "Run the bridge: take events from training processes, write runs");
+  CLI::App* serve = app.add_subcommand(
+      "serve", "Run the bridge: take events from training processes, write runs");
   serve->add_option("--state", to.state, "Folder for journal, log and lock; made if it is missing")
-      ->required()->envname("FLAREBRIDGE_STATE");
-  serve->add_option("--endpoint", to.endpoint,
-                    "Where shims connect: ipc:///folder/name (folder of mode 0700) or tcp://127.0.0.1:port. "
-                    "Without it (and with --own) the bridge finishes what an earlier one left in --state")
+      ->required()
+      ->envname("FLAREBRIDGE_STATE");
+  serve
+      ->add_option(
+          "--endpoint", to.endpoint,
+          "Where shims connect: ipc:///folder/name (folder of mode 0700) or tcp://127.0.0.1:port. "
+          "Without it (and with --own) the bridge finishes what an earlier one left in --state")
       ->envname("FLAREBRIDGE_ENDPOINT");
   serve->add_flag("--own", to.own, "Serve one job only, and leave when its runs are finished");
-  serve->add_option("--parent-pid", to.parent, "The process whose death ends its runs")->check(CLI::PositiveNumber);
-  serve->add_option("--finish-timeout", to.finish_timeout,
-                    "Seconds that runs may take to be finished after their job has ended")
-      ->check(CLI::Range(0, 86400))->envname("FLAREBRIDGE_FINISH_TIMEOUT")->capture_default_str();
-  serve->add_option("--session-timeout", to.session_timeout,
-                    "Seconds of silence after which a session of a shared bridge counts as lost")
-      ->check(CLI::Range(5, 86400))->envname("FLAREBRIDGE_SESSION_TIMEOUT")->capture_default_str();
-  serve->add_option("--journal-max", to.journal_mib,
-                    "MiB of undelivered events beyond which none are taken until workers catch up")
-      ->check(CLI::Range(1, 1 << 20))->envname("FLAREBRIDGE_JOURNAL_MAX")->capture_default_str();
+  serve->add_option("--parent-pid", to.parent, "The process whose death ends its runs")
+      ->check(CLI::PositiveNumber);
+  serve
+      ->add_option("--finish-timeout", to.finish_timeout,
+                   "Seconds that runs may take to be finished after their job has ended")
+      ->check(CLI::Range(0, 86400))
+      ->envname("FLAREBRIDGE_FINISH_TIMEOUT")
+      ->capture_default_str();
+  serve
+      ->add_option("--session-timeout", to.session_timeout,
+                   "Seconds of silence after which a session of a shared bridge counts as lost")
+      ->check(CLI::Range(5, 86400))
+      ->envname("FLAREBRIDGE_SESSION_TIMEOUT")
+      ->capture_default_str();
+  serve
+      ->add_option("--journal-max", to.journal_mib,
+                   "MiB of undelivered events beyond which none are taken until workers catch up")
+      ->check(CLI::Range(1, 1 << 20))
+      ->envname("FLAREBRIDGE_JOURNAL_MAX")
+      ->capture_default_str();
   serve->add_option("--max-runs", to.max_runs, "Sites that may have a run; each is a process")
-      ->check(CLI::Range(1, 100000))->envname("FLAREBRIDGE_MAX_RUNS")->capture_default_str();
+      ->check(CLI::Range(1, 100000))
+      ->envname("FLAREBRIDGE_MAX_RUNS")
+      ->capture_default_str();
   serve->set_config("--config", "", "TOML file with these options, without their dashes");
 }
 
 Expected<ServeOptions> Check(const ServeArguments& from) {
   ServeOptions options;
   if (from.endpoint.empty() && !from.own) {
-    return Fail(ErrorCode::kConfig, "serve needs --endpoint, or --own to finish what was left in --state");
+    return Fail(ErrorCode::kConfig,
+                "serve needs --endpoint, or --own to finish what was left in --state");
   }
   std::error_code failed;
   std::filesystem::create_directories(from.state, failed);
-  if (failed) return Fail(ErrorCode::kIo, "--state " + from.state + " can't be created: " + failed.message());
+  if (failed)
+    return Fail(ErrorCode::kIo, "--state " + from.state + " can't be created: " + failed.message());
   options.state = std::filesystem::canonical(from.state, failed).string();
   if (failed) return Fail(ErrorCode::kIo, "--state " + from.state + ": " + failed.message());
   options.endpoint = from.endpoint;
@@ -96,7 +118,8 @@ int Serve(const ServeArguments& arguments) {
   if (!options) return Complain(options.error().message, ExitCodeOf(options.error()));
   const auto log = OpenLog(options->state);
   if (!log) return Complain(log.error().message, ExitCodeOf(log.error()));
-  (*log)->info("flarebridge {} serves {} from {}", FLAREBRIDGE_VERSION, options->endpoint, options->state);
+  (*log)->info("flarebridge {} serves {} from {}", FLAREBRIDGE_VERSION, options->endpoint,
+               options->state);
   Expected<std::unique_ptr<Bridge>> bridge = Bridge::Start(*options, *log);
   if (!bridge) {
     (*log)->error("{}", bridge.error().message);
@@ -107,7 +130,8 @@ int Serve(const ServeArguments& arguments) {
 
 int Worker() {
   constexpr int kSocket = 3;
-  if (fcntl(kSocket, F_GETFD) < 0) return Complain("`worker` is started by the bridge, not by hand", kExitUsage);
+  if (fcntl(kSocket, F_GETFD) < 0)
+    return Complain("`worker` is started by the bridge, not by hand", kExitUsage);
   signal(SIGPIPE, SIG_IGN);
   // Ctrl-C in a terminal is for the bridge; its worker ends when the bridge closes the socket.
   signal(SIGINT, SIG_IGN);
@@ -116,8 +140,9 @@ int Worker() {
 }
 
 int Parse(int argc, char** argv) {
-  CLI::App app{"flarebridge: events of federated training into W&B runs, lossless\n"
-               "Manual: bridge/README.md of the project"};
+  CLI::App app{
+      "flarebridge: events of federated training into W&B runs, lossless\n"
+      "Manual: bridge/README.md of the project"};
   app.set_version_flag("--version", std::string("flarebridge ") + FLAREBRIDGE_VERSION);
   app.require_subcommand(1);
   ServeArguments serve;

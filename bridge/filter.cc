@@ -53,7 +53,10 @@ Expected<Filter> Filter::Parse(std::string_view receiver, const Value& arguments
   filter.receiver_ = receiver;
   std::vector<std::string> writers;
   const std::pair<std::string_view, std::vector<std::string>*> lists[] = {
-      {"include", &filter.include_}, {"exclude", &filter.exclude_}, {"sites", &filter.sites_}, {"writers", &writers}};
+      {"include", &filter.include_},
+      {"exclude", &filter.exclude_},
+      {"sites", &filter.sites_},
+      {"writers", &writers}};
   for (const auto& [name, texts] : lists) {
     Expected<std::vector<std::string>> read = ReadTexts(receiver, arguments, name);
     if (!read) return tl::unexpected<Error>(read.error());
@@ -77,15 +80,19 @@ bool Filter::Wants(const Event& event) const {
   return data == nullptr || WantsData(*data);
 }
 
-bool Filter::WantsSite(std::string_view site) const { return sites_.empty() || Matches(sites_, site); }
+bool Filter::WantsSite(std::string_view site) const {
+  return sites_.empty() || Matches(sites_, site);
+}
 
 bool Filter::WantsData(const Data& data) const {
   if (data.receivers.kind() == ValueKind::kList) {
     bool addressed = false;
-    data.receivers.ForEachItem([&](Value name) { addressed = addressed || name.AsText() == receiver_; });
+    data.receivers.ForEachItem(
+        [&](Value name) { addressed = addressed || name.AsText() == receiver_; });
     if (!addressed) return false;
   }
-  if (!writers_.empty() && std::find(writers_.begin(), writers_.end(), data.writer) == writers_.end()) {
+  if (!writers_.empty() &&
+      std::find(writers_.begin(), writers_.end(), data.writer) == writers_.end()) {
     return false;
   }
   return WantsTag(data.tag);

@@ -1,6 +1,7 @@
 // Decides which receivers want an event: a pure decision from the event's receiver names, site,
-// writer and tag, and from what a receiver's arguments include or exclude. Used by the intake (is it
-// wanted at all?) and by the worker (by which of its receivers?). Immutable once made: any thread.
+// writer and tag, and from what a receiver's arguments include or exclude. Used by the intake (is
+// it wanted at all?) and by the worker (by which of its receivers?). Immutable once made: any
+// thread.
 #pragma once
 
 #include <string>

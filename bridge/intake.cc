@@ -36,7 +36,8 @@ Expected<std::unique_ptr<Intake>> Intake::Load(Journal& journal, const Limits& l
     auto opened = intake->ParseOpened(stored.opened);
     if (!opened) return tl::unexpected<Error>(opened.error());
     intake->router_.Add((*opened)->scope, stored.site, stored.id);
-    intake->runs_[stored.id] = Run{stored.site, *opened, stored.started, stored.last_position, stored.ended};
+    intake->runs_[stored.id] =
+        Run{stored.site, *opened, stored.started, stored.last_position, stored.ended};
   }
   auto feeds = journal.Feeds();
   if (!feeds) return tl::unexpected<Error>(feeds.error());
@@ -97,10 +98,10 @@ std::vector<Intake::RunInfo> Intake::KnownRuns() const {
 
 Expected<Welcome> Intake::Hello(const flarebridge::Hello& hello, Time now) {
   if (hello.version != kWireVersion) {
-    return Fail(ErrorCode::kUnsupported, "this bridge speaks version " + std::to_string(kWireVersion) +
-                                             " of the wire format, the client version " +
-                                             std::to_string(hello.version) +
-                                             "; install the same release of flarebridge on both sides");
+    return Fail(ErrorCode::kUnsupported,
+                "this bridge speaks version " + std::to_string(kWireVersion) +
+                    " of the wire format, the client version " + std::to_string(hello.version) +
+                    "; install the same release of flarebridge on both sides");
   }
   if (sessions_.size() >= limits_.sessions && !sessions_.contains(hello.session)) {
     return Fail(ErrorCode::kTooLarge, "this bridge serves no more sessions");
@@ -123,8 +124,8 @@ std::optional<Refusal> Intake::Take(const std::string& id, const Batch& batch, T
   Session& session = found->second;
   session.heard = now;
   if (batch.first_seq > session.received_seq + 1) {
-    return Refusal{RefusalCode::kGap, "expected event " + std::to_string(session.received_seq + 1) + ", got " +
-                                          std::to_string(batch.first_seq)};
+    return Refusal{RefusalCode::kGap, "expected event " + std::to_string(session.received_seq + 1) +
+                                          ", got " + std::to_string(batch.first_seq)};
   }
   const uint64_t last = batch.first_seq + batch.count - 1;
   if (last <= session.received_seq) return std::nullopt;  // all of it is here already
@@ -274,7 +275,8 @@ void Intake::Note(const std::string& reason) {
   if (stage_.notices.size() < kMostNotices) stage_.notices.push_back(reason);
 }
 
-Expected<void> Intake::Place(const std::string& session, const Event& event, std::string_view bytes) {
+Expected<void> Intake::Place(const std::string& session, const Event& event,
+                             std::string_view bytes) {
   SessionState& state = StagedStateOf(session);
   if (std::holds_alternative<SessionOpened>(event)) return PlaceOpened(state, bytes);
   if (!state.opened) return Fail(ErrorCode::kMalformed, "the session has not been opened");
@@ -283,7 +285,8 @@ Expected<void> Intake::Place(const std::string& session, const Event& event, std
     return {};
   }
   const std::vector<Filter>& filters = state.opened->filters;
-  if (std::none_of(filters.begin(), filters.end(), [&](const Filter& f) { return f.Wants(event); })) {
+  if (std::none_of(filters.begin(), filters.end(),
+                   [&](const Filter& f) { return f.Wants(event); })) {
     ++stage_.filtered;
     return {};
   }
@@ -310,15 +313,18 @@ void Intake::PlaceEnded(const std::string& session, const SessionEnded& event) {
     if (feeder == session) runs.insert(run);
   }
   for (const int64_t run : runs) {
-    const bool fed_by_others = std::any_of(sessions_.begin(), sessions_.end(), [&](const auto& other) {
-      const SessionState& state = other.second.staged ? *other.second.staged : other.second.stored;
-      // A session that was never heard of since the start belongs to a process that is gone.
-      const bool lives = state.open && other.second.heard != Time{};
-      return other.first != session && lives && other.second.runs.contains(run);
-    });
+    const bool fed_by_others =
+        std::any_of(sessions_.begin(), sessions_.end(), [&](const auto& other) {
+          const SessionState& state =
+              other.second.staged ? *other.second.staged : other.second.stored;
+          // A session that was never heard of since the start belongs to a process that is gone.
+          const bool lives = state.open && other.second.heard != Time{};
+          return other.first != session && lives && other.second.runs.contains(run);
+        });
     if (fed_by_others) continue;
     const auto staged = stage_.slices.find(run);
-    const bool ended = staged == stage_.slices.end() ? RunOf(run).ended : staged->second.back().ends;
+    const bool ended =
+        staged == stage_.slices.end() ? RunOf(run).ended : staged->second.back().ends;
     if (ended) continue;
     std::string bytes;
     EncodeEvent(RunEnded{event.time, RunOf(run).site, event.exit_code, event.reason}, bytes);
@@ -358,7 +364,8 @@ Expected<int64_t> Intake::EnsureRun(const std::string& id, const Event& event) {
 
 void Intake::AppendTo(int64_t run, std::string_view bytes, bool ends) {
   std::vector<Stage::NewSlice>& slices = stage_.slices[run];
-  if (slices.empty() || slices.back().body.size() + bytes.size() > kSliceBytes) slices.emplace_back();
+  if (slices.empty() || slices.back().body.size() + bytes.size() > kSliceBytes)
+    slices.emplace_back();
   Stage::NewSlice& slice = slices.back();
   slice.body += bytes;
   ++slice.count;
@@ -369,7 +376,8 @@ void Intake::Forget(int64_t run, uint64_t position) { forget_[run] = position; }
 
 // --- sessions' ends ---
 
-void Intake::EndLost(const std::vector<std::string>& sessions, const std::string& reason, double time) {
+void Intake::EndLost(const std::vector<std::string>& sessions, const std::string& reason,
+                     double time) {
   for (const std::string& id : sessions) inbox_.push_back({id, 0, 0, {}, reason, time});
 }
 
@@ -378,7 +386,8 @@ std::vector<std::string> Intake::SilentSince(Time since) const {
   for (const auto& [id, session] : sessions_) {
     const bool waiting = std::any_of(inbox_.begin(), inbox_.end(),
                                      [&, &id = id](const Waiting& w) { return w.session == id; });
-    if (session.stored.open && session.stored.opened && session.heard <= since && !waiting) silent.push_back(id);
+    if (session.stored.open && session.stored.opened && session.heard <= since && !waiting)
+      silent.push_back(id);
   }
   return silent;
 }

@@ -26,7 +26,7 @@ class Intake {
   using Time = std::chrono::steady_clock::time_point;
 
   struct Limits {
-    uint64_t journal_bytes = uint64_t{1} << 30;  // stored events beyond which none are taken
+    uint64_t journal_bytes = uint64_t{1} << 30;   // stored events beyond which none are taken
     uint64_t session_credit = uint64_t{4} << 20;  // bytes under way per session
     uint64_t total_credit = uint64_t{32} << 20;   // bytes under way of all sessions together
     size_t runs = 1000;                           // each is a process

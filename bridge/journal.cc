@@ -33,8 +33,8 @@ std::string RandomId() {
 
 }  // namespace
 
-// A prepared statement. Parameters are bound by position from 1, columns read from 0; bound text and
-// blobs must live until the statement has run.
+// A prepared statement. Parameters are bound by position from 1, columns read from 0; bound text
+// and blobs must live until the statement has run.
 class Journal::Statement {
  public:
   explicit Statement(sqlite3_stmt* statement) : statement_(statement) {}
@@ -56,7 +56,8 @@ class Journal::Statement {
     return *this;
   }
   Statement& Text(std::string_view value) {
-    sqlite3_bind_text64(statement_, ++index_, value.data(), value.size(), SQLITE_STATIC, SQLITE_UTF8);
+    sqlite3_bind_text64(statement_, ++index_, value.data(), value.size(), SQLITE_STATIC,
+                        SQLITE_UTF8);
     return *this;
   }
   Statement& Blob(std::string_view value) {
@@ -86,7 +87,8 @@ class Journal::Statement {
 };
 
 Expected<std::unique_ptr<Journal>> Journal::Open(const std::string& path) {
-  if (sodium_init() < 0) return Fail(ErrorCode::kIo, "the system's random numbers are not available");
+  if (sodium_init() < 0)
+    return Fail(ErrorCode::kIo, "the system's random numbers are not available");
   std::unique_ptr<Journal> journal(new Journal());
   if (Expected<void> ready = journal->Prepare(path); !ready) {
     return tl::unexpected<Error>(ready.error());
@@ -110,13 +112,15 @@ tl::unexpected<Error> Journal::FailSqlite(const std::string& what) const {
 }
 
 Expected<void> Journal::Execute(const char* sql) {
-  if (sqlite3_exec(db_, sql, nullptr, nullptr, nullptr) != SQLITE_OK) return FailSqlite("can't be written");
+  if (sqlite3_exec(db_, sql, nullptr, nullptr, nullptr) != SQLITE_OK)
+    return FailSqlite("can't be written");
   return {};
 }
 
 Expected<std::unique_ptr<Journal::Statement>> Journal::Compile(const char* sql) {
   sqlite3_stmt* statement = nullptr;
-  if (sqlite3_prepare_v3(db_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr) != SQLITE_OK) {
+  if (sqlite3_prepare_v3(db_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr) !=
+      SQLITE_OK) {
     return FailSqlite("can't be read");
   }
   return std::make_unique<Statement>(statement);
@@ -126,10 +130,12 @@ Expected<void> Journal::Prepare(const std::string& path) {
   path_ = path;
   // Opened for this thread only, so SQLite's own locks can stay off.
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-  if (sqlite3_open_v2(path.c_str(), &db_, flags, nullptr) != SQLITE_OK) return FailSqlite("can't be opened");
+  if (sqlite3_open_v2(path.c_str(), &db_, flags, nullptr) != SQLITE_OK)
+    return FailSqlite("can't be opened");
   // Figures measured for this use: page size 8192 and a checkpoint every 4000 pages (32 MiB).
-  for (const char* pragma : {"PRAGMA page_size=8192", "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL",
-                             "PRAGMA wal_autocheckpoint=4000", "PRAGMA cache_size=-2048"}) {
+  for (const char* pragma :
+       {"PRAGMA page_size=8192", "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL",
+        "PRAGMA wal_autocheckpoint=4000", "PRAGMA cache_size=-2048"}) {
     if (Expected<void> done = Execute(pragma); !done) return done;
   }
   if (Expected<void> loaded = LoadMeta(); !loaded) return loaded;
@@ -165,8 +171,8 @@ Expected<void> Journal::LoadMeta() {
   const uint64_t found = (*version)->IntegerAt(0);
   version->reset();
   if (found == 0) {
-    const std::string create = "BEGIN;" + std::string(kSchema) +
-                               "INSERT INTO meta VALUES('id','" + RandomId() + "'),('next_position',1);" +
+    const std::string create = "BEGIN;" + std::string(kSchema) + "INSERT INTO meta VALUES('id','" +
+                               RandomId() + "'),('next_position',1);" +
                                "PRAGMA user_version=" + std::to_string(kSchemaVersion) + ";COMMIT;";
     if (Expected<void> done = Execute(create.c_str()); !done) return done;
   } else if (found != kSchemaVersion) {
@@ -174,7 +180,8 @@ Expected<void> Journal::LoadMeta() {
                                          " is not known here; use the flarebridge that wrote it");
   }
   Expected<std::unique_ptr<Statement>> meta = Compile(
-      "SELECT (SELECT value FROM meta WHERE key='id'), (SELECT value FROM meta WHERE key='next_position'),"
+      "SELECT (SELECT value FROM meta WHERE key='id'), (SELECT value FROM meta WHERE "
+      "key='next_position'),"
       " (SELECT coalesce(sum(length(body)),0) FROM events)");
   if (!meta) return tl::unexpected<Error>(meta.error());
   if ((*meta)->Start().Step() != SQLITE_ROW) return FailSqlite("can't be read");
@@ -283,7 +290,11 @@ void Journal::PutFeed(const std::string& session, int64_t run) {
 
 uint64_t Journal::Append(int64_t run, uint32_t count, std::string_view body) {
   const uint64_t first = next_position_;
-  Step(append_->Start().Integer(first).Integer(static_cast<uint64_t>(run)).Integer(count).Blob(body));
+  Step(append_->Start()
+           .Integer(first)
+           .Integer(static_cast<uint64_t>(run))
+           .Integer(count)
+           .Blob(body));
   next_position_ += count;
   stored_bytes_ += body.size();
   return first;

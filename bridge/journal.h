@@ -25,20 +25,20 @@ namespace flarebridge {
 // A shim's connection as the journal knows it.
 struct StoredSession {
   std::string id;
-  uint64_t last_seq = 0;   // all of the session's events up to here are stored
-  uint64_t rejected = 0;   // of these, refused as malformed
-  bool open = true;        // false: the session has ended
-  std::string opened;      // wire form of its SessionOpened event; empty: not seen yet
+  uint64_t last_seq = 0;  // all of the session's events up to here are stored
+  uint64_t rejected = 0;  // of these, refused as malformed
+  bool open = true;       // false: the session has ended
+  std::string opened;     // wire form of its SessionOpened event; empty: not seen yet
 };
 
 // One site's run of one session's job.
 struct StoredRun {
   int64_t id = 0;
   std::string site;
-  std::string opened;      // wire form of the SessionOpened event that it belongs to
-  double started = 0;      // seconds since the epoch
+  std::string opened;          // wire form of the SessionOpened event that it belongs to
+  double started = 0;          // seconds since the epoch
   uint64_t last_position = 0;  // of its last event
-  bool ended = false;      // its last event is the run's end
+  bool ended = false;          // its last event is the run's end
 };
 
 class Journal {

@@ -24,7 +24,8 @@ constexpr std::chrono::milliseconds kLinger{500};
 
 Expected<void> CheckIpcFolder(const std::string& path) {
   if (path.size() > kMaxIpcPath) {
-    return Fail(ErrorCode::kConfig, "endpoint ipc://" + path + ": a socket's path may have 107 bytes; use a shorter one");
+    return Fail(ErrorCode::kConfig, "endpoint ipc://" + path +
+                                        ": a socket's path may have 107 bytes; use a shorter one");
   }
   const std::string folder = std::filesystem::path(path).parent_path().string();
   struct stat info {};
@@ -32,9 +33,10 @@ Expected<void> CheckIpcFolder(const std::string& path) {
     return FailSystem("endpoint ipc://" + path + ": its folder can't be used");
   }
   if (!S_ISDIR(info.st_mode) || info.st_uid != geteuid() || (info.st_mode & 0077) != 0) {
-    return Fail(ErrorCode::kConfig, "endpoint ipc://" + path +
-                                        ": its folder must be this user's and have mode 0700, so that "
-                                        "nobody else can connect");
+    return Fail(ErrorCode::kConfig,
+                "endpoint ipc://" + path +
+                    ": its folder must be this user's and have mode 0700, so that "
+                    "nobody else can connect");
   }
   return {};
 }
@@ -43,10 +45,12 @@ Expected<void> CheckEndpoint(const std::string& endpoint) {
   if (endpoint.starts_with(kIpc)) return CheckIpcFolder(endpoint.substr(kIpc.size()));
   if (endpoint.starts_with(kTcp)) {
     const std::string host = endpoint.substr(kTcp.size());
-    if (host.starts_with("127.") || host.starts_with("[::1]:") || host.starts_with("localhost:")) return {};
-    return Fail(ErrorCode::kConfig, "endpoint " + endpoint +
-                                        ": only this machine (127.0.0.1) may be served over tcp, because "
-                                        "the connection is neither encrypted nor authenticated");
+    if (host.starts_with("127.") || host.starts_with("[::1]:") || host.starts_with("localhost:"))
+      return {};
+    return Fail(ErrorCode::kConfig,
+                "endpoint " + endpoint +
+                    ": only this machine (127.0.0.1) may be served over tcp, because "
+                    "the connection is neither encrypted nor authenticated");
   }
   return Fail(ErrorCode::kConfig, "endpoint " + endpoint + " is neither ipc:// nor tcp://");
 }
@@ -119,7 +123,9 @@ Expected<std::unique_ptr<Link>> Link::Bind(const std::string& endpoint) {
 
 int Link::fd() const { return sockets_->router.get(zmq::sockopt::fd); }
 
-bool Link::HasInput() const { return (sockets_->router.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0; }
+bool Link::HasInput() const {
+  return (sockets_->router.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0;
+}
 
 bool Link::Receive(const std::function<void(const Incoming&)>& handle) {
   try {
@@ -143,7 +149,8 @@ bool Link::Receive(const std::function<void(const Incoming&)>& handle) {
       (void)sockets_->router.recv(ignored, zmq::recv_flags::none);
       more = ignored.more();
     }
-    Incoming incoming{peer.to_string(), Fail(ErrorCode::kMalformed, "a message of more than two frames")};
+    Incoming incoming{peer.to_string(),
+                      Fail(ErrorCode::kMalformed, "a message of more than two frames")};
     if (sockets_->ipc && !IsThisUser(header)) {
       incoming.message = Fail(ErrorCode::kForbidden, "another user's process is not served");
     } else if (!too_many) {
@@ -160,7 +167,8 @@ bool Link::Receive(const std::function<void(const Incoming&)>& handle) {
 bool Link::Send(const Peer& peer, const BridgeMessage& message) {
   try {
     auto& router = sockets_->router;
-    if (!router.send(zmq::buffer(peer), zmq::send_flags::sndmore | zmq::send_flags::dontwait)) return false;
+    if (!router.send(zmq::buffer(peer), zmq::send_flags::sndmore | zmq::send_flags::dontwait))
+      return false;
     return router.send(zmq::buffer(EncodeHeader(message)), zmq::send_flags::dontwait).has_value();
   } catch (const zmq::error_t&) {
     return false;  // EHOSTUNREACH: the peer is gone

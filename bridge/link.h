@@ -1,8 +1,8 @@
 // The bridge's end of the connections to shims: one ZeroMQ ROUTER socket over ipc or tcp. The only
 // place that knows ZeroMQ; its exceptions stop here. Used by the bridge's loop, on its one thread.
 //
-// Who may connect: over ipc only this user, by the mode of the socket's folder (0700, checked) and by
-// the user id that the kernel gives with every message. Over tcp only this machine.
+// Who may connect: over ipc only this user, by the mode of the socket's folder (0700, checked) and
+// by the user id that the kernel gives with every message. Over tcp only this machine.
 #pragma once
 
 #include <cstdint>

@@ -9,7 +9,8 @@ Expected<std::shared_ptr<spdlog::logger>> OpenLog(const std::string& folder) {
   constexpr size_t kFileBytes = size_t{5} << 20;
   constexpr size_t kOlderFiles = 2;
   try {
-    auto sink = std::make_shared<spdlog::sinks::rotating_file_sink_st>(folder + "/bridge.log", kFileBytes, kOlderFiles);
+    auto sink = std::make_shared<spdlog::sinks::rotating_file_sink_st>(folder + "/bridge.log",
+                                                                       kFileBytes, kOlderFiles);
     auto log = std::make_shared<spdlog::logger>("bridge", std::move(sink));
     log->set_pattern("%Y-%m-%d %H:%M:%S.%e %P %l: %v");
     // Lines are few; each must survive the process.

@@ -2,9 +2,10 @@
 
 namespace flarebridge {
 
-Router::Scope Router::FindScope(std::string_view job, std::string_view run_name, std::string_view side) {
-  const auto [found, added] = scopes_.try_emplace({std::string(job), std::string(run_name), std::string(side)},
-                                                  sites_.size());
+Router::Scope Router::FindScope(std::string_view job, std::string_view run_name,
+                                std::string_view side) {
+  const auto [found, added] = scopes_.try_emplace(
+      {std::string(job), std::string(run_name), std::string(side)}, sites_.size());
   if (added) sites_.emplace_back();
   return found->second;
 }

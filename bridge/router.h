@@ -1,5 +1,5 @@
-// Which run an event belongs to: a pure table from (job, run name, side) and site to a run's number.
-// Looking up allocates nothing. Used by the intake, on the bridge's one thread.
+// Which run an event belongs to: a pure table from (job, run name, side) and site to a run's
+// number. Looking up allocates nothing. Used by the intake, on the bridge's one thread.
 #pragma once
 
 #include <cstdint>

@@ -18,7 +18,8 @@ class Supervision {
     Duration stop_deadline = std::chrono::seconds(15);   // from the end of its stream to its exit
     Duration backoff_first = std::chrono::milliseconds(200);
     Duration backoff_most = std::chrono::seconds(30);
-    Duration healthy = std::chrono::seconds(30);  // ready for this long: the next failure counts as the first
+    Duration healthy =
+        std::chrono::seconds(30);  // ready for this long: the next failure counts as the first
   };
   enum class State : uint8_t {
     kIdle,      // no worker, none needed

@@ -31,13 +31,14 @@ struct Supervisor::Run {
   std::unique_ptr<WorkerProcess> worker;
   FrameReader reader;
   std::string outgoing;
-  uint64_t sent = 0;     // positions up to here are in the worker or in `outgoing`
-  uint64_t durable = 0;  // positions up to here are on disk in every receiver
+  uint64_t sent = 0;       // positions up to here are in the worker or in `outgoing`
+  uint64_t durable = 0;    // positions up to here are on disk in every receiver
   std::string last_error;  // the worker's last words
   bool told = false;       // this failure has been told
 };
 
-Supervisor::Supervisor(EventLoop& loop, Journal& journal, Callbacks callbacks, const Supervision::Policy& policy)
+Supervisor::Supervisor(EventLoop& loop, Journal& journal, Callbacks callbacks,
+                       const Supervision::Policy& policy)
     : loop_(loop), journal_(journal), callbacks_(std::move(callbacks)), policy_(policy) {}
 
 Supervisor::~Supervisor() {
@@ -77,7 +78,8 @@ bool Supervisor::AllDone() const {
 bool Supervisor::NothingMoves() const {
   return std::all_of(runs_.begin(), runs_.end(), [](const auto& entry) {
     const Run& run = *entry.second;
-    return run.supervision.state() == Supervision::State::kFailed || (!run.HasWork() && !run.worker);
+    return run.supervision.state() == Supervision::State::kFailed ||
+           (!run.HasWork() && !run.worker);
   });
 }
 
@@ -85,14 +87,16 @@ std::vector<std::string> Supervisor::Undone() const {
   std::vector<std::string> undone;
   for (const auto& [id, run] : runs_) {
     if (!run->HasWork()) continue;
-    undone.push_back(run->info.spec.site + (run->last_error.empty() ? "" : " (" + run->last_error + ")"));
+    undone.push_back(run->info.spec.site +
+                     (run->last_error.empty() ? "" : " (" + run->last_error + ")"));
   }
   return undone;
 }
 
 size_t Supervisor::workers() const {
-  return static_cast<size_t>(std::count_if(runs_.begin(), runs_.end(),
-                                           [](const auto& entry) { return entry.second->worker != nullptr; }));
+  return static_cast<size_t>(std::count_if(runs_.begin(), runs_.end(), [](const auto& entry) {
+    return entry.second->worker != nullptr;
+  }));
 }
 
 void Supervisor::StopAll(Time now) {
@@ -122,12 +126,13 @@ void Supervisor::Spawn(Run& run, Time now) {
   run.sent = 0;
   AppendOpen(run.info.spec, run.outgoing);
   Run* target = &run;
-  const auto watched_socket = loop_.Add(run.worker->socket(), EPOLLIN, [this, target](uint32_t events) {
-    if ((events & EPOLLOUT) != 0) Pump(*target);
-    if ((events & ~uint32_t{EPOLLOUT}) != 0) OnReadable(*target, Clock::now());
-  });
-  const auto watched_exit =
-      loop_.Add(run.worker->pidfd(), EPOLLIN, [this, target](uint32_t) { OnExit(*target, Clock::now()); });
+  const auto watched_socket =
+      loop_.Add(run.worker->socket(), EPOLLIN, [this, target](uint32_t events) {
+        if ((events & EPOLLOUT) != 0) Pump(*target);
+        if ((events & ~uint32_t{EPOLLOUT}) != 0) OnReadable(*target, Clock::now());
+      });
+  const auto watched_exit = loop_.Add(run.worker->pidfd(), EPOLLIN,
+                                      [this, target](uint32_t) { OnExit(*target, Clock::now()); });
   if (!watched_socket || !watched_exit) {
     Release(run);
     run.supervision.OnExit(now, false, false);
@@ -202,8 +207,9 @@ void Supervisor::OnExit(Run& run, Time now) {
   run.supervision.OnExit(now, expected, IsFinal(*exit));
   if (!(expected && stopped) && !run.told) {
     run.told = true;
-    callbacks_.notice(run.info.id, NoticeLevel::kWarning,
-                      "its worker " + exit->Describe() + "; a new one goes on from what is on disk");
+    callbacks_.notice(
+        run.info.id, NoticeLevel::kWarning,
+        "its worker " + exit->Describe() + "; a new one goes on from what is on disk");
   }
   if (run.HasWork() && !stopping_) Act(run, run.supervision.OnWork(now), now);
 }
@@ -217,11 +223,12 @@ void Supervisor::Release(Run& run) {
 }
 
 void Supervisor::Refill(Run& run) {
-  const Expected<void> read = journal_.Read(
-      run.info.id, run.sent, kMaxOutgoing, [&run](uint64_t first, uint32_t count, std::string_view body) {
-        AppendEvents({first, count, body}, run.outgoing);
-        run.sent = first + count - 1;
-      });
+  const Expected<void> read =
+      journal_.Read(run.info.id, run.sent, kMaxOutgoing,
+                    [&run](uint64_t first, uint32_t count, std::string_view body) {
+                      AppendEvents({first, count, body}, run.outgoing);
+                      run.sent = first + count - 1;
+                    });
   if (!read) callbacks_.notice(run.info.id, NoticeLevel::kError, read.error().message);
 }
 

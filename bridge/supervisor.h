@@ -32,7 +32,8 @@ class Supervisor {
     std::function<void(int64_t run, NoticeLevel level, const std::string& text)> notice;
   };
 
-  Supervisor(EventLoop& loop, Journal& journal, Callbacks callbacks, const Supervision::Policy& policy);
+  Supervisor(EventLoop& loop, Journal& journal, Callbacks callbacks,
+             const Supervision::Policy& policy);
   ~Supervisor();
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;

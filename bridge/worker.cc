@@ -46,10 +46,14 @@ class Worker {
     if (done) return kExitOk;
     Say({NoticeLevel::kError, done.error().message});
     switch (done.error().code) {
-      case ErrorCode::kConfig: return kExitConfig;
-      case ErrorCode::kBusy: return kExitTempFail;
-      case ErrorCode::kMalformed: return kExitData;
-      default: return kExitIo;
+      case ErrorCode::kConfig:
+        return kExitConfig;
+      case ErrorCode::kBusy:
+        return kExitTempFail;
+      case ErrorCode::kMalformed:
+        return kExitData;
+      default:
+        return kExitIo;
     }
   }
 
@@ -62,10 +66,12 @@ class Worker {
       const Expected<bool> next = reader_.Next(frame);
       if (!next) return tl::unexpected<Error>(next.error());
       if (*next) break;
-      if (ended_ || Clock::now() >= deadline) return Fail(ErrorCode::kMalformed, "the bridge named no run");
+      if (ended_ || Clock::now() >= deadline)
+        return Fail(ErrorCode::kMalformed, "the bridge named no run");
       if (Expected<void> got = WaitAndFeed(deadline); !got) return got;
     }
-    if (frame.kind != FrameKind::kOpen) return Fail(ErrorCode::kMalformed, "the first frame opens no run");
+    if (frame.kind != FrameKind::kOpen)
+      return Fail(ErrorCode::kMalformed, "the first frame opens no run");
     const Expected<RunSpec> spec = ParseOpen(frame.payload);
     if (!spec) return tl::unexpected<Error>(spec.error());
     if (Expected<void> opened = OpenReceivers(*spec); !opened) return opened;
@@ -81,7 +87,8 @@ class Worker {
         opened = tl::unexpected<Error>(filter.error());
         return;
       }
-      Expected<std::unique_ptr<Receiver>> receiver = OpenWhenFree(std::string(name), spec, arguments);
+      Expected<std::unique_ptr<Receiver>> receiver =
+          OpenWhenFree(std::string(name), spec, arguments);
       if (!receiver) {
         opened = tl::unexpected<Error>(receiver.error());
         return;
@@ -94,12 +101,14 @@ class Worker {
   }
 
   // A worker whose bridge was killed lets go of the run within moments.
-  static Expected<std::unique_ptr<Receiver>> OpenWhenFree(const std::string& name, const RunSpec& spec,
+  static Expected<std::unique_ptr<Receiver>> OpenWhenFree(const std::string& name,
+                                                          const RunSpec& spec,
                                                           const Value& arguments) {
     const Clock::time_point deadline = Clock::now() + kBusyDeadline;
     while (true) {
-      Expected<std::unique_ptr<Receiver>> receiver = OpenReceiver(name, spec, arguments, Clock::now());
-      if (receiver || receiver.error().code != ErrorCode::kBusy || Clock::now() >= deadline) return receiver;
+      Expected<std::unique_ptr<Receiver>> receiver = OpenReceiver(name, spec, arguments);
+      if (receiver || receiver.error().code != ErrorCode::kBusy || Clock::now() >= deadline)
+        return receiver;
       poll(nullptr, 0, static_cast<int>(kBusyRetry.count()));
     }
   }
@@ -113,7 +122,8 @@ class Worker {
       const Expected<bool> next = reader_.Next(frame);
       if (!next) return tl::unexpected<Error>(next.error());
       if (!*next) break;
-      if (frame.kind != FrameKind::kEvents) return Fail(ErrorCode::kMalformed, "a frame that carries no events");
+      if (frame.kind != FrameKind::kEvents)
+        return Fail(ErrorCode::kMalformed, "a frame that carries no events");
       Expected<bool> applied = Apply(frame.payload);
       if (!applied) return tl::unexpected<Error>(applied.error());
       run_ended = run_ended || *applied;
@@ -151,7 +161,8 @@ class Worker {
       const uint64_t position = events->first_position + i;
       for (Output& output : outputs_) {
         if (!output.filter.Wants(*decoded.event)) continue;
-        if (Expected<void> written = output.receiver->Write(position, *decoded.event, now); !written) {
+        if (Expected<void> written = output.receiver->Write(position, *decoded.event, now);
+            !written) {
           return tl::unexpected<Error>(written.error());
         }
         output.given = position;
@@ -174,7 +185,8 @@ class Worker {
     return {};
   }
 
-  // The bridge is gone or has no more: what waits is written, the run stays open for a later worker.
+  // The bridge is gone or has no more: what waits is written, the run stays open for a later
+  // worker.
   Expected<void> Leave() {
     for (Output& output : outputs_) {
       if (Expected<void> drained = output.receiver->Drain(); !drained) return drained;
@@ -204,7 +216,8 @@ class Worker {
     (void)SendAll(frame);
   }
 
-  // Reports are some bytes each and the bridge always reads: a full socket means it is stuck or gone.
+  // Reports are some bytes each and the bridge always reads: a full socket means it is stuck or
+  // gone.
   Expected<void> SendAll(std::string_view bytes) {
     while (!bytes.empty()) {
       const ssize_t sent = send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);

@@ -36,13 +36,16 @@ struct SpawnSetup {
 }  // namespace
 
 std::string WorkerProcess::Exit::Describe() const {
-  if (signal != 0) return std::string("ended by signal ") + std::to_string(signal) + " (" + strsignal(signal) + ")";
+  if (signal != 0)
+    return std::string("ended by signal ") + std::to_string(signal) + " (" + strsignal(signal) +
+           ")";
   return "left with status " + std::to_string(status);
 }
 
 Expected<std::unique_ptr<WorkerProcess>> WorkerProcess::Spawn() {
   std::array<int, 2> pair{};
-  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0) return FailSystem("socketpair");
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0)
+    return FailSystem("socketpair");
   UniqueFd ours(pair[0]);
   const UniqueFd theirs(pair[1]);
   if (fcntl(ours.get(), F_SETFL, O_NONBLOCK) != 0) return FailSystem("fcntl");

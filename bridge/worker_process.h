@@ -19,8 +19,8 @@ class WorkerProcess {
  public:
   // How a process ended.
   struct Exit {
-    int status = 0;    // its exit status, if it left by itself
-    int signal = 0;    // the signal that ended it, else 0
+    int status = 0;  // its exit status, if it left by itself
+    int signal = 0;  // the signal that ended it, else 0
     std::string Describe() const;
   };
 

@@ -13,7 +13,7 @@ std::string_view NameOf(DataType type) {
 
 std::string_view NameOf(Writer writer) {
   static constexpr std::array<std::string_view, kLastWriter + 1> kNames = {"UNKNOWN", "TORCH_TB",
-                                                                          "MLFLOW", "WANDB"};
+                                                                           "MLFLOW", "WANDB"};
   return kNames[static_cast<uint8_t>(writer)];
 }
 

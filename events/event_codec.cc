@@ -83,11 +83,21 @@ Expected<Event> ReadEvent(const Tape& tape) {
   if (in.error()) return tl::unexpected<Error>(*in.error());
   Event event;
   switch (kind) {
-    case static_cast<uint64_t>(Kind::kSessionOpened): event = ReadSessionOpened(in); break;
-    case static_cast<uint64_t>(Kind::kRunStarted): event = ReadRunStarted(in); break;
-    case static_cast<uint64_t>(Kind::kData): event = ReadData(in); break;
-    case static_cast<uint64_t>(Kind::kRunEnded): event = ReadRunEnded(in); break;
-    case static_cast<uint64_t>(Kind::kSessionEnded): event = ReadSessionEnded(in); break;
+    case static_cast<uint64_t>(Kind::kSessionOpened):
+      event = ReadSessionOpened(in);
+      break;
+    case static_cast<uint64_t>(Kind::kRunStarted):
+      event = ReadRunStarted(in);
+      break;
+    case static_cast<uint64_t>(Kind::kData):
+      event = ReadData(in);
+      break;
+    case static_cast<uint64_t>(Kind::kRunEnded):
+      event = ReadRunEnded(in);
+      break;
+    case static_cast<uint64_t>(Kind::kSessionEnded):
+      event = ReadSessionEnded(in);
+      break;
     default:
       return Fail(ErrorCode::kUnsupported, "event kind " + std::to_string(kind) + " is not known");
   }

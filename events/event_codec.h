@@ -23,9 +23,9 @@ struct DecodedEvent {
 
 class EventDecoder {
  public:
-  // Decodes the event at the start of `bytes`. Errors: kMalformed (not msgpack, fields missing or of
-  // the wrong type), kTooLarge (kMaxEventBytes, depth, count), kInvalidName (site, job, run, tag),
-  // kUnsupported (an event kind of a later version).
+  // Decodes the event at the start of `bytes`. Errors: kMalformed (not msgpack, fields missing or
+  // of the wrong type), kTooLarge (kMaxEventBytes, depth, count), kInvalidName (site, job, run,
+  // tag), kUnsupported (an event kind of a later version).
   DecodedEvent Decode(std::string_view bytes);
 
  private:

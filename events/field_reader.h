@@ -16,7 +16,8 @@ namespace flarebridge {
 
 class FieldReader {
  public:
-  // `what` names the array in messages, e.g. "event". The value and its tape must outlive the reader.
+  // `what` names the array in messages, e.g. "event". The value and its tape must outlive the
+  // reader.
   FieldReader(std::string_view what, const Value& array) : what_(what), left_(array.size()) {
     if (array.kind() == ValueKind::kList) {
       next_ = &array.node() + 1;
@@ -58,7 +59,8 @@ class FieldReader {
   // Seconds since the epoch: a finite number, 0 or above.
   double Time(std::string_view name) {
     const std::optional<double> seconds = Any(name).AsDouble();
-    if (!seconds || !std::isfinite(*seconds) || *seconds < 0) Wrong(name, "seconds since the epoch");
+    if (!seconds || !std::isfinite(*seconds) || *seconds < 0)
+      Wrong(name, "seconds since the epoch");
     return seconds.value_or(0);
   }
   std::string_view Text(std::string_view name) {
@@ -91,8 +93,12 @@ class FieldReader {
     if (!value.IsNull() && value.kind() != ValueKind::kText) Wrong(name, "null or text");
     return value.AsText().value_or(std::string_view());
   }
-  Value OptionalList(std::string_view name) { return OptionalOf(name, ValueKind::kList, "null or a list"); }
-  Value OptionalMap(std::string_view name) { return OptionalOf(name, ValueKind::kMap, "null or a map"); }
+  Value OptionalList(std::string_view name) {
+    return OptionalOf(name, ValueKind::kList, "null or a list");
+  }
+  Value OptionalMap(std::string_view name) {
+    return OptionalOf(name, ValueKind::kMap, "null or a map");
+  }
 
  private:
   Value OptionalOf(std::string_view name, ValueKind kind, std::string_view expected) {

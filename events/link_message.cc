@@ -78,7 +78,9 @@ struct HeaderWriter {
   void operator()(const Hello& m) {
     out.Begin(5).Unsigned(1).Text(kMagic).Unsigned(m.version).Text(m.session).Text(m.producer);
   }
-  void operator()(const Batch& m) { out.Begin(3).Unsigned(2).Unsigned(m.first_seq).Unsigned(m.count); }
+  void operator()(const Batch& m) {
+    out.Begin(3).Unsigned(2).Unsigned(m.first_seq).Unsigned(m.count);
+  }
   void operator()(const Ping& /*m*/) { out.Begin(1).Unsigned(3); }
   void operator()(const Bye& /*m*/) { out.Begin(1).Unsigned(4); }
   void operator()(const Welcome& m) {
@@ -129,10 +131,14 @@ Expected<Message> Parse(std::string_view header, Read read) {
 Expected<ShimMessage> ParseShimMessage(std::string_view header, std::string_view body) {
   return Parse<ShimMessage>(header, [body](Kind kind, FieldReader& in) -> ShimMessage {
     switch (kind) {
-      case Kind::kFirst: return ReadHello(in);
-      case Kind::kSecond: return ReadBatch(in, body);
-      case Kind::kThird: return Ping{};
-      case Kind::kFourth: break;
+      case Kind::kFirst:
+        return ReadHello(in);
+      case Kind::kSecond:
+        return ReadBatch(in, body);
+      case Kind::kThird:
+        return Ping{};
+      case Kind::kFourth:
+        break;
     }
     return Bye{};
   });
@@ -141,10 +147,14 @@ Expected<ShimMessage> ParseShimMessage(std::string_view header, std::string_view
 Expected<BridgeMessage> ParseBridgeMessage(std::string_view header) {
   return Parse<BridgeMessage>(header, [](Kind kind, FieldReader& in) -> BridgeMessage {
     switch (kind) {
-      case Kind::kFirst: return ReadWelcome(in);
-      case Kind::kSecond: return ReadAck(in);
-      case Kind::kThird: return ReadNotice(in);
-      case Kind::kFourth: break;
+      case Kind::kFirst:
+        return ReadWelcome(in);
+      case Kind::kSecond:
+        return ReadAck(in);
+      case Kind::kThird:
+        return ReadNotice(in);
+      case Kind::kFourth:
+        break;
     }
     return ReadRefusal(in);
   });

@@ -23,7 +23,7 @@ inline constexpr uint32_t kMaxBatchEvents = 4096;
 // First message of a connection, and again whenever the bridge asks for it.
 struct Hello {
   uint32_t version = 0;
-  std::string session;   // 32 lower-case hex digits, made by the shim, the same after a reconnection
+  std::string session;  // 32 lower-case hex digits, made by the shim, the same after a reconnection
   std::string producer;  // program and version, for the log
 };
 // Events first_seq, first_seq + 1, ... of the session, which counts from 1.
@@ -41,15 +41,15 @@ using ShimMessage = std::variant<Hello, Batch, Ping, Bye>;
 // --- bridge to shim ---
 struct Welcome {
   uint32_t version = 0;
-  std::string bridge;           // program and version
-  uint64_t acked_seq = 0;       // all events up to here are durable; send from the next one on
-  uint64_t credit_bytes = 0;    // event bytes the shim may have sent without an acknowledgement
-  uint32_t heartbeat_ms = 0;    // a shim that has nothing to send pings this often
+  std::string bridge;         // program and version
+  uint64_t acked_seq = 0;     // all events up to here are durable; send from the next one on
+  uint64_t credit_bytes = 0;  // event bytes the shim may have sent without an acknowledgement
+  uint32_t heartbeat_ms = 0;  // a shim that has nothing to send pings this often
 };
 struct Ack {
-  uint64_t acked_seq = 0;       // cumulative
+  uint64_t acked_seq = 0;  // cumulative
   uint64_t credit_bytes = 0;
-  uint64_t rejected = 0;        // events of the session refused so far as malformed
+  uint64_t rejected = 0;  // events of the session refused so far as malformed
 };
 // Something a person should read in the job's log.
 enum class NoticeLevel : uint8_t { kInfo = 1, kWarning = 2, kError = 3 };

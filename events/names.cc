@@ -8,7 +8,8 @@ namespace flarebridge {
 
 bool IsUtf8(std::string_view text) {
   // Metric names are ASCII nearly always; utf8cpp's checker costs several times this look.
-  if (std::all_of(text.begin(), text.end(), [](char c) { return static_cast<signed char>(c) >= 0; })) {
+  if (std::all_of(text.begin(), text.end(),
+                  [](char c) { return static_cast<signed char>(c) >= 0; })) {
     return true;
   }
   return utf8::is_valid(text.begin(), text.end());

@@ -29,9 +29,9 @@ class CheckedName {
   // Errors: kInvalidName, with the kind and the reason.
   static Expected<CheckedName> Parse(std::string_view text) {
     if (!IsName(text)) {
-      return Fail(ErrorCode::kInvalidName,
-                  std::string(Kind::kWord) +
-                      " must be 1 to 255 bytes of UTF-8 without control characters");
+      return Fail(
+          ErrorCode::kInvalidName,
+          std::string(Kind::kWord) + " must be 1 to 255 bytes of UTF-8 without control characters");
     }
     return CheckedName(std::string(text));
   }

@@ -10,7 +10,8 @@ namespace flarebridge {
 namespace {
 
 // Builds the tape while msgpack-c parses. Each callback returns false to stop the parse; what our
-// rules reject but msgpack allows is remembered in `error` and parsed on, so that the size is known.
+// rules reject but msgpack allows is remembered in `error` and parsed on, so that the size is
+// known.
 class TapeBuilder : public msgpack::null_visitor {
  public:
   explicit TapeBuilder(Tape& tape) : tape_(tape) {}
@@ -19,7 +20,9 @@ class TapeBuilder : public msgpack::null_visitor {
   bool too_deep_or_large() const { return stopped_; }
 
   bool visit_nil() { return Add(ValueKind::kNull) != nullptr; }
-  bool visit_boolean(bool v) { return AddWith(ValueKind::kBool, [&](ValueNode& n) { n.boolean = v; }); }
+  bool visit_boolean(bool v) {
+    return AddWith(ValueKind::kBool, [&](ValueNode& n) { n.boolean = v; });
+  }
   bool visit_positive_integer(uint64_t v) {
     return AddWith(ValueKind::kUint, [&](ValueNode& n) { n.unsigned_integer = v; });
   }
@@ -27,7 +30,9 @@ class TapeBuilder : public msgpack::null_visitor {
     return AddWith(ValueKind::kInt, [&](ValueNode& n) { n.integer = v; });
   }
   bool visit_float32(float v) { return visit_float64(static_cast<double>(v)); }
-  bool visit_float64(double v) { return AddWith(ValueKind::kFloat, [&](ValueNode& n) { n.number = v; }); }
+  bool visit_float64(double v) {
+    return AddWith(ValueKind::kFloat, [&](ValueNode& n) { n.number = v; });
+  }
   bool visit_str(const char* v, uint32_t size) {
     const std::string_view text(v, size);
     if (!IsUtf8(text)) Reject("text is not valid UTF-8");
@@ -107,12 +112,24 @@ struct StringSink {
 void Pack(msgpack::packer<StringSink>& packer, const Value& value) {
   const ValueNode& node = value.node();
   switch (node.kind) {
-    case ValueKind::kNull: packer.pack_nil(); break;
-    case ValueKind::kBool: packer.pack(node.boolean); break;
-    case ValueKind::kInt: packer.pack(node.integer); break;
-    case ValueKind::kUint: packer.pack(node.unsigned_integer); break;
-    case ValueKind::kFloat: packer.pack(node.number); break;
-    case ValueKind::kText: packer.pack(node.text); break;
+    case ValueKind::kNull:
+      packer.pack_nil();
+      break;
+    case ValueKind::kBool:
+      packer.pack(node.boolean);
+      break;
+    case ValueKind::kInt:
+      packer.pack(node.integer);
+      break;
+    case ValueKind::kUint:
+      packer.pack(node.unsigned_integer);
+      break;
+    case ValueKind::kFloat:
+      packer.pack(node.number);
+      break;
+    case ValueKind::kText:
+      packer.pack(node.text);
+      break;
     case ValueKind::kBinary:
       packer.pack_bin(static_cast<uint32_t>(node.text.size()));
       packer.pack_bin_body(node.text.data(), static_cast<uint32_t>(node.text.size()));
@@ -142,10 +159,14 @@ std::optional<bool> Value::AsBool() const {
 
 std::optional<double> Value::AsDouble() const {
   switch (kind()) {
-    case ValueKind::kInt: return static_cast<double>(node_->integer);
-    case ValueKind::kUint: return static_cast<double>(node_->unsigned_integer);
-    case ValueKind::kFloat: return node_->number;
-    default: return std::nullopt;
+    case ValueKind::kInt:
+      return static_cast<double>(node_->integer);
+    case ValueKind::kUint:
+      return static_cast<double>(node_->unsigned_integer);
+    case ValueKind::kFloat:
+      return node_->number;
+    default:
+      return std::nullopt;
   }
 }
 

@@ -23,7 +23,7 @@ struct ValueNode {
   uint32_t span = 1;  // nodes of this value, itself included: the next sibling is `span` further
   union {
     bool boolean;
-    int64_t integer;    // kInt: negative numbers only
+    int64_t integer;            // kInt: negative numbers only
     uint64_t unsigned_integer;  // kUint: 0 and above
     double number = 0;
   };
@@ -48,9 +48,9 @@ class Value {
   }
   // Each of these reads its own kind; for another kind they give nothing.
   std::optional<bool> AsBool() const;
-  std::optional<double> AsDouble() const;   // any number; large integers are rounded
-  std::optional<int64_t> AsInt64() const;   // integers that fit
-  std::optional<uint64_t> AsUint64() const; // integers >= 0
+  std::optional<double> AsDouble() const;    // any number; large integers are rounded
+  std::optional<int64_t> AsInt64() const;    // integers that fit
+  std::optional<uint64_t> AsUint64() const;  // integers >= 0
   std::optional<std::string_view> AsText() const;
   const ValueNode& node() const { return *node_; }
 

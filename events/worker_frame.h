@@ -1,6 +1,7 @@
-// The frames between the bridge and a worker, over one stream socket: 4 bytes length (little endian,
-// of what follows), 1 byte kind, payload. Byte by byte in README.md. FrameReader cuts a stream into
-// frames; the rest are the payloads. Plain values and one reader per socket: one thread each.
+// The frames between the bridge and a worker, over one stream socket: 4 bytes length (little
+// endian, of what follows), 1 byte kind, payload. Byte by byte in README.md. FrameReader cuts a
+// stream into frames; the rest are the payloads. Plain values and one reader per socket: one thread
+// each.
 #pragma once
 
 #include <cstdint>
@@ -26,14 +27,14 @@ inline constexpr size_t kMaxFrameBytes = kMaxBatchBytes + 64;
 
 // Which run a worker is for. One worker serves one (job, site).
 struct RunSpec {
-  std::string journal;   // id of the journal that the positions count in
-  std::string job;       // checked names, all three
+  std::string journal;  // id of the journal that the positions count in
+  std::string job;      // checked names, all three
   std::string site;
   std::string run_name;
-  std::string side;      // "server" or "client"
-  std::string folder;    // absolute; receivers write below it
-  double started = 0;    // seconds since the epoch
-  Document receivers;    // map: receiver's name -> map of its arguments
+  std::string side;    // "server" or "client"
+  std::string folder;  // absolute; receivers write below it
+  double started = 0;  // seconds since the epoch
+  Document receivers;  // map: receiver's name -> map of its arguments
 };
 
 // Events whose positions in the journal are first_position, first_position + 1, ...

@@ -1,6 +1,7 @@
 // What a receiver is: it writes the events of one run to one tracking system (NVFlare's word). It
 // knows nothing of sockets, of the bridge or that it runs in a process of its own. The worker owns
-// it and calls it from one thread; after an error the worker ends, and a new one opens the run anew.
+// it and calls it from one thread; after an error the worker ends, and a new one opens the run
+// anew.
 #pragma once
 
 #include <chrono>

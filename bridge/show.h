@@ -1,0 +1,23 @@
+// `flarebridge show`: what is in a run log, in the terminal, without W&B and without an account: as
+// a table, as JSON or as CSV. Used by the command line.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <string>
+
+namespace flarebridge {
+
+struct ShowArguments {
+  std::string path;
+  bool json = false;
+  bool csv = false;
+  int rows = 20;
+  int wait = 0;
+};
+
+// Declares the command and its options.
+void AddShow(CLI::App& app, ShowArguments& to);
+// Gives the exit status.
+int Show(const ShowArguments& arguments);
+
+}  // namespace flarebridge

@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# Makes this checkout ready to run: Debian's packages, a virtual environment, the built wheel.
+# Repeating it is cheap: each step is done only if what it depends on has changed.
+set -euo pipefail
+
+usage() {
+  cat <<'TEXT'
+usage: jobs/setup.sh [job|tests]
+
+Installs what is missing on a Debian 12 machine (as root or with sudo):
+  1. Debian packages: compiler, CMake and the libraries of the bridge
+  2. .venv/: a Python virtual environment with NVFlare, PyTorch and scikit-learn
+  3. the flarebridge wheel, built from this checkout, in that environment
+
+  job     what jobs/hello-pt needs (the default)
+  tests   in addition the test tools and the wandb package
+
+Logs of the steps are in build/logs/. It may be interrupted and run again at any time.
+TEXT
+}
+
+mode=${1:-job}
+case "$mode" in
+  -h | --help) usage; exit 0 ;;
+  job | tests) ;;
+  *) echo "setup: unknown mode '$mode'; use job or tests (see --help)" >&2; exit 64 ;;
+esac
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+venv="$root/.venv"
+logs="$root/build/logs"
+
+say() { echo "setup: $*"; }
+fail() {
+  echo "setup: error: $*" >&2
+  exit 1
+}
+# Runs a command with its output in a log; shows the log's end if it fails.
+logged() {
+  local log=$1 what=$2
+  shift 2
+  if ! "$@" >"$log" 2>&1; then
+    tail -n 15 "$log" >&2
+    fail "$what failed; the whole output is in $log"
+  fi
+}
+
+debian_packages() {
+  local wanted=(cmake ninja-build g++ pkg-config python3 python3-venv
+    libzmq3-dev cppzmq-dev libmsgpack-cxx-dev libspdlog-dev libprotozero-dev zlib1g-dev libsqlite3-dev
+    libcli11-dev libexpected-dev libutfcpp-dev libsodium-dev)
+  if [ "$mode" = tests ]; then
+    wanted+=(doctest-dev nlohmann-json3-dev clang-format clang-tidy git)
+  fi
+  local missing=() package
+  for package in "${wanted[@]}"; do
+    dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+  done
+  [ ${#missing[@]} -gt 0 ] || return 0
+  local as_root=()
+  if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null || fail "root or sudo is needed to install: ${missing[*]}"
+    as_root=(sudo)
+  fi
+  say "installing Debian packages: ${missing[*]}"
+  logged "$logs/apt-update.log" "apt-get update" "${as_root[@]}" apt-get update
+  logged "$logs/apt-install.log" "installing ${missing[*]}" \
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
+}
+
+virtual_environment() {
+  local python requirements stamp wanted
+  python=$(command -v python3) || fail "python3 is missing"
+  "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
+    fail "NVFlare 2.8 needs Python 3.10 or newer; $python is $("$python" -V 2>&1)"
+  requirements=("$root/jobs/hello-pt/requirements.txt")
+  [ "$mode" = job ] || requirements+=("$root/tests/requirements.txt")
+  stamp="$venv/.requirements-$mode"
+  wanted=$(cat "${requirements[@]}" | sha256sum)
+  if [ -x "$venv/bin/python" ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then return 0; fi
+  if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
+    rm -rf "$venv"
+    logged "$logs/venv.log" "making a virtual environment with $python" "$python" -m venv "$venv"
+  fi
+  say "installing Python packages (PyTorch and NVFlare are some hundred MB: this takes minutes the first time)"
+  local arguments=() file
+  for file in "${requirements[@]}"; do arguments+=(-r "$file"); done
+  logged "$logs/pip.log" "pip install ${arguments[*]}" "$venv/bin/python" -m pip install "${arguments[@]}"
+  echo "$wanted" >"$stamp"
+}
+
+# A hash of all that the wheel is made of.
+sources_hash() {
+  (cd "$root" && find CMakeLists.txt events receivers bridge python_shim -type f \
+    \( -name '*.cc' -o -name '*.h' -o -name '*.py' -o -name '*.txt' -o -name '*.toml' -o -name '*.md' \) \
+    -not -path '*/tests/*' -print0 | sort -z | xargs -0 sha256sum | sha256sum)
+}
+
+wheel() {
+  local stamp="$venv/.wheel" wanted
+  wanted=$(sources_hash)
+  if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && [ -x "$venv/bin/flarebridge" ]; then return 0; fi
+  say "building the flarebridge wheel (about two minutes the first time)"
+  rm -f "$root"/build/dist/flarebridge-*.whl
+  logged "$logs/wheel.log" "building the wheel" "$venv/bin/python" -m pip wheel "$root/python_shim" --no-deps \
+    --wheel-dir "$root/build/dist" --config-settings=build-dir="$root/build/wheel"
+  logged "$logs/wheel-install.log" "installing the wheel" "$venv/bin/python" -m pip install --no-deps \
+    --force-reinstall "$root"/build/dist/flarebridge-*.whl
+  echo "$wanted" >"$stamp"
+}
+
+[ "$(uname -s)" = Linux ] || fail "flarebridge runs on Linux; this is $(uname -s)"
+command -v apt-get >/dev/null || fail "this script installs with apt-get, which is missing; README.md lists the packages"
+mkdir -p "$logs"
+exec 9>"$root/build/setup.lock"
+if ! flock -n 9; then
+  say "waiting for another setup of this checkout"
+  flock 9
+fi
+debian_packages
+virtual_environment
+wheel

@@ -1,0 +1,22 @@
+"""flarebridge: lossless experiment tracking for NVIDIA FLARE.
+
+Importing this package needs neither pyzmq, msgpack nor the bridge's program: jobs are defined on
+laptops. Names are loaded when they are first used.
+"""
+
+import importlib
+
+__version__ = "0.1.0"
+
+_HOME_OF = {
+    "BridgeReceiver": "flarebridge.receiver",
+    "BridgeWriter": "flarebridge.writer",
+    "add_tracking": "flarebridge.tracking",
+}
+__all__ = ["BridgeReceiver", "BridgeWriter", "add_tracking", "__version__"]
+
+
+def __getattr__(name: str):
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'flarebridge' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME_OF[name]), name)

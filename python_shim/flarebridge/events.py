@@ -1,0 +1,153 @@
+"""The wire form of events: msgpack arrays as events/README.md of the project describes them.
+
+Values are encoded as they are; what they mean is decided in the bridge. One Encoder per thread, or
+under its caller's lock.
+"""
+
+from typing import Any, Optional
+
+import msgpack
+
+WIRE_VERSION = 1
+MAX_EVENT_BYTES = 1 << 20
+MAX_NAME_BYTES = 255
+_MAX_DEPTH = 12  # of a value; the format allows 16 for the whole event
+_MAX_TEXT = 1 << 16  # characters of an object that is not data and is sent as its text
+
+_SESSION_OPENED, _RUN_STARTED, _DATA, _RUN_ENDED, _SESSION_ENDED = range(5)
+
+_TYPES = {
+    "SCALAR": 1, "SCALARS": 2, "METRIC": 3, "METRICS": 4, "PARAMETER": 5, "PARAMETERS": 6, "TAG": 7,
+    "TAGS": 8, "TEXT": 9, "IMAGE": 10, "MODEL": 11, "LOG_RECORD": 12, "INIT_DATA": 13,
+}  # fmt: skip
+# NVFlare names a writer by its member name on the wire and by its value in JSON.
+_WRITERS = {
+    "TORCH_TB": 1, "TORCH_TENSORBOARD": 1, "MLFLOW": 2, "WANDB": 3, "WEIGHTS_AND_BIASES": 3,
+}  # fmt: skip
+
+
+class EventRejected(ValueError):
+    """An event that can't be sent: too large, or nested too deep."""
+
+
+def name_of(member: Any) -> str:
+    """The name of an enum member, or the text itself."""
+    return getattr(member, "name", None) or str(member)
+
+
+def clean_name(text: Any, default: str = "unknown") -> str:
+    """A site's or job's name as the wire demands it: 1 to 255 bytes of UTF-8, no control characters.
+
+    What comes from other machines is untrusted; it is made fit, never refused.
+    """
+    text = "".join("_" if ord(c) < 32 or ord(c) == 127 or 0xD800 <= ord(c) < 0xE000 else c for c in str(text))
+    return text.encode()[:MAX_NAME_BYTES].decode(errors="ignore") or default
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    """The value with everything msgpack or the wire format does not know replaced by what is nearest."""
+    if depth > _MAX_DEPTH:
+        raise EventRejected("a value is nested too deep")
+    if value is None or isinstance(value, (bool, bytes)):
+        return value
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, int):
+        return int(value) if -(1 << 63) <= value < 1 << 64 else _large_integer(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, dict):
+        return {_plain(str(k)): _plain(v, depth + 1) for k, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(v, depth + 1) for v in value]
+    return _plain_object(value, depth)
+
+
+def _plain_object(value: Any, depth: int) -> Any:
+    # numpy and torch: a single element is a number, an array is a list.
+    for method in ("item", "tolist"):
+        try:
+            return _plain(getattr(value, method)(), depth + 1)
+        except EventRejected:
+            raise
+        except Exception:
+            continue
+    return str(value)[:_MAX_TEXT]
+
+
+def _large_integer(value: int) -> Any:
+    # Beyond 64 bits: as a float as W&B's own JSON readers take it, or as digits.
+    try:
+        return float(value)
+    except OverflowError:
+        return str(value)[:_MAX_TEXT]
+
+
+def _is_flat(value: Any) -> bool:
+    """True for what msgpack encodes rightly by itself: a number, a text, a dict from texts to numbers."""
+    if type(value) is dict:
+        return all(not (type(key) is not str or type(item) not in _SIMPLE) for key, item in value.items())
+    return type(value) in _SIMPLE
+
+
+_SIMPLE = frozenset((float, int, bool, str, type(None)))
+
+
+class Encoder:
+    """Makes events. Every method gives the event's bytes or raises EventRejected."""
+
+    def __init__(self):
+        self._packer = msgpack.Packer(autoreset=True)
+
+    def session_opened(self, time: float, job: str, run_name: str, side: str, folder: str, receivers: dict) -> bytes:
+        """`receivers`: receiver's name -> its arguments; `side`: "server" or "client"."""
+        return self._pack((_SESSION_OPENED, time, job, run_name, side, folder, _plain(receivers)))
+
+    def run_started(self, time: float, site: str) -> bytes:
+        return self._pack((_RUN_STARTED, time, site))
+
+    def data(
+        self,
+        time: float,
+        site: str,
+        data_type: Any,
+        writer: Any,
+        tag: Any,
+        value: Any,
+        step: Optional[int] = None,
+        path: Optional[str] = None,
+        extra: Optional[dict] = None,
+    ) -> bytes:
+        """One record. `time`: seconds since the epoch; `step`: 0 or above.
+
+        `extra`: the writer's further keyword arguments; of these "receivers" addresses receivers by name.
+        """
+        type_name = name_of(data_type)
+        type_code = _TYPES.get(type_name, 0)
+        if type_code == 0:
+            extra = {**(extra or {}), "analytics_data_type": type_name}
+        event = (_DATA, time, site, type_code, _WRITERS.get(name_of(writer), 0), tag, value, step)
+        if path or extra:
+            extra = dict(extra or {})
+            receivers = extra.pop("receivers", None)
+            receivers = [receivers] if isinstance(receivers, str) else receivers
+            event += (path or None, receivers, extra or None)
+        if len(event) == 8 and _is_flat(value) and type(tag) is str:
+            try:
+                return self._pack(event)
+            except (OverflowError, UnicodeEncodeError):
+                pass  # an integer beyond 64 bits, text that is not Unicode
+        return self._pack(
+            tuple(_plain(field) for field in event[:5])
+            + (str(_plain(tag)),)
+            + tuple(_plain(field) for field in event[6:])
+        )
+
+    def session_ended(self, time: float, exit_code: int, reason: str = "") -> bytes:
+        return self._pack((_SESSION_ENDED, time, exit_code, reason))
+
+    def _pack(self, event: tuple) -> bytes:
+        packed = self._packer.pack(event)
+        if len(packed) > MAX_EVENT_BYTES:
+            raise EventRejected(f"an event of {len(packed)} bytes; at most 1 MiB can be sent")
+        return packed

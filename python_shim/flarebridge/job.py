@@ -1,0 +1,87 @@
+"""What NVFlare knows of the running job, over the versions 2.5 to 2.9. Used by BridgeReceiver at START_RUN."""
+
+import os
+import time
+from pathlib import Path
+
+from nvflare.apis.fl_constant import ReservedKey
+from nvflare.apis.fl_context import FLContext
+
+from .events import clean_name
+
+# What NVFlare's simulator calls every job.
+_SIMULATED = "simulate_job"
+_STARTED_FILE = ".flarebridge-job-start"
+
+
+def is_server(fl_ctx: FLContext) -> bool:
+    """True in the server's job process.
+
+    The server's name says nothing: it is the project's name in production. Process types came with 2.6.
+    """
+    get_type = getattr(fl_ctx, "get_process_type", None)
+    if get_type is not None:
+        return get_type() == "SJ"
+    return hasattr(fl_ctx.get_engine(), "get_clients") and fl_ctx.get_identity_name() in (
+        "server",
+        "simulator_server",
+    )
+
+
+def job_identity(fl_ctx: FLContext) -> tuple[str, str]:
+    """The job's id and its name ("" if it has none).
+
+    The simulator's jobs all have one id; theirs is replaced by the second at which the job started, the
+    same in all of its processes.
+    """
+    meta = fl_ctx.get_prop(ReservedKey.JOB_META) or {}
+    name = str(meta.get("name") or "") if isinstance(meta, dict) else ""
+    job_id = str(fl_ctx.get_job_id())
+    if job_id == _SIMULATED:
+        job_id = str(_simulated_start(fl_ctx))
+    return job_id, name
+
+
+def _simulated_start(fl_ctx: FLContext) -> int:
+    # The simulator empties its workspace before each job, so the first process to come makes the file.
+    # The workspace of the server and of each client is a folder of it.
+    now = int(time.time())
+    root = Path(fl_ctx.get_engine().get_workspace().get_root_dir()).resolve().parent
+    path = root / _STARTED_FILE
+    try:
+        draft = path.with_name(f"{path.name}-{os.getpid()}")
+        draft.write_text(str(now))
+        try:
+            os.link(draft, path)  # whole or not at all, and only for the first
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return now
+
+
+def sites_of(fl_ctx: FLContext, server: bool) -> list[str]:
+    """The sites that take part as far as they are known at START_RUN."""
+    if not server:
+        return [fl_ctx.get_identity_name()]
+    return [client.name for client in fl_ctx.get_engine().get_clients() or []]
+
+
+def result_folder(fl_ctx: FLContext) -> str:
+    """The absolute folder below which runs are written: what NVFlare brings back with the job's results."""
+    workspace = fl_ctx.get_engine().get_workspace()
+    job_id = fl_ctx.get_job_id()
+    # get_result_root came with 2.6.
+    find = getattr(workspace, "get_result_root", None) or workspace.get_run_dir
+    return os.path.abspath(find(job_id))
+
+
+def state_folder(fl_ctx: FLContext, side: str, digest: str) -> str:
+    """The absolute folder for a bridge's journal and log; the same for the same job, side and arguments."""
+    run_dir = os.path.abspath(fl_ctx.get_engine().get_workspace().get_run_dir(fl_ctx.get_job_id()))
+    site = "".join(
+        c if c.isalnum() and c.isascii() or c in "-_." else "_" for c in clean_name(fl_ctx.get_identity_name())
+    )
+    return os.path.join(run_dir, "flarebridge", f"{side}-{site[:64]}-{digest}")

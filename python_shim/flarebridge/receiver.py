@@ -1,0 +1,255 @@
+"""BridgeReceiver: the NVFlare component that hands every analytics event to the bridge.
+
+A drop-in for NVFlare's WandBReceiver, on the server, on the clients, or on both. It decides nothing
+about events: it encodes them and puts them into the link's buffer. Whatever goes wrong here is one
+log line; the job goes on.
+"""
+
+import hashlib
+import json
+import time
+from typing import Any, Optional
+
+from nvflare.apis.event_type import EventType
+from nvflare.apis.fl_constant import FLContextKey
+from nvflare.apis.fl_context import FLContext
+from nvflare.apis.shareable import Shareable
+from nvflare.app_common.widgets.streaming import AnalyticsReceiver
+
+from .job import is_server, job_identity, result_folder, sites_of, state_folder
+
+_MODES = {
+    "offline": "offline",
+    "dryrun": "offline",
+    "online": "online",
+    "run": "online",
+    "disabled": "disabled",
+}
+_DEFAULT_BUFFER = 64 << 20
+# NVFlare waits 5 s for components that are not ready to end (tbi.py); the rest is END_RUN's.
+_TIMESTAMP_HEADER = "_timestamp"
+
+
+class BridgeReceiver(AnalyticsReceiver):
+    """Writes the metrics of every site into a W&B run of its own, through the bridge."""
+
+    # Written into an exported job even where they equal the defaults (NVFlare 2.8+).
+    _always_serialize_args = ("mode",)
+
+    def __init__(
+        self,
+        wandb_args: Optional[dict] = None,
+        mode: str = "offline",
+        events: Optional[list[str]] = None,
+        process_timeout: float = 10.0,
+        receivers: Optional[dict] = None,
+        endpoint: Optional[str] = None,
+        buffer_bytes: int = _DEFAULT_BUFFER,
+        kwargs: Optional[dict] = None,
+    ):
+        """The first four are WandBReceiver's; nothing is started, opened or checked here.
+
+        Args:
+            wandb_args: what wandb.init takes: name, project, entity, group is made, job_type, notes, tags,
+                config, dir. No API key: it belongs to the process that uploads.
+            mode: "offline" (run folders that `wandb sync` uploads), "online" or "disabled".
+            events: names of events to take; None: analytix_log_stats and fed.analytix_log_stats.
+            process_timeout: seconds that END_RUN may take in all.
+            receivers: outputs by name, each with its arguments and `include`, `exclude` (globs on tags),
+                `sites`, `writers`; None: {"wandb": wandb_args}.
+            endpoint: None: a bridge of this job's own; "ipc://..." or "tcp://127.0.0.1:port": a shared one.
+            buffer_bytes: events held in memory at most until the bridge has them.
+            kwargs: NVFlare 2.5's name of wandb_args in JSON configurations.
+        """
+        super().__init__(events=events)
+        self.wandb_args = wandb_args
+        self.mode = mode
+        self.process_timeout = process_timeout
+        self.receivers = receivers
+        self.endpoint = endpoint
+        self.buffer_bytes = buffer_bytes
+        self.kwargs = kwargs
+        self._link = None
+        self._encoder = None
+        self._aborted = False
+
+    # --- NVFlare's events ---
+
+    def handle_event(self, event_type: str, fl_ctx: FLContext):
+        if event_type == EventType.CHECK_END_RUN_READINESS:
+            self._hold_the_run_open(fl_ctx)
+        elif event_type == EventType.ABOUT_TO_END_RUN:
+            # Looked at here: the simulator triggers the signal later even for a job that ended well.
+            signal = fl_ctx.get_run_abort_signal()
+            self._aborted = bool(signal and signal.triggered)
+        elif event_type == EventType.START_RUN:
+            self._end = False  # a second run on the same object is a run
+        super().handle_event(event_type, fl_ctx)
+
+    def initialize(self, fl_ctx: FLContext):
+        """START_RUN: says what the session is and which sites it has; the thread does the rest."""
+        try:
+            self._start(fl_ctx)
+        except Exception as e:
+            self._link = None
+            self._say("error", f"tracking is off: {e}. Training goes on without it.")
+
+    def save(self, fl_ctx: FLContext, shareable: Shareable, record_origin: str):
+        """One record into the buffer: microseconds, no waiting, no exception."""
+        link = self._link
+        if link is None:
+            return
+        try:
+            dxo = shareable["DXO"]
+            data, meta = dxo["data"], dxo["meta"]
+            extra = data.get("analytics_kwargs")
+            step = data.get("global_step")
+            if extra:
+                step = extra.get("global_step") if step is None else step
+                extra = {k: v for k, v in extra.items() if k not in ("global_step", "path")}
+            stamp = shareable.get_header(_TIMESTAMP_HEADER)
+            event = self._encoder.data(
+                stamp if type(stamp) is float else time.time(),
+                self._site(record_origin),
+                meta.get("analytics_data_type"),
+                meta.get("tracker_key"),
+                data["track_key"],
+                data["track_value"],
+                None if step is None else int(step),
+                data.get("path"),
+                extra,
+            )
+        except Exception as e:
+            link.count_drop(f"not encodable ({type(e).__name__})")
+            return
+        link.put(event)
+
+    def finalize(self, fl_ctx: FLContext):
+        """END_RUN: hands over what is left and returns; the bridge finishes the runs by itself."""
+        link, self._link = self._link, None
+        if link is None:
+            return
+        deadline = time.monotonic() + self._timeout()
+        reason = "the job was aborted" if self._aborted else ""
+        link.put(self._encoder.session_ended(time.time(), 1 if self._aborted else 0, reason))
+        link.wait_acknowledged(deadline - time.monotonic())
+        link.close(max(0.1, deadline - time.monotonic()))
+        self._report_end(link.stats())
+
+    # --- parts of the above ---
+
+    def _start(self, fl_ctx: FLContext) -> None:
+        receivers = self._checked_receivers()
+        if receivers is None:
+            self._say("info", "tracking is disabled (mode)")
+            return
+        try:
+            from .bridge_process import BridgeProcess
+            from .events import Encoder, clean_name
+            from .link import Link
+        except ImportError as e:
+            raise RuntimeError(f"{e}; pip install flarebridge where the job runs") from e
+        server = is_server(fl_ctx)
+        side = "server" if server else "client"
+        job_id, job_name = job_identity(fl_ctx)
+        folder = result_folder(fl_ctx)
+        args = self.wandb_args or self.kwargs or {}
+        run_name = clean_name(args.get("name") or job_name or "nvflare")
+        process = None
+        if self.endpoint is None:
+            # Stable for a component, so that a process started again finds what an earlier one left.
+            identity = json.dumps([receivers, side], sort_keys=True, default=str)
+            digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
+            process = BridgeProcess(state_folder(fl_ctx, side, digest))
+        self._names = {}
+        self._clean_name = clean_name
+        self._encoder = Encoder()
+        link = Link(self.endpoint, process, self.buffer_bytes, self._say)
+        now = time.time()
+        link.put(self._encoder.session_opened(now, clean_name(job_id), run_name, side, folder, receivers))
+        for site in sites_of(fl_ctx, server):
+            link.put(self._encoder.run_started(now, self._site(site)))
+        link.start()
+        self._link = link
+
+    def _checked_receivers(self) -> Optional[dict]:
+        """The outputs and their arguments; None: disabled. Raises ValueError with what is wrong."""
+        args = self.wandb_args if self.wandb_args is not None else self.kwargs
+        if args is not None and not isinstance(args, dict):
+            raise ValueError(
+                f'wandb_args must be a dict, not {type(args).__name__} (NVFlare takes a dict whose "name" is a '
+                'class of its own for that class: add "config_type": "dict" to it)'
+            )
+        if self.mode not in _MODES:
+            raise ValueError(f"mode {self.mode!r} is not known; use offline, online or disabled")
+        for name in ("process_timeout", "buffer_bytes"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
+                raise ValueError(f"{name} must be a number above 0, not {value!r}")
+        if self.endpoint is not None and not str(self.endpoint).startswith(("ipc://", "tcp://")):
+            raise ValueError(f"endpoint {self.endpoint!r} must begin with ipc:// or tcp://")
+        receivers = self.receivers if self.receivers is not None else {"wandb": {**(args or {})}}
+        if not isinstance(receivers, dict) or not all(isinstance(v, (dict, type(None))) for v in receivers.values()):
+            raise ValueError("receivers must be a dict from a receiver's name to a dict of its arguments")
+        receivers = {name: dict(arguments or {}) for name, arguments in receivers.items()}
+        _refuse_keys(receivers)
+        mode = _MODES[self.mode]
+        if mode == "disabled":
+            return None
+        if mode == "online":
+            self._say(
+                "warning",
+                "this version writes runs offline only; upload them with `wandb sync <run folder>` after the job",
+            )
+        for arguments in receivers.values():
+            arguments.pop("config_type", None)  # a note to NVFlare's loader, not to W&B
+        return receivers
+
+    def _site(self, origin: Any) -> str:
+        """The origin as a name; the same text gives the same object without being looked at twice."""
+        site = self._names.get(origin)
+        if site is None:
+            site = self._clean_name(origin)
+            if len(self._names) < 10000:  # origins are untrusted text
+                self._names[origin] = site
+        return site
+
+    def _hold_the_run_open(self, fl_ctx: FLContext) -> None:
+        link = self._link
+        if link is not None and link.connected and link.unacknowledged:
+            fl_ctx.set_prop(FLContextKey.NOT_READY_TO_END_RUN, True, private=True, sticky=False)
+
+    def _timeout(self) -> float:
+        return float(self.process_timeout)
+
+    def _say(self, level: str, text: str) -> None:
+        getattr(self.logger, level)(f"flarebridge: {text}")
+
+    def _report_end(self, stats: dict) -> None:
+        waiting = stats["accepted"] - stats["acknowledged"]
+        lost = sum(stats["dropped"].values()) + stats["rejected"] + (0 if stats["off"] else waiting)
+        text = f"{stats['acknowledged']} events handed over and durable"
+        if stats["bridge_starts"] > 1:
+            text += f", the bridge was started {stats['bridge_starts']} times"
+        if not lost:
+            self._say("info", text)
+            return
+        reasons = [f"{count} dropped: {reason}" for reason, count in sorted(stats["dropped"].items())]
+        if stats["rejected"]:
+            reasons.append(f"{stats['rejected']} rejected by the bridge as malformed (its log says why)")
+        if waiting and not stats["off"]:
+            reasons.append(f"{waiting} not confirmed within process_timeout={self.process_timeout:g} s")
+        self._say("warning", f"{text}; {'; '.join(reasons)}")
+
+
+def _refuse_keys(arguments: Any) -> None:
+    """Raises ValueError if anything in the arguments looks like an API key: job files are clear text."""
+    if not isinstance(arguments, dict):
+        return
+    for key, value in arguments.items():
+        if "api_key" in str(key).lower() and value:
+            raise ValueError(
+                f"the arguments hold {key!r}: a key does not belong into a job. Set WANDB_API_KEY, or log in with "
+                "`wandb login`, where the upload is done"
+            )
+        _refuse_keys(value)

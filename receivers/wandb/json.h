@@ -1,0 +1,27 @@
+// Values as W&B's JSON: as JSON, but with the bare tokens NaN, Infinity and -Infinity (wandb-core's
+// simplejsonext and Python's json.dumps both write and read them). Any thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "events/value.h"
+
+namespace flarebridge::wandb {
+
+// Append to out. Floats are the shortest text that reads back as the same double, with a mark of
+// being one ("1.0", "1e+22"); integers keep all digits; binary becomes its size in words.
+void AppendJson(const Value& value, std::string& out);
+void AppendJson(double number, std::string& out);
+void AppendJson(int64_t number, std::string& out);
+void AppendJson(std::string_view text, std::string& out);
+
+template <class T>
+std::string ToJson(const T& value) {
+  std::string out;
+  AppendJson(value, out);
+  return out;
+}
+
+}  // namespace flarebridge::wandb

@@ -1,0 +1,74 @@
+#include "receivers/wandb/recovery.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace flarebridge::wandb {
+namespace {
+
+void TakeMark(const AppliedMark& mark, uint64_t journal, Recovered& found) {
+  if (mark.journal != journal) return;
+  found.floor = std::max(found.floor, mark.floor);
+  found.applied.insert(mark.positions.begin(), mark.positions.end());
+  // The set stays as small as what is above the floor.
+  found.applied.erase(found.applied.begin(), found.applied.upper_bound(found.floor));
+}
+
+void TakeHistory(const ParsedRecord& record, Recovered& found) {
+  found.last_step = std::max(found.last_step.value_or(0), record.step);
+  for (const ParsedRecord::ParsedItem& item : record.items) {
+    if (item.key != "_runtime") continue;
+    double runtime = 0;
+    std::from_chars(item.json.data(), item.json.data() + item.json.size(), runtime);
+    found.runtime = std::max(found.runtime, runtime);
+  }
+}
+
+void TakeRecord(const ParsedRecord& record, const LogReader& reader, uint64_t journal,
+                Recovered& found) {
+  using Kind = ParsedRecord::Kind;
+  found.number = record.number;
+  if (record.kind == Kind::kExit || record.kind == Kind::kFinal) {
+    // The first of them: a run's end is an exit, then a final.
+    if (!found.ended) found.content_end = reader.record_start();
+    found.ended = true;
+  } else {
+    found.ended = false;
+    found.number_before_end = record.number;
+  }
+  if (record.mark) TakeMark(*record.mark, journal, found);
+  if (record.kind == Kind::kHistory) TakeHistory(record, found);
+  if (record.kind == Kind::kRun) {
+    found.has_run = true;
+    found.run = record.run;
+  }
+}
+
+}  // namespace
+
+Expected<Recovered> Recover(int fd, uint64_t journal) {
+  Expected<LogReader> reader = LogReader::Open(fd);
+  if (!reader) return tl::unexpected<Error>(reader.error());
+  Recovered found;
+  ParsedRecord record;
+  while (true) {
+    std::string_view bytes;
+    const Expected<LogReader::Status> status = reader->Next(bytes);
+    if (!status) return tl::unexpected<Error>(status.error());
+    if (*status != LogReader::Status::kRecord) {
+      found.corrupt = *status == LogReader::Status::kCorrupt;
+      break;
+    }
+    // A chunk that verifies but is no record is as damaged as one that does not.
+    if (!ParseRecord(bytes, record)) {
+      found.corrupt = true;
+      break;
+    }
+    TakeRecord(record, *reader, journal, found);
+  }
+  found.whole_end = reader->whole_end();
+  if (!found.ended) found.content_end = found.whole_end;
+  return found;
+}
+
+}  // namespace flarebridge::wandb

@@ -1,0 +1,108 @@
+#include "receivers/wandb/run_folder.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cmath>
+#include <ctime>
+#include <system_error>
+
+namespace flarebridge::wandb {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string LocalTime(std::time_t seconds) {
+  std::tm local{};
+  localtime_r(&seconds, &local);
+  std::array<char, 32> text{};
+  const size_t size = std::strftime(text.data(), text.size(), "%Y%m%d_%H%M%S", &local);
+  return {text.data(), size};
+}
+
+tl::unexpected<Error> FailFolder(const fs::path& folder, int error_number) {
+  return Fail(ErrorCode::kIo, "the run's folder " + folder.string() + " can't be made: " +
+                                  std::generic_category().message(error_number) +
+                                  "; make it writable or name another with wandb_args[\"dir\"]");
+}
+
+// Several workers point the link at once: made under a name of its own, then renamed over.
+void PointLatestRun(const fs::path& wandb_folder, const fs::path& run_folder) {
+  const fs::path temporary = wandb_folder / (".latest-run-" + std::to_string(getpid()));
+  std::error_code failed;
+  fs::remove(temporary, failed);
+  fs::create_directory_symlink(run_folder.filename(), temporary, failed);
+  if (!failed) fs::rename(temporary, wandb_folder / "latest-run", failed);
+  // A file system without links serves as well: only W&B's shortcut is missing.
+}
+
+}  // namespace
+
+fs::path WandbFolder(const fs::path& root) {
+  std::error_code ignored;
+  return fs::is_directory(root / ".wandb", ignored) ? root / ".wandb" : root / "wandb";
+}
+
+fs::path LogPath(const fs::path& run_folder, const std::string& id) {
+  return run_folder / ("run-" + id + ".wandb");
+}
+
+std::optional<fs::path> FindRunFolder(const fs::path& wandb_folder, const std::string& id) {
+  std::optional<fs::path> newest;
+  std::error_code failed;
+  fs::directory_iterator entries(wandb_folder, failed);
+  for (; !failed && entries != fs::directory_iterator(); entries.increment(failed)) {
+    const std::string name = entries->path().filename().string();
+    if (!name.starts_with("offline-run-") || !name.ends_with("-" + id)) continue;
+    const fs::path log = LogPath(entries->path(), id);
+    std::error_code ignored;
+    if (!fs::is_regular_file(log, ignored) || fs::exists(log.string() + ".synced", ignored))
+      continue;
+    // The names differ in the time only, and sort by it.
+    if (!newest || newest->filename() < entries->path().filename()) newest = entries->path();
+  }
+  return newest;
+}
+
+Expected<fs::path> MakeRunFolder(const fs::path& wandb_folder, const std::string& id,
+                                 double started) {
+  std::error_code failed;
+  fs::create_directories(wandb_folder, failed);
+  if (failed) return FailFolder(wandb_folder, failed.value());
+  auto seconds = static_cast<std::time_t>(std::floor(started));
+  while (true) {
+    const fs::path folder = wandb_folder / ("offline-run-" + LocalTime(seconds) + "-" + id);
+    if (mkdir(folder.c_str(), 0777) == 0) {
+      for (const char* part : {"files", "logs"}) {
+        if (mkdir((folder / part).c_str(), 0777) != 0) return FailFolder(folder / part, errno);
+      }
+      PointLatestRun(wandb_folder, folder);
+      return folder;
+    }
+    if (errno != EEXIST) return FailFolder(folder, errno);
+    ++seconds;
+  }
+}
+
+fs::path SafeRelativePath(std::string_view text) {
+  constexpr size_t kMaxComponent = 200;  // file systems take 255 bytes
+  constexpr int kMaxComponents = 16;
+  fs::path path;
+  int components = 0;
+  while (!text.empty() && components < kMaxComponents) {
+    const size_t slash = text.find_first_of("/\\");
+    std::string component(text.substr(0, slash).substr(0, kMaxComponent));
+    text.remove_prefix(slash == std::string_view::npos ? text.size() : slash + 1);
+    for (char& c : component) {
+      if (static_cast<unsigned char>(c) < 0x20) c = '_';
+    }
+    if (component.empty() || component == "." || component == "..") component = "_";
+    path /= component;
+    ++components;
+  }
+  return path.empty() ? fs::path("_") : path;
+}
+
+}  // namespace flarebridge::wandb

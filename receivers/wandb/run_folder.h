@@ -1,0 +1,36 @@
+// Where a run lives on disk: the folder that W&B's tools expect, found again or made.
+// Layout and names: wandb/sdk/wandb_settings.py (sync_dir, timespec) and wandb_init.py at 0.28.3.
+// One thread per run; several processes may make runs in one folder at once.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "events/error.h"
+
+namespace flarebridge::wandb {
+
+// `<root>/wandb`, or `<root>/.wandb` if that is there already.
+std::filesystem::path WandbFolder(const std::filesystem::path& root);
+
+// The newest `offline-run-*-<id>` in the W&B folder whose log is there and has not been uploaded
+// (no `.synced` beside it), or nothing.
+std::optional<std::filesystem::path> FindRunFolder(const std::filesystem::path& wandb_folder,
+                                                   const std::string& id);
+
+// Makes `offline-run-<YYYYMMDD_HHMMSS>-<id>` with files/ and logs/, from the local time of
+// `started` (seconds since the epoch) or a second later for each that exists, and points
+// `latest-run` to it. The id must be a run id of ours: nothing else of outside reaches a path.
+// Errors: kIo.
+Expected<std::filesystem::path> MakeRunFolder(const std::filesystem::path& wandb_folder,
+                                              const std::string& id, double started);
+
+// `<run folder>/run-<id>.wandb`.
+std::filesystem::path LogPath(const std::filesystem::path& run_folder, const std::string& id);
+
+// A path below files/ made of outside text: components that are empty, "." or ".." become "_", each
+// and the whole are cut to what a file system takes.
+std::filesystem::path SafeRelativePath(std::string_view text);
+
+}  // namespace flarebridge::wandb

@@ -1,0 +1,80 @@
+// Puts records of one step together into one row, and rows into rising order: pure, with the clock
+// passed in. A row is held back for a short time for what else may come for its step. Used by
+// WandbRun; one thread.
+//
+// Which `_step` a row gets: its own, if that is above the last row's. A row that comes too late for
+// that keeps the last row's `_step`, and if its own step is lower carries it in `late_step`. A
+// record without a step gets the next step for itself.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "receivers/wandb/records.h"
+
+namespace flarebridge::wandb {
+
+class StepMerger {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  struct Limits {
+    // Long enough for a script's calls for one step, short enough to be live (rows are to be
+    // readable within a second of their arrival).
+    std::chrono::milliseconds window{300};
+    size_t rows = 256;  // held back at most; beyond it the lowest step goes
+  };
+  struct Row {
+    int64_t step = 0;
+    std::optional<int64_t> late_step;
+    double time = 0;  // seconds since the epoch, of its last record
+    std::vector<Item> items;
+    std::vector<uint64_t> positions;  // in rising order
+  };
+
+  // `last_step`: of the last row that the run has, if it has any.
+  StepMerger(const Limits& limits, std::optional<int64_t> last_step)
+      : limits_(limits), last_step_(last_step) {}
+
+  // Takes over one record's items. Rows that are complete by this appear in ready().
+  void Add(uint64_t position, std::optional<int64_t> step, double time, std::vector<Item>&& items,
+           Time now);
+  // Moves the rows that have waited for long enough to ready(); those with lower steps go with
+  // them.
+  void Release(Time now);
+  void ReleaseAll();
+  // Complete rows in the order in which they are to be written; the caller takes them.
+  std::vector<Row>& ready() { return ready_; }
+
+  std::optional<Time> NextDue() const;
+  // The lowest position among the rows that are held back.
+  std::optional<uint64_t> LowestWaiting() const;
+
+  uint64_t late() const { return late_; }  // records that came too late for their step
+  uint64_t overwritten() const {
+    return overwritten_;
+  }  // values replaced by a later one of their row
+
+ private:
+  struct Waiting {
+    Row row;
+    Time since;
+  };
+
+  void Merge(Row& row, std::vector<Item>&& items);
+  void ReleaseLowest();
+
+  Limits limits_;
+  std::optional<int64_t> last_step_;
+  std::map<int64_t, Waiting> waiting_;
+  std::deque<std::pair<Time, int64_t>> arrivals_;  // of waiting rows; may name rows that are gone
+  std::vector<Row> ready_;
+  uint64_t late_ = 0;
+  uint64_t overwritten_ = 0;
+};
+
+}  // namespace flarebridge::wandb

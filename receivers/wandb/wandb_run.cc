@@ -1,0 +1,482 @@
+#include "receivers/wandb/wandb_run.h"
+
+#include <fcntl.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cmath>
+#include <fstream>
+#include <system_error>
+
+#include "receivers/wandb/json.h"
+#include "receivers/wandb/run_folder.h"
+#include "receivers/wandb/run_identity.h"
+
+namespace flarebridge {
+
+Expected<std::unique_ptr<Receiver>> OpenWandbRun(const RunSpec& spec, const Value& arguments) {
+  Expected<std::unique_ptr<wandb::WandbRun>> run = wandb::WandbRun::Open(spec, arguments);
+  if (!run) return tl::unexpected<Error>(run.error());
+  return std::unique_ptr<Receiver>(std::move(*run));
+}
+
+namespace wandb {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kMaxTagBytes = 64;  // W&B's limit of one tag (wandb_settings.py)
+// Rows that share one summary record when they come faster than flushes.
+constexpr size_t kRowsPerSummary = 128;
+// Bytes that may wait for one write; beyond it a flush does not wait for the worker's.
+constexpr size_t kMaxPending = size_t{1} << 20;
+
+std::string HostName() {
+  std::array<char, 256> name{};
+  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+EnvironmentRecord DescribeEnvironment(const RunRecord& run) {
+  EnvironmentRecord environment;
+  utsname system{};
+  if (uname(&system) == 0) {
+    environment.os = std::string(system.sysname) + "-" + system.release + "-" + system.machine;
+  }
+  std::error_code ignored;
+  environment.executable = fs::read_symlink("/proc/self/exe", ignored).string();
+  environment.host = run.host;
+  environment.writer_id = run.run_id;
+  environment.started_at = run.start_time;
+  environment.cpu_count = static_cast<uint32_t>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
+  struct sysinfo memory {};
+  if (sysinfo(&memory) == 0) environment.memory_bytes = uint64_t{memory.totalram} * memory.mem_unit;
+  return environment;
+}
+
+std::string Platform() {
+  utsname system{};
+  return uname(&system) == 0 ? std::string("linux-") + system.machine : "linux";
+}
+
+bool HasPlace(DataType type) {
+  return type >= DataType::kScalar && type <= DataType::kLogRecord && type != DataType::kImage &&
+         type != DataType::kModel;
+}
+
+// A dict's leaves become items whose path is that of the dicts they lie in; an empty dict vanishes,
+// as W&B's SDK has it.
+void AddLeaves(const std::string& path, const Value& value, std::vector<Item>& items) {
+  if (value.kind() != ValueKind::kMap) {
+    items.push_back({path, ToJson(value)});
+    return;
+  }
+  value.ForEachPair([&](std::string_view key, Value child) {
+    std::string deeper = path;
+    AppendPath(key, deeper);
+    AddLeaves(deeper, child, items);
+  });
+}
+
+std::string PathOf(std::string_view key) {
+  std::string path;
+  AppendPath(key, path);
+  return path;
+}
+
+// Keys that every row has.
+const std::string kStepPath = PathOf("_step");
+const std::string kRuntimePath = PathOf("_runtime");
+const std::string kTimestampPath = PathOf("_timestamp");
+const std::string kLateStepPath = PathOf("flarebridge/late_step");
+const std::string kWandbRuntimePath = PathOf("_wandb") + PathOf("runtime");
+
+// The folder of this run that is there, or a new one; a damaged log is left alone and a new folder
+// made, because nothing may be appended behind damage.
+struct Opened {
+  fs::path folder;
+  LogFile file;
+  Recovered recovered;
+};
+
+Expected<Opened> OpenFolder(const fs::path& folder, const std::string& id, uint64_t journal) {
+  Expected<LogFile> file = LogFile::Open(LogPath(folder, id));
+  if (!file) return tl::unexpected<Error>(file.error());
+  Expected<Recovered> recovered = Recover(file->fd(), journal);
+  if (!recovered && recovered.error().code == ErrorCode::kIo)
+    return tl::unexpected<Error>(recovered.error());
+  if (!recovered) {
+    Recovered damaged;
+    damaged.corrupt = true;
+    return Opened{folder, std::move(*file), damaged};
+  }
+  return Opened{folder, std::move(*file), std::move(*recovered)};
+}
+
+Expected<Opened> FindOrMake(const fs::path& root, const RunRecord& run, uint64_t journal) {
+  const fs::path wandb_folder = WandbFolder(root);
+  if (const std::optional<fs::path> found = FindRunFolder(wandb_folder, run.run_id)) {
+    Expected<Opened> opened = OpenFolder(*found, run.run_id, journal);
+    if (!opened || !opened->recovered.corrupt) return opened;
+    // It must not be found again: its name says what it is, and `flarebridge show` still reads it.
+    std::error_code failed;
+    fs::rename(*found, found->string() + ".damaged", failed);
+    if (failed)
+      return Fail(ErrorCode::kIo, "the damaged run " + found->string() +
+                                      " can't be set aside: " + failed.message());
+  }
+  const Expected<fs::path> made = MakeRunFolder(wandb_folder, run.run_id, run.start_time);
+  if (!made) return tl::unexpected<Error>(made.error());
+  return OpenFolder(*made, run.run_id, journal);
+}
+
+Expected<void> SyncFolder(const fs::path& folder) {
+  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return {};
+  fsync(fd);
+  close(fd);
+  return {};
+}
+
+}  // namespace
+
+WandbRun::WandbRun(fs::path folder, LogFile file, Recovered recovered, uint64_t journal)
+    : folder_(std::move(folder)),
+      file_(std::move(file)),
+      writer_(recovered.whole_end),
+      journal_(journal),
+      recovered_(std::move(recovered)),
+      merger_(StepMerger::Limits(), recovered_.last_step),
+      run_(recovered_.run),
+      number_(recovered_.number),
+      last_runtime_(recovered_.runtime),
+      given_(recovered_.floor),
+      written_(recovered_.floor),
+      durable_(recovered_.floor) {}
+
+Expected<std::unique_ptr<WandbRun>> WandbRun::Open(const RunSpec& spec, const Value& arguments) {
+  Expected<RunRecord> run = IdentifyRun(spec, arguments);
+  if (!run) return tl::unexpected<Error>(run.error());
+  run->host = HostName();
+  run->version = FLAREBRIDGE_VERSION;
+  run->platform = Platform();
+  const Value dir = arguments.Find("dir").value_or(Value());
+  const fs::path root = dir.AsText() ? fs::path(*dir.AsText()) : fs::path(spec.folder);
+  const uint64_t journal = HashOf(spec.journal);
+  Expected<Opened> opened = FindOrMake(root, *run, journal);
+  if (!opened) return tl::unexpected<Error>(opened.error());
+
+  std::unique_ptr<WandbRun> self(
+      new WandbRun(opened->folder, std::move(opened->file), std::move(opened->recovered), journal));
+  const Recovered& found = self->recovered_;
+  if (self->file_.size() > found.whole_end) {
+    if (Expected<void> cut = self->file_.CutTo(found.whole_end); !cut)
+      return tl::unexpected<Error>(cut.error());
+  }
+  if (!found.has_run) {
+    if (Expected<void> begun = self->WritePrologue(std::move(*run)); !begun)
+      return tl::unexpected<Error>(begun.error());
+  } else {
+    self->run_.version = run->version;
+    self->run_.platform = run->platform;
+    self->run_.config = run->config;
+  }
+  return self;
+}
+
+Expected<void> WandbRun::WritePrologue(RunRecord run) {
+  // A crash may have left the file's header or first records only: they are written anew.
+  if (Expected<void> cut = file_.CutTo(0); !cut) return cut;
+  writer_ = LogWriter(0);
+  number_ = 0;
+  run_ = std::move(run);
+  writer_.AppendFileHeader(pending_);
+  AppendHeader(++number_, run_.version, scratch_);
+  Queue();
+  AppendRun(++number_, run_, nullptr, scratch_);
+  Queue();
+  AppendEnvironment(++number_, DescribeEnvironment(run_), scratch_);
+  Queue();
+  if (Expected<void> written = WriteOut(); !written) return written;
+  if (Expected<void> synced = file_.Sync(); !synced) return synced;
+  if (Expected<void> synced = SyncFolder(folder_); !synced) return synced;
+  return SyncFolder(folder_.parent_path());
+}
+
+bool WandbRun::IsApplied(uint64_t position) const {
+  return position <= recovered_.floor || recovered_.applied.contains(position);
+}
+
+Expected<void> WandbRun::Write(uint64_t position, const Event& event, Clock::time_point now) {
+  if (IsApplied(position)) {
+    given_ = std::max(given_, position);
+    return {};
+  }
+  if (const auto* data = std::get_if<Data>(&event)) {
+    if (Expected<void> written = WriteData(position, *data, now); !written) return written;
+  } else if (const auto* ended = std::get_if<RunEnded>(&event)) {
+    if (Expected<void> written = WriteEnd(position, *ended); !written) return written;
+  }
+  given_ = position;
+  return pending_.size() > kMaxPending ? WriteOut() : Expected<void>();
+}
+
+Expected<void> WandbRun::WriteData(uint64_t position, const Data& data, Clock::time_point now) {
+  if (!HasPlace(data.type)) {
+    ++counters_.unsupported;
+    return {};
+  }
+  if (Expected<void> reopened = ReopenEnd(); !reopened) return reopened;
+  switch (data.type) {
+    case DataType::kScalar:
+    case DataType::kMetric:
+    case DataType::kScalars:
+    case DataType::kMetrics:
+      WriteRow(position, data, now);
+      return {};
+    case DataType::kParameter:
+    case DataType::kParameters:
+      return WriteConfig(position, data);
+    case DataType::kTag:
+    case DataType::kTags:
+      return WriteTags(position, data);
+    case DataType::kText:
+      return WriteText(position, data, now);
+    default:
+      WriteLogLine(position, data);
+      return {};
+  }
+}
+
+void WandbRun::WriteLogLine(uint64_t position, const Data& data) {
+  SettleRows();
+  const AppliedMark mark = MarkAt(position);
+  std::string line = data.value.AsText() ? std::string(*data.value.AsText()) : ToJson(data.value);
+  if (!line.ends_with('\n')) line.push_back('\n');
+  AppendOutput(++number_, data.time, line, &mark, scratch_);
+  Queue();
+}
+
+void WandbRun::WriteRow(uint64_t position, const Data& data, Clock::time_point now) {
+  std::vector<Item> items;
+  const bool dict = data.value.kind() == ValueKind::kMap &&
+                    (data.type == DataType::kScalars || data.type == DataType::kMetrics);
+  // A dict's keys stand for themselves, as in WandBReceiver; its tag ("metrics") says nothing.
+  AddLeaves(dict ? std::string() : PathOf(data.tag), data.value, items);
+  if (items.empty()) {
+    ++counters_.unsupported;
+    return;
+  }
+  merger_.Add(position, data.step, data.time, std::move(items), now);
+  if (merger_.ready().size() >= kRowsPerSummary) EncodeReadyRows();
+}
+
+Expected<void> WandbRun::WriteConfig(uint64_t position, const Data& data) {
+  SettleRows();
+  std::vector<std::pair<std::string, std::string>> items;
+  if (data.type == DataType::kParameters && data.value.kind() == ValueKind::kMap) {
+    data.value.ForEachPair(
+        [&](std::string_view key, Value value) { items.emplace_back(key, ToJson(value)); });
+  } else {
+    items.emplace_back(data.tag, ToJson(data.value));
+  }
+  const AppliedMark mark = MarkAt(position);
+  AppendConfig(++number_, items, &mark, scratch_);
+  Queue();
+  return {};
+}
+
+Expected<void> WandbRun::WriteTags(uint64_t position, const Data& data) {
+  SettleRows();
+  std::vector<std::pair<std::string, std::string>> items;
+  const auto add = [&](std::string_view key, const Value& value) {
+    const std::string text = value.AsText()   ? std::string(*value.AsText())
+                             : value.IsNull() ? ""
+                                              : ToJson(value);
+    const std::string tag =
+        (text.empty() ? std::string(key) : std::string(key) + ":" + text).substr(0, kMaxTagBytes);
+    if (std::find(run_.tags.begin(), run_.tags.end(), tag) == run_.tags.end())
+      run_.tags.push_back(tag);
+    items.emplace_back(key, ToJson(value));
+  };
+  if (data.value.kind() == ValueKind::kMap) {
+    data.value.ForEachPair(add);
+  } else {
+    add(data.tag, data.value);
+  }
+  // The config first: the record that carries the mark is the last one of the event's effects.
+  AppendConfig(++number_, items, nullptr, scratch_);
+  Queue();
+  const AppliedMark mark = MarkAt(position);
+  AppendRun(++number_, run_, &mark, scratch_);
+  Queue();
+  return {};
+}
+
+Expected<void> WandbRun::WriteText(uint64_t position, const Data& data, Clock::time_point now) {
+  if (data.path.empty()) {
+    WriteRow(position, data, now);
+    return {};
+  }
+  SettleRows();
+  const fs::path relative = SafeRelativePath(data.path);
+  const fs::path path = folder_ / "files" / relative;
+  std::error_code failed;
+  fs::create_directories(path.parent_path(), failed);
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file << data.value.AsText().value_or(std::string_view());
+  file.close();
+  if (!file) {
+    return Fail(ErrorCode::kIo, "the file " + path.string() +
+                                    " can't be written: " + std::generic_category().message(errno));
+  }
+  const AppliedMark mark = MarkAt(position);
+  AppendFile(++number_, relative.generic_string(), &mark, scratch_);
+  Queue();
+  return {};
+}
+
+Expected<void> WandbRun::WriteEnd(uint64_t position, const RunEnded& ended) {
+  if (Expected<void> reopened = ReopenEnd(); !reopened) return reopened;
+  SettleRows();
+  const double runtime = std::max(last_runtime_, ended.time - run_.start_time);
+  summary_[kWandbRuntimePath] = ToJson(static_cast<int64_t>(runtime));
+  EncodeSummary();
+  recovered_.number_before_end = number_;
+  // Where to cut if the run goes on after all.
+  if (Expected<void> written = WriteOut(); !written) return written;
+  recovered_.content_end = file_.size();
+  const AppliedMark mark = MarkAt(position);
+  AppendExit(++number_, ended.exit_code, static_cast<int32_t>(std::min(runtime, 2147483647.0)),
+             &mark, scratch_);
+  Queue();
+  // `wandb sync --legacy` takes the exit code only where a final record follows.
+  AppendFinal(++number_, scratch_);
+  Queue();
+  if (Expected<void> written = WriteOut(); !written) return written;
+  recovered_.ended = true;
+  return {};
+}
+
+Expected<void> WandbRun::ReopenEnd() {
+  if (!recovered_.ended) return {};
+  if (Expected<void> cut = file_.CutTo(recovered_.content_end); !cut) return cut;
+  writer_ = LogWriter(recovered_.content_end);
+  number_ = recovered_.number_before_end;
+  recovered_.ended = false;
+  dirty_ = true;
+  return {};
+}
+
+std::vector<AppliedMark> WandbRun::MarksOf(const std::vector<StepMerger::Row>& rows) const {
+  // A row may claim only what it and those before it hold: its floor lies below everything that is
+  // written later, and what it holds above that floor is listed.
+  uint64_t later = given_ + 1;
+  for (const StepMerger::Row& row : rows) later = std::max(later, row.positions.back() + 1);
+  if (const auto waiting = merger_.LowestWaiting()) later = std::min(later, *waiting);
+  std::vector<AppliedMark> marks(rows.size());
+  for (size_t i = rows.size(); i-- > 0;) {
+    AppliedMark& mark = marks[i];
+    mark.journal = journal_;
+    mark.floor = later - 1;
+    for (const uint64_t position : rows[i].positions) {
+      if (position > mark.floor) mark.positions.push_back(position);
+    }
+    later = std::min(later, rows[i].positions.front());
+  }
+  return marks;
+}
+
+void WandbRun::EncodeReadyRows() {
+  std::vector<StepMerger::Row>& rows = merger_.ready();
+  if (rows.empty()) return;
+  const std::vector<AppliedMark> marks = MarksOf(rows);
+  // The summary goes before the rows that it sums up: if the end is torn off, their events are
+  // replayed and the summary is written again.
+  const double runtime_before = last_runtime_;
+  for (const StepMerger::Row& row : rows) {
+    last_runtime_ = std::max(last_runtime_, row.time - run_.start_time);
+    for (const Item& item : row.items) summary_[item.path] = item.json;
+    summary_[kStepPath] = ToJson(row.step);
+    summary_[kTimestampPath] = ToJson(row.time);
+  }
+  summary_[kRuntimePath] = ToJson(last_runtime_);
+  summary_[kWandbRuntimePath] = ToJson(static_cast<int64_t>(last_runtime_));
+  EncodeSummary();
+  last_runtime_ = runtime_before;
+  for (size_t i = 0; i < rows.size(); ++i) EncodeRow(rows[i], marks[i]);
+  counters_.rows += rows.size();
+  rows.clear();
+}
+
+void WandbRun::EncodeRow(StepMerger::Row& row, const AppliedMark& mark) {
+  last_runtime_ = std::max(last_runtime_, row.time - run_.start_time);
+  if (row.late_step) row.items.push_back({kLateStepPath, ToJson(*row.late_step)});
+  row.items.push_back({kStepPath, ToJson(row.step)});
+  row.items.push_back({kRuntimePath, ToJson(last_runtime_)});
+  row.items.push_back({kTimestampPath, ToJson(row.time)});
+  AppendHistory(++number_, row.items, row.step, &mark, scratch_);
+  Queue();
+}
+
+void WandbRun::EncodeSummary() {
+  std::vector<Item> items;
+  for (const auto& [path, json] : summary_) items.push_back({path, json});
+  summary_.clear();
+  AppendSummary(++number_, items, scratch_);
+  Queue();
+}
+
+void WandbRun::Queue() {
+  writer_.AppendRecord(scratch_, pending_);
+  scratch_.clear();
+}
+
+void WandbRun::SettleRows() {
+  merger_.ReleaseAll();
+  EncodeReadyRows();
+}
+
+uint64_t WandbRun::EncodedPosition() const {
+  const std::optional<uint64_t> waiting = merger_.LowestWaiting();
+  return waiting ? *waiting - 1 : given_;
+}
+
+Expected<void> WandbRun::WriteOut() {
+  if (pending_.empty()) return {};
+  Expected<void> written = file_.Append(pending_);
+  pending_.clear();
+  dirty_ = true;
+  return written;
+}
+
+Expected<void> WandbRun::Flush(Clock::time_point now) {
+  merger_.Release(now);
+  EncodeReadyRows();
+  if (Expected<void> written = WriteOut(); !written) return written;
+  written_ = std::max(written_, EncodedPosition());
+  return {};
+}
+
+Expected<void> WandbRun::Sync() {
+  EncodeReadyRows();
+  if (Expected<void> written = WriteOut(); !written) return written;
+  written_ = std::max(written_, EncodedPosition());
+  if (dirty_) {
+    if (Expected<void> synced = file_.Sync(); !synced) return synced;
+    dirty_ = false;
+  }
+  durable_ = written_;
+  return {};
+}
+
+Expected<void> WandbRun::Drain() {
+  SettleRows();
+  return Sync();
+}
+
+}  // namespace wandb
+}  // namespace flarebridge

@@ -1,0 +1,103 @@
+// The W&B receiver: writes one run's genuine W&B run folder, offline. Rows become readable within
+// StepMerger's window; what is on disk after a crash is enough to go on without a gap or a
+// duplicate, because each record says which events it and those before it hold (records.h,
+// AppliedMark). Used through Receiver by the worker; one thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "events/worker_frame.h"
+#include "receivers/receiver.h"
+#include "receivers/wandb/log_file.h"
+#include "receivers/wandb/log_writer.h"
+#include "receivers/wandb/records.h"
+#include "receivers/wandb/recovery.h"
+#include "receivers/wandb/step_merger.h"
+
+namespace flarebridge {
+
+// Opens the run's folder below arguments["dir"] or spec.folder: the one that is there already for
+// this run, or a new one. Errors: kConfig, kBusy, kIo.
+Expected<std::unique_ptr<Receiver>> OpenWandbRun(const RunSpec& spec, const Value& arguments);
+
+namespace wandb {
+
+class WandbRun : public Receiver {
+ public:
+  struct Counters {
+    uint64_t rows = 0;
+    uint64_t unsupported = 0;  // data of a type that W&B has no place for, or without content
+  };
+
+  static Expected<std::unique_ptr<WandbRun>> Open(const RunSpec& spec, const Value& arguments);
+
+  uint64_t DurablePosition() const override { return durable_; }
+  Expected<void> Write(uint64_t position, const Event& event, Clock::time_point now) override;
+  Expected<void> Flush(Clock::time_point now) override;
+  std::optional<Clock::time_point> NextFlush() const override { return merger_.NextDue(); }
+  Expected<void> Sync() override;
+  Expected<void> Drain() override;
+
+  const std::filesystem::path& folder() const { return folder_; }
+  const Counters& counters() const { return counters_; }
+
+ private:
+  WandbRun(std::filesystem::path folder, LogFile file, Recovered recovered, uint64_t journal);
+
+  Expected<void> WritePrologue(RunRecord run);
+  // One event's effects, by NVFlare's type of data.
+  Expected<void> WriteData(uint64_t position, const Data& data, Clock::time_point now);
+  void WriteRow(uint64_t position, const Data& data, Clock::time_point now);
+  Expected<void> WriteConfig(uint64_t position, const Data& data);
+  Expected<void> WriteTags(uint64_t position, const Data& data);
+  Expected<void> WriteText(uint64_t position, const Data& data, Clock::time_point now);
+  void WriteLogLine(uint64_t position, const Data& data);
+  Expected<void> WriteEnd(uint64_t position, const RunEnded& ended);
+
+  // The marks of records that are written while nothing waits, and of rows in their order.
+  AppliedMark MarkAt(uint64_t position) const { return {journal_, position, {}}; }
+  std::vector<AppliedMark> MarksOf(const std::vector<StepMerger::Row>& rows) const;
+  // Encodes the rows that are ready, with one summary record before them, into pending_.
+  void EncodeReadyRows();
+  void EncodeRow(StepMerger::Row& row, const AppliedMark& mark);
+  void EncodeSummary();
+  // Makes a record of `scratch_` and appends it to pending_.
+  void Queue();
+  // Everything that waits goes into pending_, so that a record behind it may claim its position.
+  void SettleRows();
+  // pending_ goes to the file in one write.
+  Expected<void> WriteOut();
+  // Takes an exit record off the file's end, because the run goes on.
+  Expected<void> ReopenEnd();
+  bool IsApplied(uint64_t position) const;
+  // All events up to here are in what has been encoded.
+  uint64_t EncodedPosition() const;
+
+  std::filesystem::path folder_;
+  LogFile file_;
+  LogWriter writer_;
+  uint64_t journal_;
+  Recovered recovered_;
+  StepMerger merger_;
+  RunRecord run_;  // as last written
+  std::map<std::string, std::string>
+      summary_;         // path -> JSON, changed since the last summary record
+  int64_t number_ = 0;  // of the last record
+  double last_runtime_ = 0;
+  uint64_t given_ = 0;    // the last position given
+  uint64_t written_ = 0;  // all events up to here are in the file
+  uint64_t durable_ = 0;
+  bool dirty_ = false;
+  std::string pending_;  // bytes for the file
+  std::string scratch_;  // one record
+  Counters counters_;
+};
+
+}  // namespace wandb
+}  // namespace flarebridge

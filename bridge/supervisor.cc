@@ -175,7 +175,9 @@ bool Supervisor::HandleFrame(Run& run, const FrameReader::Frame& frame, Time now
   if (!position || *position > run.info.last_position) return false;
   if (frame.kind == FrameKind::kReady) {
     run.supervision.OnReady(now);
-    run.sent = *position;
+    // What was durable once needs not be in the run's own reckoning: an event without effects
+    // leaves no trace there.
+    run.sent = std::max(*position, run.durable);
   } else if (frame.kind != FrameKind::kDurable) {
     return false;
   }

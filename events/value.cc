@@ -2,6 +2,7 @@
 #include "events/value.h"
 
 #include <array>
+#include <cstring>
 #include <msgpack.hpp>
 
 #include "events/names.h"
@@ -109,7 +110,17 @@ struct StringSink {
   void write(const char* data, size_t size) { out.append(data, size); }
 };
 
-void Pack(msgpack::packer<StringSink>& packer, const Value& value) {
+// msgpack-c writes a double without a fraction as an integer; here a float stays one.
+void PackFloat(StringSink& sink, double number) {
+  uint64_t bits = 0;
+  static_assert(sizeof(bits) == sizeof(number));
+  std::memcpy(&bits, &number, sizeof(bits));
+  std::array<char, 9> bytes{'\xcb'};
+  for (size_t i = 0; i < 8; ++i) bytes[1 + i] = static_cast<char>((bits >> (56 - 8 * i)) & 0xff);
+  sink.write(bytes.data(), bytes.size());
+}
+
+void Pack(StringSink& sink, msgpack::packer<StringSink>& packer, const Value& value) {
   const ValueNode& node = value.node();
   switch (node.kind) {
     case ValueKind::kNull:
@@ -125,7 +136,7 @@ void Pack(msgpack::packer<StringSink>& packer, const Value& value) {
       packer.pack(node.unsigned_integer);
       break;
     case ValueKind::kFloat:
-      packer.pack(node.number);
+      PackFloat(sink, node.number);
       break;
     case ValueKind::kText:
       packer.pack(node.text);
@@ -136,13 +147,13 @@ void Pack(msgpack::packer<StringSink>& packer, const Value& value) {
       break;
     case ValueKind::kList:
       packer.pack_array(node.size);
-      value.ForEachItem([&](Value item) { Pack(packer, item); });
+      value.ForEachItem([&](Value item) { Pack(sink, packer, item); });
       break;
     case ValueKind::kMap:
       packer.pack_map(node.size);
       value.ForEachPair([&](std::string_view key, Value item) {
         packer.pack(key);
-        Pack(packer, item);
+        Pack(sink, packer, item);
       });
       break;
   }
@@ -219,7 +230,7 @@ Expected<size_t> DecodeValue(std::string_view bytes, Tape& tape, size_t* whole) 
 void EncodeValue(const Value& value, std::string& out) {
   StringSink sink{out};
   msgpack::packer<StringSink> packer(sink);
-  Pack(packer, value);
+  Pack(sink, packer, value);
 }
 
 void EncodeListHeader(uint32_t size, std::string& out) {

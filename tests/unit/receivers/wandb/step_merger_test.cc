@@ -1,0 +1,123 @@
+#include "receivers/wandb/step_merger.h"
+
+#include <doctest/doctest.h>
+
+namespace flarebridge::wandb {
+namespace {
+
+using std::chrono::milliseconds;
+
+class Merging {
+ public:
+  explicit Merging(std::optional<int64_t> last_step = std::nullopt)
+      : merger(StepMerger::Limits(), last_step) {}
+
+  void Add(std::optional<int64_t> step, const std::string& key, const std::string& json) {
+    ++position;
+    merger.Add(position, step, static_cast<double>(position), {{key, json}}, now);
+  }
+  // The rows that came out, as "step:key=json,key=json" with "<late step" where there is one.
+  std::vector<std::string> Take() {
+    std::vector<std::string> rows;
+    for (const StepMerger::Row& row : merger.ready()) {
+      std::string text = std::to_string(row.step);
+      if (row.late_step) text += "<" + std::to_string(*row.late_step);
+      const char* separator = ":";
+      for (const Item& item : row.items) {
+        text += separator + item.path + "=" + item.json;
+        separator = ",";
+      }
+      rows.push_back(text);
+    }
+    merger.ready().clear();
+    return rows;
+  }
+
+  StepMerger merger;
+  StepMerger::Time now{};
+  uint64_t position = 0;
+};
+
+using Rows = std::vector<std::string>;
+
+TEST_CASE("records of one step become one row, rows come in rising order") {
+  Merging m;
+  m.Add(2, "a", "1");
+  m.Add(1, "a", "0");
+  m.Add(2, "b", "2");
+  CHECK(m.Take().empty());
+  m.merger.ReleaseAll();
+  CHECK(m.Take() == Rows{"1:a=0", "2:a=1,b=2"});
+}
+
+TEST_CASE("a row is held back for the window and no longer, those of lower steps go with it") {
+  Merging m;
+  m.Add(5, "a", "1");
+  m.now += milliseconds(200);
+  m.Add(4, "a", "2");
+  m.Add(6, "a", "3");
+  m.merger.Release(m.now + milliseconds(99));
+  CHECK(m.Take().empty());
+  CHECK(m.merger.NextDue() == StepMerger::Time{} + milliseconds(300));
+  m.merger.Release(m.now + milliseconds(100));
+  CHECK(m.Take() == Rows{"4:a=2", "5:a=1"});
+  m.merger.Release(m.now + milliseconds(300));
+  CHECK(m.Take() == Rows{"6:a=3"});
+  CHECK_FALSE(m.merger.NextDue().has_value());
+}
+
+TEST_CASE("a record that comes after its row is written is a row with the same step") {
+  Merging m;
+  m.Add(5, "a", "1");
+  m.merger.ReleaseAll();
+  m.Add(5, "b", "2");
+  m.merger.ReleaseAll();
+  CHECK(m.Take() == Rows{"5:a=1", "5:b=2"});
+  CHECK(m.merger.late() == 1);
+}
+
+TEST_CASE("a record that comes after higher steps is written, with its own step beside it") {
+  Merging m(10);
+  m.Add(3, "a", "1");
+  m.Add(11, "a", "2");
+  m.merger.ReleaseAll();
+  CHECK(m.Take() == Rows{"10<3:a=1", "11:a=2"});
+  CHECK(m.merger.late() == 1);
+}
+
+TEST_CASE("records without a step get rows of their own behind what came before") {
+  Merging m;
+  m.Add(std::nullopt, "a", "1");
+  m.Add(7, "a", "2");
+  m.Add(std::nullopt, "a", "3");
+  m.Add(std::nullopt, "a", "4");
+  CHECK(m.Take() == Rows{"0:a=1", "7:a=2", "8:a=3", "9:a=4"});
+}
+
+TEST_CASE("of two values for one key of one row the later one stays, and is counted") {
+  Merging m;
+  m.Add(1, "a", "1");
+  m.Add(1, "a", "2");
+  m.merger.ReleaseAll();
+  CHECK(m.Take() == Rows{"1:a=2"});
+  CHECK(m.merger.overwritten() == 1);
+}
+
+TEST_CASE("what is held back is bounded: the lowest steps go first") {
+  Merging m;
+  for (int64_t step = 1000; step > 0; --step) m.Add(step, "a", "0");
+  CHECK(m.Take().size() == 1000 - 256);
+  m.merger.ReleaseAll();
+  CHECK(m.Take().size() == 256);
+}
+
+TEST_CASE("the lowest position that is held back is known") {
+  Merging m;
+  CHECK_FALSE(m.merger.LowestWaiting().has_value());
+  m.Add(9, "a", "0");
+  m.Add(8, "a", "0");
+  CHECK(m.merger.LowestWaiting() == 1);
+}
+
+}  // namespace
+}  // namespace flarebridge::wandb

@@ -68,25 +68,31 @@ debian_packages() {
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
 }
 
+stamp_of() {
+  echo "$venv/.installed-$(basename "$(dirname "$1")")"
+}
+
 virtual_environment() {
-  local python requirements stamp wanted
+  local python file
   python=$(command -v python3) || fail "python3 is missing"
   "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
     fail "NVFlare 2.8 needs Python 3.10 or newer; $python is $("$python" -V 2>&1)"
-  requirements=("$root/jobs/hello-pt/requirements.txt")
-  [ "$mode" = job ] || requirements+=("$root/tests/requirements.txt")
-  stamp="$venv/.requirements-$mode"
-  wanted=$(cat "${requirements[@]}" | sha256sum)
-  if [ -x "$venv/bin/python" ] && [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ]; then return 0; fi
+  local files=("$root/jobs/hello-pt/requirements.txt") arguments=()
+  [ "$mode" = job ] || files+=("$root/tests/requirements.txt")
+  for file in "${files[@]}"; do
+    # A stamp is a copy of the list that was installed.
+    cmp -s "$file" "$(stamp_of "$file")" || arguments+=(-r "$file")
+  done
+  if [ -x "$venv/bin/python" ] && [ ${#arguments[@]} -eq 0 ]; then return 0; fi
   if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
     rm -rf "$venv"
+    arguments=()
+    for file in "${files[@]}"; do arguments+=(-r "$file"); done
     logged "$logs/venv.log" "making a virtual environment with $python" "$python" -m venv "$venv"
   fi
   say "installing Python packages (PyTorch and NVFlare are some hundred MB: this takes minutes the first time)"
-  local arguments=() file
-  for file in "${requirements[@]}"; do arguments+=(-r "$file"); done
   logged "$logs/pip.log" "pip install ${arguments[*]}" "$venv/bin/python" -m pip install "${arguments[@]}"
-  echo "$wanted" >"$stamp"
+  for file in "${files[@]}"; do cp "$file" "$(stamp_of "$file")"; done
 }
 
 # A hash of all that the wheel is made of.

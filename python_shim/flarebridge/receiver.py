@@ -78,12 +78,14 @@ class BridgeReceiver(AnalyticsReceiver):
     def handle_event(self, event_type: str, fl_ctx: FLContext):
         if event_type == EventType.CHECK_END_RUN_READINESS:
             self._hold_the_run_open(fl_ctx)
+        elif event_type in (EventType.ABORT_TASK, EventType.FATAL_SYSTEM_ERROR):
+            self._aborted = True
+        elif event_type == EventType.BEFORE_TASK_EXECUTION:
+            self._aborted = False  # a single task was aborted, and the job went on
         elif event_type == EventType.ABOUT_TO_END_RUN:
-            # Looked at here: the simulator triggers the signal later even for a job that ended well.
-            signal = fl_ctx.get_run_abort_signal()
-            self._aborted = bool(signal and signal.triggered)
+            self._aborted = self._aborted or self._server_aborted(fl_ctx)
         elif event_type == EventType.START_RUN:
-            self._end = False  # a second run on the same object is a run
+            self._end = self._aborted = False  # a second run on the same object is a run
         super().handle_event(event_type, fl_ctx)
 
     def initialize(self, fl_ctx: FLContext):
@@ -218,6 +220,12 @@ class BridgeReceiver(AnalyticsReceiver):
         link = self._link
         if link is not None and link.connected and link.unacknowledged:
             fl_ctx.set_prop(FLContextKey.NOT_READY_TO_END_RUN, True, private=True, sticky=False)
+
+    def _server_aborted(self, fl_ctx: FLContext) -> bool:
+        # The signal tells on the server, and only before the run's end: the simulator triggers it later for
+        # a job that ended well, and a client for every end (server_runner.py, client_runner.py at 2.8.1).
+        signal = fl_ctx.get_run_abort_signal()
+        return is_server(fl_ctx) and bool(signal and signal.triggered)
 
     def _timeout(self) -> float:
         return float(self.process_timeout)

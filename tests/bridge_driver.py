@@ -1,0 +1,99 @@
+"""Drives a real bridge and its workers through a real link, without NVFlare: for tests and benchmarks."""
+
+import os
+import secrets
+import time
+from pathlib import Path
+from typing import Any, Optional
+
+from flarebridge.bridge_process import BridgeProcess
+from flarebridge.events import Encoder
+from flarebridge.link import Link
+
+_DEADLINE = 60  # seconds for anything that is waited for
+
+
+def wait_for(condition, what: str, seconds: float = _DEADLINE) -> Any:
+    """Waits until the condition gives something true, and gives that. Raises AssertionError at the deadline."""
+    deadline = time.monotonic() + seconds
+    while True:
+        result = condition()
+        if result:
+            return result
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.01)  # between two looks at the condition
+
+
+def processes_with(text: str) -> dict[int, str]:
+    """Living processes (zombies are not) whose command line holds the text: pid -> command line."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if text in command:
+            found[int(entry.name)] = command
+    return found
+
+
+def children_of(pid: int) -> list[int]:
+    """Living child processes."""
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except OSError:
+        return []
+    return [int(child) for child in text.split()]
+
+
+class Driver:
+    """One session: opens it, sends events, ends it. Leaves nothing running."""
+
+    def __init__(
+        self,
+        folder: Path,
+        receivers: dict,
+        run_name: str = "run",
+        job: str = "job",
+        state: Optional[Path] = None,
+        endpoint: Optional[str] = None,
+        buffer_bytes: int = 256 << 20,
+    ):
+        self.folder = folder
+        self.state = state or folder / f"state-{secrets.token_hex(4)}"
+        self.reports: list[tuple[str, str]] = []
+        self.process = None if endpoint else BridgeProcess(str(self.state))
+        self.link = Link(endpoint, self.process, buffer_bytes, lambda level, text: self.reports.append((level, text)))
+        self.encoder = Encoder()
+        self.link.put(self.encoder.session_opened(time.time(), job, run_name, "server", str(folder), receivers))
+        self.link.start()
+
+    def start_run(self, site: str) -> None:
+        self.link.put(self.encoder.run_started(time.time(), site))
+
+    def data(self, site: str, data_type: str, tag: str, value: Any, step=None, path=None, writer="WANDB") -> bool:
+        return self.link.put(self.encoder.data(time.time(), site, data_type, writer, tag, value, step, path))
+
+    def pid(self) -> int:
+        """The running bridge."""
+        return wait_for(lambda: self.link.connected and self.process.pid, "a bridge that answers")
+
+    def end(self, exit_code: int = 0, seconds: float = _DEADLINE) -> None:
+        """Ends the session and waits until the bridge has left."""
+        self.link.put(self.encoder.session_ended(time.time(), exit_code))
+        assert self.link.wait_acknowledged(seconds), f"not acknowledged: {self.link.stats()} {self.reports}"
+        self.link.close(10)
+        self.wait_gone()
+
+    def wait_gone(self) -> None:
+        wait_for(lambda: not processes_with(str(self.state)), f"the end of {processes_with(str(self.state))}")
+
+    def __enter__(self) -> "Driver":
+        return self
+
+    def __exit__(self, *_exc) -> None:
+        self.link.close(1)
+        if self.process is not None:
+            self.wait_gone()

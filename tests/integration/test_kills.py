@@ -1,0 +1,64 @@
+"""The bridge or a worker is killed in the middle of a job: the runs are complete, nothing is in them twice."""
+
+import os
+import signal
+
+from bridge_driver import children_of, processes_with, wait_for
+from hello_pt import Job, in_log
+from test_simulator import _SITES, _assert_complete
+
+_KILLS = 5
+# Long enough for five kills with the waits before a restart.
+_LONG = ("--streamed_to_clients", "--no-streamed_to_server", "--num_rounds", "12", "--log_every", "1")
+
+
+def _bridges(job: Job) -> list[int]:
+    return sorted(pid for pid, command in processes_with(str(job.root)).items() if " serve " in command)
+
+
+def _workers(job: Job) -> list[int]:
+    return [worker for bridge in _bridges(job) for worker in children_of(bridge)]
+
+
+def _rows_written(job: Job) -> int:
+    return sum(log.stat().st_size for log in job.root.glob("site-*/**/*.wandb"))
+
+
+def _kill_in_the_middle(job: Job, victims) -> int:
+    """Kills one of the victims after the other, each after the logs have grown since the last kill."""
+    kills = 0
+    size = 0
+    while kills < _KILLS:
+        wait_for(lambda: not job.running or (_rows_written(job) > size + 2000 and victims(job)), "rows and a victim")
+        alive = victims(job)
+        if not job.running or not alive:
+            break
+        os.kill(alive[kills % len(alive)], signal.SIGKILL)
+        size = _rows_written(job)
+        kills += 1
+    return kills
+
+
+def _assert_nothing_lost(job: Job) -> None:
+    for site in _SITES:
+        (log,) = job.logs(site).values()
+        _assert_complete(log, job.logged(site))
+        assert len(in_log(log)) > 300
+
+
+def test_the_bridge_is_killed_five_times(tmp_path):
+    job = Job(tmp_path, *_LONG)
+    kills = _kill_in_the_middle(job, _bridges)
+    output = job.finish()
+    assert kills == _KILLS, output[-2000:]
+    wait_for(lambda: not _bridges(job), "the bridges' end")
+    _assert_nothing_lost(job)
+
+
+def test_a_worker_is_killed_five_times(tmp_path):
+    job = Job(tmp_path, *_LONG)
+    kills = _kill_in_the_middle(job, _workers)
+    output = job.finish()
+    assert kills == _KILLS, output[-2000:]
+    wait_for(lambda: not _bridges(job), "the bridges' end")
+    _assert_nothing_lost(job)

@@ -328,6 +328,10 @@ std::optional<int> Bridge::LeaveStatus(Time now) {
     if (!asked_to_leave_) CleanUp();
     return kExitOk;
   }
+  if (!asked_to_leave_) {
+    finish_deadline_ =
+        std::max(*finish_deadline_, supervisor_->last_progress() + options_.finish_timeout);
+  }
   const bool workers_left = supervisor_->workers() > 0;
   if (now < *finish_deadline_ &&
       (workers_left || !(asked_to_leave_ || supervisor_->NothingMoves()))) {

@@ -32,7 +32,7 @@ struct ServeOptions {
   std::string endpoint;  // empty: no shims are served (--until-done on what a bridge left behind)
   bool own = false;      // serves one job's process and leaves when the work is done
   pid_t parent = 0;      // the process it serves; 0: none is watched
-  std::chrono::seconds finish_timeout{60};
+  std::chrono::seconds finish_timeout{10};  // without progress, after the shims are gone
   std::chrono::seconds session_timeout{60};
   Intake::Limits limits;
 };

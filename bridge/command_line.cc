@@ -43,7 +43,7 @@ struct ServeArguments {
   std::string endpoint;
   bool own = false;
   int parent = 0;
-  int finish_timeout = 60;
+  int finish_timeout = 10;
   int session_timeout = 60;
   uint64_t journal_mib = 1024;
   size_t max_runs = 1000;
@@ -66,7 +66,8 @@ void AddServe(CLI::App& app, ServeArguments& to) {
       ->check(CLI::PositiveNumber);
   serve
       ->add_option("--finish-timeout", to.finish_timeout,
-                   "Seconds that runs may take to be finished after their job has ended")
+                   "Seconds without progress after which runs that can't be finished are left in "
+                   "the journal")
       ->check(CLI::Range(0, 86400))
       ->envname("FLAREBRIDGE_FINISH_TIMEOUT")
       ->capture_default_str();

@@ -183,6 +183,7 @@ bool Supervisor::HandleFrame(Run& run, const FrameReader::Frame& frame, Time now
   }
   if (*position > run.durable) {
     run.durable = *position;
+    last_progress_ = now;
     run.last_error.clear();
     run.told = false;
     callbacks_.durable(run.info.id, run.durable);

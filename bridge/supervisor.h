@@ -50,6 +50,8 @@ class Supervisor {
   // Runs whose events are not all delivered, as "site (reason)", for the log.
   std::vector<std::string> Undone() const;
   size_t workers() const;
+  // When a run's durable position last rose.
+  Time last_progress() const { return last_progress_; }
 
   // Lets every worker write out what it has and leave; runs stay open and nothing is started again.
   void StopAll(Time now);
@@ -78,6 +80,7 @@ class Supervisor {
   Callbacks callbacks_;
   Supervision::Policy policy_;
   bool stopping_ = false;
+  Time last_progress_{};
   std::map<int64_t, std::unique_ptr<Run>> runs_;
 };
 

@@ -76,9 +76,11 @@ class Driver:
     def data(self, site: str, data_type: str, tag: str, value: Any, step=None, path=None, writer="WANDB") -> bool:
         return self.link.put(self.encoder.data(time.time(), site, data_type, writer, tag, value, step, path))
 
-    def pid(self) -> int:
-        """The running bridge."""
-        return wait_for(lambda: self.link.connected and self.process.pid, "a bridge that answers")
+    def pid(self, other_than: Optional[int] = None) -> int:
+        """The running bridge; after a kill, the next one."""
+        return wait_for(
+            lambda: self.link.connected and self.process.pid != other_than and self.process.pid, "a bridge that answers"
+        )
 
     def end(self, exit_code: int = 0, seconds: float = _DEADLINE) -> None:
         """Ends the session and waits until the bridge has left."""

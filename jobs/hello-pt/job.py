@@ -87,9 +87,8 @@ def script_arguments(arguments: argparse.Namespace) -> str:
 
 def make_recipe(arguments: argparse.Namespace):
     """The federated job, with tracking."""
-    from nvflare.app_opt.pt.recipes.fedavg import FedAvgRecipe
-
     from flarebridge import add_tracking
+    from nvflare.app_opt.pt.recipes.fedavg import FedAvgRecipe
 
     recipe = FedAvgRecipe(
         name="hello-pt",

@@ -130,8 +130,10 @@ class Encoder:
         if path or extra:
             extra = dict(extra or {})
             receivers = extra.pop("receivers", None)
-            receivers = [receivers] if isinstance(receivers, str) else receivers
-            event += (path or None, receivers, extra or None)
+            more = [path or None, [receivers] if isinstance(receivers, str) else receivers, extra or None]
+            while more and more[-1] is None:  # fields that say nothing are left out at the end
+                more.pop()
+            event += tuple(more)
         if len(event) == 8 and _is_flat(value) and type(tag) is str:
             try:
                 return self._pack(event)

@@ -4,6 +4,7 @@ from typing import Any, Optional
 
 from nvflare.apis.analytix import ANALYTIC_EVENT_TYPE
 from nvflare.app_common.widgets.convert_to_fed_event import ConvertToFedEvent
+from nvflare.job_config.api import FedJob
 
 from .receiver import BridgeReceiver
 
@@ -27,7 +28,7 @@ def add_tracking(
     Call it after the clients' components were added: a job without ConvertToFedEvent gets one for
     server-side streaming.
     """
-    job = getattr(job_or_recipe, "_job", None) or getattr(job_or_recipe, "job", None) or job_or_recipe
+    job = _job_of(job_or_recipe)
     # NVFlare's loader takes a dict whose "name" is one of its classes for that class.
     guarded = {"config_type": "dict", **wandb_args} if wandb_args is not None else None
     if server_side:
@@ -39,6 +40,13 @@ def add_tracking(
         arguments = {"events": [ANALYTIC_EVENT_TYPE], **receiver_args}
         job.to_clients(BridgeReceiver(wandb_args=guarded, mode=mode, **arguments), id="client_receiver")
     return job_or_recipe
+
+
+def _job_of(job_or_recipe: Any) -> FedJob:
+    if isinstance(job_or_recipe, FedJob):
+        return job_or_recipe
+    # A recipe's job is public up to NVFlare 2.8, private from 2.9 on.
+    return getattr(job_or_recipe, "_job", None) or job_or_recipe.job
 
 
 def _has_component(job: Any, kind: type) -> bool:

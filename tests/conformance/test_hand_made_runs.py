@@ -133,7 +133,12 @@ def test_wandb_sync_uploads_the_run_completely(run_log, tmp_path):
         "job_id": "job", "client": "site-1", "run_name": "conformance",
     }  # fmt: skip
     assert run.tags == ["a", "b c", "stage:final"]
-    assert (run.project, run.group, run.job_type, run.notes) == ("conformance", "conformance-job", "train", "two\nlines")
+    assert (run.project, run.group, run.job_type, run.notes) == (
+        "conformance",
+        "conformance-job",
+        "train",
+        "two\nlines",
+    )
     assert run.files["notes/log.txt"] == b"what happened\n"
     assert run.summary["count"] == _ROWS - 1
     assert run.summary["remark"] == "as history"

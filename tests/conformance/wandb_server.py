@@ -96,7 +96,14 @@ class WandbServer:
             return {"model": {"id": "project", "name": variables.get("project"), "bucket": None}}
         if "viewer" in query:
             teams = {"edges": [{"node": {"name": "tester"}}]}
-            viewer = {"id": "viewer", "entity": "tester", "username": "tester", "email": "", "flags": "{}", "teams": teams}
+            viewer = {
+                "id": "viewer",
+                "entity": "tester",
+                "username": "tester",
+                "email": "",
+                "flags": "{}",
+                "teams": teams,
+            }
             return {"viewer": viewer}
         if "serverInfo" in query:
             return {"serverInfo": {"features": [], "cliVersionInfo": {}, "latestLocalVersionInfo": None}}

@@ -16,4 +16,4 @@ from bridge_driver import processes_with, wait_for  # noqa: E402
 def nothing_is_left(tmp_path: Path):
     """No process that works below the test's folder outlives the test by more than a few seconds."""
     yield
-    wait_for(lambda: not processes_with(str(tmp_path)), f"the end of {processes_with(str(tmp_path))}", 15)
+    wait_for(lambda: not processes_with(str(tmp_path)), f"the end of {processes_with(str(tmp_path))}", 20)

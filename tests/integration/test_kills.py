@@ -29,7 +29,8 @@ def _kill_in_the_middle(job: Job, victims) -> int:
     kills = 0
     size = 0
     while kills < _KILLS:
-        wait_for(lambda: not job.running or (_rows_written(job) > size + 2000 and victims(job)), "rows and a victim")
+        enough = size + 2000
+        wait_for(lambda enough=enough: not job.running or (_rows_written(job) > enough and victims(job)), "a victim")
         alive = victims(job)
         if not job.running or not alive:
             break

@@ -1,0 +1,138 @@
+"""The encoder makes the bytes that the C++ decoder reads: both are held to the same examples."""
+
+import enum
+import json
+import math
+from pathlib import Path
+
+import msgpack
+import numpy as np
+import pytest
+from flarebridge.events import MAX_EVENT_BYTES, Encoder, EventRejected, clean_name
+
+_VECTORS = Path(__file__).resolve().parents[2] / "events" / "vectors" / "events.json"
+_TYPES = [
+    "UNKNOWN", "SCALAR", "SCALARS", "METRIC", "METRICS", "PARAMETER", "PARAMETERS", "TAG", "TAGS", "TEXT", "IMAGE",
+    "MODEL", "LOG_RECORD", "INIT_DATA",
+]  # fmt: skip
+_WRITERS = ["UNKNOWN", "TORCH_TB", "MLFLOW", "WANDB"]
+
+
+def _value(written):
+    """A vector's value: {"$float": "nan"} and {"$binary": hex} stand for what JSON lacks."""
+    if isinstance(written, dict):
+        if "$float" in written:
+            return float(written["$float"])
+        if "$binary" in written:
+            return bytes.fromhex(written["$binary"])
+        return {key: _value(item) for key, item in written.items()}
+    return [_value(item) for item in written] if isinstance(written, list) else written
+
+
+def _encode(event: dict) -> bytes:
+    encoder = Encoder()
+    kind, time = event["kind"], event["time"]
+    if kind == "session_opened":
+        fields = (event[name] for name in ("job", "run_name", "side", "folder", "receivers"))
+        return encoder.session_opened(time, *fields)
+    if kind == "run_started":
+        return encoder.run_started(time, event["site"])
+    if kind == "session_ended":
+        return encoder.session_ended(time, event["exit_code"], event["reason"])
+    extra = event["extra"]
+    if event["receivers"]:
+        extra = {**(extra or {}), "receivers": event["receivers"]}
+    return encoder.data(
+        time, event["site"], _TYPES[event["type"]], _WRITERS[event["writer"]], event["tag"], _value(event["value"]),
+        event["step"], event["path"], extra,
+    )  # fmt: skip
+
+
+_ACCEPTED = [vector for vector in json.loads(_VECTORS.read_text())["accept"] if vector["event"]["kind"] != "run_ended"]
+
+
+@pytest.mark.parametrize("vector", _ACCEPTED, ids=lambda vector: vector["name"])
+def test_every_shared_example_encodes_to_its_bytes(vector):
+    assert _encode(vector["event"]).hex() == vector["hex"]
+
+
+class _Unknown:
+    def __str__(self) -> str:
+        return "an object"
+
+
+class _Color(enum.IntEnum):
+    RED = 1
+
+
+@pytest.mark.parametrize(
+    ("value", "sent"),
+    [
+        (np.float32(0.5), 0.5),
+        (np.float64(0.1), 0.1),
+        (np.int64(7), 7),
+        (np.bool_(True), True),
+        (np.array(2.5), 2.5),
+        (np.array([1, 2]), [1, 2]),
+        ({"a": np.float32(0.25), 3: None}, {"a": 0.25, "3": None}),
+        ((1, (2,)), [1, [2]]),
+        ({1}, [1]),
+        (1 << 70, float(1 << 70)),
+        (10**400, str(10**400)),
+        (_Color.RED, 1),
+        (_Unknown(), "an object"),
+        ({"nested": {"deep": np.int32(-1)}}, {"nested": {"deep": -1}}),
+        ("bad \ud800 text", "bad ? text"),
+        (b"\x00", b"\x00"),
+    ],
+)
+def test_a_value_is_sent_as_what_is_nearest_to_it(value, sent):
+    event = msgpack.unpackb(Encoder().data(1.0, "s", "METRICS", "WANDB", "m", value, 1), strict_map_key=False)
+    assert event[6] == sent
+    assert type(event[6]) is type(sent)
+
+
+def test_torch_scalars_are_numbers():
+    torch = pytest.importorskip("torch")
+    event = msgpack.unpackb(Encoder().data(1.0, "s", "METRIC", "WANDB", "m", torch.tensor(0.5), 1))
+    assert event[6] == 0.5
+
+
+def test_infinities_and_nan_are_sent_as_floats():
+    for number in (math.nan, math.inf, -math.inf):
+        (sent,) = msgpack.unpackb(Encoder().data(1.0, "s", "METRIC", "WANDB", "m", number))[6:7]
+        assert str(sent) == str(number)
+
+
+def test_what_can_not_be_sent_is_rejected_and_the_next_event_is_not_touched_by_it():
+    encoder = Encoder()
+    circular: list = []
+    circular.append(circular)
+    for value in (circular, "x" * MAX_EVENT_BYTES):
+        with pytest.raises(EventRejected):
+            encoder.data(1.0, "s", "METRIC", "WANDB", "m", value)
+    assert msgpack.unpackb(encoder.data(1.0, "s", "METRIC", "WANDB", "m", 1))[6] == 1
+
+
+def test_both_spellings_of_a_writer_and_unknown_types_are_sent():
+    encoder = Encoder()
+    for name, code in (("WANDB", 3), ("WEIGHTS_AND_BIASES", 3), ("TORCH_TENSORBOARD", 1), ("NEW", 0)):
+        assert msgpack.unpackb(encoder.data(1.0, "s", "METRIC", name, "m", 1))[4] == code
+    event = msgpack.unpackb(encoder.data(1.0, "s", "HOLOGRAM", "WANDB", "m", 1))
+    assert event[3] == 0
+    assert event[10] == {"analytics_data_type": "HOLOGRAM"}
+
+
+@pytest.mark.parametrize(
+    ("name", "clean"),
+    [
+        ("site-1", "site-1"),
+        ("a\nb\0", "a_b_"),
+        ("", "unknown"),
+        ("é" * 300, "é" * 127),
+        ("x\ud800", "x_"),
+        (None, "None"),
+    ],
+)
+def test_a_name_from_elsewhere_is_made_fit_for_the_wire(name, clean):
+    assert clean_name(name) == clean

@@ -1,0 +1,239 @@
+"""Laws of the link, against a peer that speaks the bridge's protocol and misbehaves on request."""
+
+import contextlib
+import os
+import time
+from pathlib import Path
+
+import msgpack
+import pytest
+import zmq
+from flarebridge.link import Link
+
+_DEADLINE = 20
+
+
+def _wait_for(condition, what: str):
+    deadline = time.monotonic() + _DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline, f"not in time: {what}"
+        time.sleep(0.005)  # between two looks
+
+
+class Peer:
+    """A bridge as far as the link can see: keeps acknowledged events by session, as a journal does."""
+
+    def __init__(self, endpoint: str, journal: dict):
+        self.journal = journal  # session -> list of events
+        self.credit = 1 << 20
+        self.acknowledge = True
+        self.drop_next = 0  # batches to lose
+        self._context = zmq.Context()
+        self._router = self._context.socket(zmq.ROUTER)
+        self._router.setsockopt(zmq.LINGER, 0)
+        self._router.bind(endpoint)
+        self._sessions = {}
+        self.said_bye = False
+        self.hellos = 0
+
+    def serve_until(self, condition, what: str = "the condition") -> None:
+        deadline = time.monotonic() + _DEADLINE
+        while not condition():
+            assert time.monotonic() < deadline, f"not in time: {what}"
+            if self._router.poll(10):
+                self._handle(*self._router.recv_multipart())
+
+    def _handle(self, peer: bytes, header: bytes, body: bytes = b"") -> None:
+        kind, *fields = msgpack.unpackb(header)
+        if kind == 1:
+            self.hellos += 1
+            session = self._sessions[peer] = fields[2]
+            acked = len(self.journal.setdefault(session, []))
+            self.send(peer, [1, 1, "peer", acked, self.credit, 100])
+            return
+        if peer not in self._sessions:
+            self.send(peer, [4, 1, "say hello first"])
+            return
+        events = self.journal[self._sessions[peer]]
+        if kind == 2 and self.drop_next:
+            self.drop_next -= 1
+        elif kind == 2:
+            unpacker = msgpack.Unpacker()
+            unpacker.feed(body)
+            if fields[0] > len(events) + 1:
+                self.send(peer, [4, 5, "a gap"])
+                return
+            events += list(unpacker)[len(events) + 1 - fields[0] :]
+        elif kind == 4:
+            self.said_bye = True
+        if self.acknowledge and kind in (2, 3):
+            self.send(peer, [2, len(events), self.credit, 0])
+
+    def send(self, peer: bytes, message: list) -> None:
+        self._router.send_multipart([peer, msgpack.packb(message)])
+
+    def send_to_all(self, message: list) -> None:
+        for peer in self._sessions:
+            self.send(peer, message)
+
+    def die(self) -> None:
+        self._context.destroy(linger=0)
+
+
+@pytest.fixture
+def endpoint(tmp_path: Path) -> str:
+    return f"ipc://{tmp_path}/link"
+
+
+@contextlib.contextmanager
+def _linked(endpoint: str, buffer_bytes: int = 1 << 20):
+    reports = []
+    link = Link(endpoint, None, buffer_bytes, lambda level, text: reports.append((level, text)))
+    link.reports = reports
+    link.start()
+    try:
+        yield link
+    finally:
+        link.close(0.2)
+
+
+def _event(number: int) -> bytes:
+    return msgpack.packb(number)
+
+
+def _only(journal: dict) -> list:
+    (events,) = journal.values()
+    return events
+
+
+def test_every_event_arrives_once_and_in_order(endpoint):
+    peer = Peer(endpoint, {})
+    with _linked(endpoint) as link:
+        for number in range(5000):
+            assert link.put(_event(number))
+        peer.serve_until(lambda: link.unacknowledged == 0)
+        assert _only(peer.journal) == list(range(5000))
+        assert link.stats()["acknowledged"] == 5000
+        link._closing.set()
+        peer.serve_until(lambda: peer.said_bye)
+    peer.die()
+
+
+def test_what_a_dead_bridge_did_not_acknowledge_is_sent_to_the_next_one(endpoint):
+    journal: dict = {}
+    peer = Peer(endpoint, journal)
+    with _linked(endpoint) as link:
+        for number in range(100):
+            link.put(_event(number))
+        peer.serve_until(lambda: link.unacknowledged == 0)
+        peer.acknowledge = False
+        for number in range(100, 200):
+            link.put(_event(number))
+        peer.serve_until(lambda: len(_only(journal)) == 200)
+        peer.die()
+        del _only(journal)[150:]  # what it had not written
+        for number in range(200, 300):
+            link.put(_event(number))
+        peer = Peer(endpoint, journal)
+        peer.serve_until(lambda: link.unacknowledged == 0)
+        assert _only(journal) == list(range(300))
+        assert link.stats()["connections"] == 2
+        assert link.stats()["resent"] > 0
+    peer.die()
+
+
+def test_a_batch_that_was_lost_on_the_way_is_sent_again(endpoint):
+    peer = Peer(endpoint, {})
+    with _linked(endpoint) as link:
+        peer.serve_until(lambda: peer.hellos == 1)
+        peer.drop_next = 1
+        link.put(_event(0))
+        peer.serve_until(lambda: peer.drop_next == 0)
+        link.put(_event(1))  # the gap shows it
+        peer.serve_until(lambda: link.unacknowledged == 0)
+        assert _only(peer.journal) == [0, 1]
+    peer.die()
+
+
+def test_without_credit_nothing_is_sent_and_with_it_everything_is(endpoint):
+    peer = Peer(endpoint, {})
+    peer.credit = 0
+    with _linked(endpoint) as link:
+        for number in range(10):
+            link.put(_event(number))
+        pings = []
+        handle = peer._handle
+        peer._handle = lambda *frames: (pings.append(frames), handle(*frames))
+        peer.serve_until(lambda: len(pings) >= 4)
+        assert _only(peer.journal) == []
+        peer.credit = 1000
+        peer.serve_until(lambda: link.unacknowledged == 0)
+        assert _only(peer.journal) == list(range(10))
+    peer.die()
+
+
+def test_what_does_not_fit_the_buffer_is_counted_and_put_never_waits(endpoint):
+    with _linked(endpoint, buffer_bytes=1000) as link:  # nobody listens
+        taken = sum(link.put(b"\xa9" + b"x" * 9) for _ in range(500))
+        assert taken == 100
+        stats = link.stats()
+        assert stats["dropped"] == {"buffer full": 400}
+        assert stats["accepted"] == 100
+        assert not link.wait_acknowledged(0.01)
+
+
+def test_room_in_the_buffer_comes_back_with_acknowledgements(endpoint):
+    peer = Peer(endpoint, {})
+    with _linked(endpoint, buffer_bytes=100) as link:
+        for number in range(1000):
+            while not link.put(_event(number % 100)):
+                peer.serve_until(lambda: link.unacknowledged == 0)
+        peer.serve_until(lambda: link.unacknowledged == 0)
+        assert len(_only(peer.journal)) == 1000
+    peer.die()
+
+
+def test_a_final_refusal_ends_the_tracking_with_one_error(endpoint):
+    peer = Peer(endpoint, {})
+    with _linked(endpoint) as link:
+        link.put(_event(0))
+        peer.serve_until(lambda: peer.hellos == 1)
+        peer.send_to_all([4, 2, "another version"])
+        _wait_for(lambda: link.reports, "the error")
+        assert link.reports[0][0] == "error"
+        assert "another version" in link.reports[0][1]
+        assert not link.put(_event(1))
+        assert link.wait_acknowledged(5) in (True, False)
+        assert link.stats()["off"]
+    peer.die()
+
+
+def test_notices_of_the_bridge_are_reported(endpoint):
+    peer = Peer(endpoint, {})
+    with _linked(endpoint) as link:
+        peer.serve_until(lambda: peer.hellos == 1)
+        peer.send_to_all([3, 3, "no space left"])
+        _wait_for(lambda: ("error", "no space left") in link.reports, "the notice")
+    peer.die()
+
+
+def test_close_returns_within_its_time_when_nobody_listens(endpoint):
+    with _linked(endpoint) as link:
+        link.put(_event(0))
+        link.close(0.1)
+        assert not link._thread.is_alive()
+        assert link.unacknowledged == 1
+
+
+def test_in_a_forked_child_the_link_is_off_and_in_the_parent_it_goes_on(endpoint):
+    peer = Peer(endpoint, {})
+    with _linked(endpoint) as link:
+        peer.serve_until(lambda: peer.hellos == 1)
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if not link.put(_event(1)) else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        link.put(_event(2))
+        peer.serve_until(lambda: link.unacknowledged == 0)
+        assert _only(peer.journal) == [2]
+    peer.die()

@@ -1,0 +1,248 @@
+"""BridgeReceiver as NVFlare treats it: built, exported, loaded, driven by events, given bad arguments."""
+
+import json
+import logging
+import subprocess
+import sys
+import time
+from pathlib import Path
+from unittest.mock import MagicMock
+
+import pytest
+from flarebridge import BridgeReceiver, add_tracking
+from nvflare.apis.analytix import AnalyticsDataType
+from nvflare.apis.dxo import from_shareable
+from nvflare.apis.event_type import EventType
+from nvflare.apis.fl_constant import FLContextKey
+from nvflare.apis.fl_context import FLContext
+from nvflare.apis.workspace import Workspace
+from nvflare.app_common.tracking.tracker_types import LogWriterName
+from nvflare.app_common.widgets.streaming import create_analytic_dxo
+
+
+def _context(folder: Path, sites=("site-1",), identity: str = "server", process: str = "SJ") -> FLContext:
+    """A job's context as far as the receiver asks it."""
+    (folder / "startup").mkdir(parents=True, exist_ok=True)
+    (folder / "local").mkdir(exist_ok=True)
+    engine = MagicMock()
+    engine.get_workspace.return_value = Workspace(str(folder), site_name=identity)
+    clients = []
+    for site in sites:
+        client = MagicMock()
+        client.name = site
+        clients.append(client)
+    engine.get_clients.return_value = clients
+    context = MagicMock(spec=FLContext)
+    context.get_engine.return_value = engine
+    context.get_job_id.return_value = "job-1"
+    context.get_identity_name.return_value = identity
+    context.get_process_type.return_value = process
+    context.get_run_abort_signal.return_value = None
+    context.get_peer_context.return_value = None
+    context.get_prop.side_effect = lambda key, default=None: default
+    return context
+
+
+def _shareable(tag="loss", value=0.5, data_type=AnalyticsDataType.METRIC, step=3, writer=LogWriterName.WANDB):
+    return create_analytic_dxo(tag, value, data_type, writer=writer, global_step=step).to_shareable()
+
+
+class _FakeLink:
+    """Keeps what it is given."""
+
+    connected = True
+    unacknowledged = 0
+
+    def __init__(self):
+        self.events, self.drops = [], []
+
+    def put(self, event: bytes) -> bool:
+        self.events.append(event)
+        return True
+
+    def count_drop(self, reason: str) -> None:
+        self.drops.append(reason)
+
+
+def _receiver_with_link() -> BridgeReceiver:
+    from flarebridge.events import Encoder, clean_name
+
+    receiver = BridgeReceiver(wandb_args={"name": "n"})
+    receiver._link, receiver._encoder, receiver._names, receiver._clean_name = _FakeLink(), Encoder(), {}, clean_name
+    return receiver
+
+
+def _decoded(receiver: BridgeReceiver) -> list:
+    import msgpack
+
+    return [msgpack.unpackb(event) for event in receiver._link.events]
+
+
+@pytest.mark.parametrize("writer", [LogWriterName.TORCH_TB, LogWriterName.MLFLOW, LogWriterName.WANDB])
+def test_records_of_every_writer_are_sent_as_they_are(writer):
+    receiver = _receiver_with_link()
+    receiver.save(None, _shareable(data_type=AnalyticsDataType.SCALAR, writer=writer), "site-1")
+    ((kind, _time, site, data_type, code, tag, value, step),) = _decoded(receiver)
+    assert (kind, site, data_type, tag, value, step) == (2, "site-1", 1, "loss", 0.5, 3)
+    assert code == {LogWriterName.TORCH_TB: 1, LogWriterName.MLFLOW: 2, LogWriterName.WANDB: 3}[writer]
+
+
+def test_the_record_itself_is_not_changed():
+    receiver = _receiver_with_link()
+    shareable = _shareable()
+    before = json.dumps(from_shareable(shareable).data, default=str)
+    receiver.save(None, shareable, "site-1")
+    assert json.dumps(from_shareable(shareable).data, default=str) == before
+
+
+def test_the_senders_time_is_taken_where_the_event_has_one():
+    receiver = _receiver_with_link()
+    shareable = _shareable()
+    shareable.set_header("_timestamp", 1789000000.5)
+    receiver.save(None, shareable, "site-1")
+    assert _decoded(receiver)[0][1] == 1789000000.5
+
+
+def test_a_record_that_makes_no_sense_is_counted_and_raises_nothing():
+    receiver = _receiver_with_link()
+    broken = _shareable()
+    del broken["DXO"]["data"]["track_key"]
+    for shareable in (broken, {}, _shareable(value=0.5, step=None)):
+        receiver.save(None, shareable, "site-1")
+    assert len(receiver._link.drops) == 2
+    assert len(receiver._link.events) == 1
+
+
+def test_the_run_is_held_open_while_events_are_unacknowledged():
+    receiver = _receiver_with_link()
+    context = MagicMock()
+    receiver.handle_event(EventType.CHECK_END_RUN_READINESS, context)
+    context.set_prop.assert_not_called()
+    receiver._link.unacknowledged = 5
+    receiver.handle_event(EventType.CHECK_END_RUN_READINESS, context)
+    context.set_prop.assert_called_once_with(FLContextKey.NOT_READY_TO_END_RUN, True, private=True, sticky=False)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"wandb_args": ["name"]}, "wandb_args must be a dict"),
+        ({"mode": "sometimes"}, "mode 'sometimes' is not known"),
+        ({"process_timeout": 0}, "process_timeout must be a number above 0"),
+        ({"buffer_bytes": True}, "buffer_bytes must be a number above 0"),
+        ({"endpoint": "localhost:1"}, "must begin with ipc:// or tcp://"),
+        ({"receivers": {"wandb": 5}}, "receivers must be a dict"),
+        ({"wandb_args": {"name": "n", "api_key": "0123"}}, "a key does not belong into a job"),
+        ({"receivers": {"wandb": {"settings": {"WANDB_API_KEY": "0123"}}}}, "a key does not belong into a job"),
+    ],
+)
+def test_a_bad_argument_is_one_error_at_the_start_and_nothing_else(tmp_path, caplog, arguments, words):
+    receiver = BridgeReceiver(**arguments)  # never raises: it is built where jobs are loaded
+    context = _context(tmp_path)
+    with caplog.at_level(logging.INFO):
+        receiver.handle_event(EventType.START_RUN, context)
+        receiver.handle_event("analytix_log_stats", context)
+        receiver.handle_event(EventType.END_RUN, context)
+    errors = [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR]
+    ours = [error for error in errors if "flarebridge" in error]
+    assert len(ours) == 1
+    assert words in ours[0]
+    assert "0123" not in caplog.text
+
+
+def test_disabled_starts_nothing(tmp_path):
+    receiver = BridgeReceiver(mode="disabled")
+    receiver.handle_event(EventType.START_RUN, _context(tmp_path))
+    assert receiver._link is None
+    receiver.save(None, _shareable(), "site-1")
+
+
+def test_a_missing_program_is_one_error_and_the_rest_is_counted(tmp_path, caplog, monkeypatch):
+    monkeypatch.setenv("FLAREBRIDGE_BINARY", str(tmp_path / "missing"))
+    receiver = BridgeReceiver(wandb_args={"name": "n"}, process_timeout=5)
+    context = _context(tmp_path)
+    with caplog.at_level(logging.INFO):
+        receiver.handle_event(EventType.START_RUN, context)
+        link = receiver._link
+        link._thread.join(10)
+        for _ in range(10):
+            receiver.save(None, _shareable(), "site-1")
+        receiver.handle_event(EventType.END_RUN, context)
+    errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
+    assert len(errors) == 1
+    assert "FLAREBRIDGE_BINARY" in errors[0].getMessage()
+    assert "dropped: bridge not available" in caplog.records[-1].getMessage()
+    assert link.stats()["dropped"]["bridge not available"] >= 10
+
+
+def test_simulated_jobs_have_the_second_of_their_start_as_id_in_all_processes(tmp_path):
+    from flarebridge.job import job_identity
+
+    contexts = [_context(tmp_path / place) for place in ("server", "site-1", "site-2")]
+    for context in contexts:
+        context.get_job_id.return_value = "simulate_job"
+    ids = {job_identity(context)[0] for context in contexts}
+    assert len(ids) == 1
+    assert abs(int(ids.pop()) - time.time()) < 60
+
+
+def test_arguments_survive_export_and_loading(tmp_path):
+    from nvflare.job_config.api import FedJob
+
+    arguments = {"name": "FedAvg", "project": "p", "config": {"lr": 0.1}, "tags": ["a"]}
+    job = FedJob(name="exported")
+    job.to_clients(_SomeWidget(), id="widget")
+    add_tracking(job, wandb_args=arguments, mode="offline", client_side=True, process_timeout=3.0)
+    job.export_job(str(tmp_path))
+    configs = {path.stem: json.loads(path.read_text()) for path in tmp_path.rglob("config_fed_*.json")}
+    server = {part["id"]: part for part in configs["config_fed_server"]["components"]}
+    client = {part["id"]: part for part in configs["config_fed_client"]["components"]}
+    assert server["receiver"]["path"] == "flarebridge.receiver.BridgeReceiver"
+    assert client["client_receiver"]["args"]["events"] == ["analytix_log_stats"]
+    assert "event_to_fed" in client
+    given = server["receiver"]["args"]
+    # NVFlare's loader would take {"name": "FedAvg"} for its class of that name.
+    assert given["wandb_args"] == {"config_type": "dict", **arguments}
+    loaded = BridgeReceiver(**given)
+    assert (loaded.mode, loaded.process_timeout) == ("offline", 3.0)
+    assert loaded._checked_receivers() == {"wandb": arguments}
+
+
+def test_nvflares_loader_builds_the_component_with_its_arguments():
+    from nvflare.fuel.utils.component_builder import ComponentBuilder
+
+    class Builder(ComponentBuilder):
+        def get_module_scanner(self):
+            from nvflare.fuel.utils.class_loader import ModuleScanner
+
+            return ModuleScanner(["nvflare"], ["app_common"], True)
+
+    component = {
+        "id": "receiver",
+        "path": "flarebridge.receiver.BridgeReceiver",
+        "args": {"wandb_args": {"config_type": "dict", "name": "FedAvg", "project": "p"}, "mode": "offline"},
+    }
+    try:
+        built = Builder().build_component(component)
+    except ImportError as e:
+        pytest.fail(f"NVFlare's loader has moved: {e}")
+    assert built.wandb_args["name"] == "FedAvg"
+
+
+def test_the_package_can_be_imported_where_neither_pyzmq_nor_msgpack_nor_the_program_is():
+    script = (
+        "import sys\n"
+        "for name in ('zmq', 'msgpack'): sys.modules[name] = None\n"
+        "import flarebridge, flarebridge.bridge_process\n"
+        "print(flarebridge.__version__)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "0.1.0"
+
+
+from nvflare.widgets.widget import Widget  # noqa: E402
+
+
+class _SomeWidget(Widget):
+    pass

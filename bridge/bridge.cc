@@ -172,6 +172,7 @@ int Bridge::Run() {
     EndLostSessions(now);
     status = LeaveStatus(now);
   }
+  if (filtered_ > 0) log_->info("{} events were wanted by no receiver", filtered_);
   log_->info("leaving with status {}", *status);
   return *status;
 }
@@ -259,6 +260,7 @@ void Bridge::Store(Time now) {
     }
     return;
   }
+  filtered_ = intake_->filtered();
   if (blocked_told_) log_->info("the journal can be written again");
   blocked_told_ = false;
   forget_at_.reset();

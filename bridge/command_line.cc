@@ -5,10 +5,13 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <iostream>
 #include <string>
+#include <vector>
 
 #include "bridge/bridge.h"
 #include "bridge/exit_code.h"
@@ -87,7 +90,7 @@ void AddServe(CLI::App& app, ServeArguments& to) {
       ->check(CLI::Range(1, 100000))
       ->envname("FLAREBRIDGE_MAX_RUNS")
       ->capture_default_str();
-  serve->set_config("--config", "", "TOML file with these options, without their dashes");
+  serve->fallthrough();  // so that --config may stand behind the command
 }
 
 Expected<ServeOptions> Check(const ServeArguments& from) {
@@ -140,19 +143,48 @@ int Worker() {
   return RunWorker(kSocket);
 }
 
+// CLI11 would let the file win over the environment; here flags come first, then the environment,
+// then the file: what the environment says is put behind the flags, unless a flag says it already.
+std::vector<std::string> WithEnvironment(const CLI::App& app, int argc, char** argv) {
+  std::vector<std::string> words(argv + 1, argv + argc);
+  const CLI::App* serve = app.get_subcommand("serve");
+  if (std::find(words.begin(), words.end(), "serve") == words.end()) return words;
+  for (const CLI::Option* option : serve->get_options()) {
+    const std::string flag = "--" + option->get_single_name();
+    const char* value =
+        option->get_envname().empty() ? nullptr : std::getenv(option->get_envname().c_str());
+    const bool given = std::any_of(words.begin(), words.end(), [&](const std::string& word) {
+      return word == flag || word.starts_with(flag + "=");
+    });
+    if (value != nullptr && *value != 0 && !given) words.push_back(flag + "=" + value);
+  }
+  return words;
+}
+
 int Parse(int argc, char** argv) {
-  CLI::App app{
-      "flarebridge: events of federated training into W&B runs, lossless\n"
-      "Manual: bridge/README.md of the project"};
+  CLI::App app{"Takes events of federated training and writes W&B runs. Manual: bridge/README.md",
+               "flarebridge"};
   app.set_version_flag("--version", std::string("flarebridge ") + FLAREBRIDGE_VERSION);
   app.require_subcommand(1);
+  app.set_config("--config", "",
+                 "TOML file; the options of `serve`, without dashes, in a section [serve]");
   ServeArguments serve;
   AddServe(app, serve);
   app.add_subcommand("worker", "Internal: one run's process, started by the bridge");
   ShowArguments show;
   AddShow(app, show);
+  const std::vector<CLI::App*> commands = app.get_subcommands([](const CLI::App*) { return true; });
+  const bool known = argc < 2 || argv[1][0] == '-' ||
+                     std::any_of(commands.begin(), commands.end(),
+                                 [&](CLI::App* command) { return command->get_name() == argv[1]; });
+  if (!known) {
+    return Complain(std::string("there is no command \"") + argv[1] + "\"; try: flarebridge --help",
+                    kExitUsage);
+  }
   try {
-    app.parse(argc, argv);
+    std::vector<std::string> words = WithEnvironment(app, argc, argv);
+    std::reverse(words.begin(), words.end());  // CLI11 takes them from the back
+    app.parse(words);
   } catch (const CLI::Success& e) {
     return app.exit(e);
   } catch (const CLI::ParseError& e) {

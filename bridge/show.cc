@@ -262,7 +262,7 @@ int ShowList(const std::vector<fs::path>& logs, bool json) {
       continue;
     }
     std::cout << Printable(summary->run.display_name) << "\n  " << StateOf(*summary) << ", "
-              << summary->rows << " rows"
+              << summary->rows << (summary->rows == 1 ? " row" : " rows")
               << (keys.empty() ? "" : ": " + Printable(Shorten(keys, 90))) << "\n  "
               << log.parent_path().string() << "\n";
   }

@@ -132,6 +132,7 @@ class Worker {
     for (Output& output : outputs_) {
       if (Expected<void> flushed = output.receiver->Flush(now); !flushed) return flushed;
     }
+    if (run_ended) TellReports();
     // The end of a run goes to the disk at once: the bridge waits for it.
     if (run_ended || (sync_due_ && now >= *sync_due_)) return SyncAll();
     return {};
@@ -172,6 +173,13 @@ class Worker {
     }
     if (!sync_due_) sync_due_ = now + kSyncInterval;
     return run_ended;
+  }
+
+  void TellReports() {
+    for (const Output& output : outputs_) {
+      const std::string report = output.receiver->Report();
+      if (!report.empty()) Say({NoticeLevel::kWarning, output.filter.receiver() + ": " + report});
+    }
   }
 
   Expected<void> SyncAll() {

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "events/error.h"
 #include "events/event.h"
@@ -39,6 +40,10 @@ class Receiver {
   // Writes out all that waits and syncs: called before the worker leaves without the run's end
   // (the run goes on in a later worker). Errors: kIo.
   virtual Expected<void> Drain() = 0;
+
+  // What a person should know of events that did not become what they were meant to be, in one
+  // line; empty if there is nothing. Told at the run's end.
+  virtual std::string Report() const = 0;
 };
 
 }  // namespace flarebridge

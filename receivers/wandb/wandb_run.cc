@@ -226,7 +226,7 @@ Expected<void> WandbRun::Write(uint64_t position, const Event& event, Clock::tim
 
 Expected<void> WandbRun::WriteData(uint64_t position, const Data& data, Clock::time_point now) {
   if (!HasPlace(data.type)) {
-    ++counters_.unsupported;
+    ++unsupported_;
     return {};
   }
   if (Expected<void> reopened = ReopenEnd(); !reopened) return reopened;
@@ -267,7 +267,7 @@ void WandbRun::WriteRow(uint64_t position, const Data& data, Clock::time_point n
   // A dict's keys stand for themselves, as in WandBReceiver; its tag ("metrics") says nothing.
   AddLeaves(dict ? std::string() : PathOf(data.tag), data.value, items);
   if (items.empty()) {
-    ++counters_.unsupported;
+    ++unsupported_;
     return;
   }
   merger_.Add(position, data.step, data.time, std::move(items), now);
@@ -408,7 +408,6 @@ void WandbRun::EncodeReadyRows() {
   EncodeSummary();
   last_runtime_ = runtime_before;
   for (size_t i = 0; i < rows.size(); ++i) EncodeRow(rows[i], marks[i]);
-  counters_.rows += rows.size();
   rows.clear();
 }
 
@@ -476,6 +475,20 @@ Expected<void> WandbRun::Sync() {
 Expected<void> WandbRun::Drain() {
   SettleRows();
   return Sync();
+}
+
+std::string WandbRun::Report() const {
+  std::string report;
+  const auto tell = [&report](uint64_t count, const char* what) {
+    if (count > 0) report += (report.empty() ? "" : "; ") + std::to_string(count) + what;
+  };
+  tell(merger_.late(),
+       " records came after a row of their step or a later one was written and have rows of their "
+       "own");
+  tell(merger_.overwritten(), " values were replaced by a later one of the same step and key");
+  tell(unsupported_,
+       " records have no place in a W&B run (images, models, empty values) and are left out");
+  return report;
 }
 
 }  // namespace wandb

@@ -30,11 +30,6 @@ namespace wandb {
 
 class WandbRun : public Receiver {
  public:
-  struct Counters {
-    uint64_t rows = 0;
-    uint64_t unsupported = 0;  // data of a type that W&B has no place for, or without content
-  };
-
   static Expected<std::unique_ptr<WandbRun>> Open(const RunSpec& spec, const Value& arguments);
 
   uint64_t DurablePosition() const override { return durable_; }
@@ -43,9 +38,9 @@ class WandbRun : public Receiver {
   std::optional<Clock::time_point> NextFlush() const override { return merger_.NextDue(); }
   Expected<void> Sync() override;
   Expected<void> Drain() override;
+  std::string Report() const override;
 
   const std::filesystem::path& folder() const { return folder_; }
-  const Counters& counters() const { return counters_; }
 
  private:
   WandbRun(std::filesystem::path folder, LogFile file, Recovered recovered, uint64_t journal);
@@ -96,7 +91,7 @@ class WandbRun : public Receiver {
   bool dirty_ = false;
   std::string pending_;  // bytes for the file
   std::string scratch_;  // one record
-  Counters counters_;
+  uint64_t unsupported_ = 0;  // data of a type that W&B has no place for, or without content
 };
 
 }  // namespace wandb

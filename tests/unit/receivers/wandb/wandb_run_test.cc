@@ -113,6 +113,27 @@ TEST_CASE("rows become readable within the merger's window, and are durable afte
   CHECK(run->DurablePosition() == 1);
 }
 
+TEST_CASE("what did not become a value of its own row is counted and told") {
+  const TempFolder temp;
+  const auto run = Open(temp.path());
+  REQUIRE(Give(*run, {1, "metric", "m", 5, 0.5}, {}).has_value());
+  CHECK(run->Report().empty());
+  REQUIRE(Give(*run, {2, "metric", "m", 5, 0.25}, {}).has_value());
+  REQUIRE(run->Drain().has_value());
+  REQUIRE(Give(*run, {3, "metric", "m", 4, 0.125}, {}).has_value());
+  Data image;
+  image.time = 1;
+  image.type = DataType::kImage;
+  image.tag = "i";
+  REQUIRE(run->Write(4, image, {}).has_value());
+  REQUIRE(run->Drain().has_value());
+  CHECK(run->DurablePosition() == 4);
+  for (const char* words :
+       {"1 records came after", "1 values were replaced", "1 records have no place"}) {
+    CHECK(run->Report().find(words) != std::string::npos);
+  }
+}
+
 TEST_CASE("two processes can't write one run") {
   const TempFolder temp;
   const auto run = Open(temp.path());

@@ -1,0 +1,213 @@
+"""One measurement of one receiver, in this process; prints the figures as JSON on the last line.
+
+usage: subject.py flarebridge|WandBReceiver save|start_1|start_20|start_100|memory|rows FOLDER
+
+The receiver is the real one, driven as NVFlare's engine drives it: events through handle_event.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from unittest.mock import MagicMock
+
+from nvflare.apis.analytix import AnalyticsDataType
+from nvflare.apis.event_type import EventType
+from nvflare.apis.fl_constant import EventScope, FLContextKey, ReservedKey
+from nvflare.apis.fl_context import FLContext
+from nvflare.apis.workspace import Workspace
+from nvflare.app_common.tracking.tracker_types import LogWriterName
+from nvflare.app_common.widgets.streaming import create_analytic_dxo
+
+_ARGUMENTS = {"name": "bench", "project": "bench", "job_type": "train", "config": {}}
+_SAVES = 20000
+_ROWS = 40000
+_DEADLINE = 120  # seconds
+
+
+class Engine:
+    """Drives a receiver as a server's engine does."""
+
+    def __init__(self, which: str, folder: Path, sites: int):
+        (folder / "startup").mkdir()
+        (folder / "local").mkdir()
+        os.chdir(folder)
+        self.folder = folder
+        self.sites = [f"site-{number + 1}" for number in range(sites)]
+        self.receiver = self._make(which)
+        engine = MagicMock()
+        engine.get_workspace.return_value = Workspace(str(folder), site_name="server")
+        clients = []
+        for name in self.sites:
+            client = MagicMock()
+            client.name = name
+            clients.append(client)
+        engine.get_clients.return_value = clients
+        self.context = FLContext()
+        self.context.get_engine = lambda *_a, **_k: engine
+        self.context.get_job_id = lambda *_a, **_k: "bench-job"
+        self.context.get_identity_name = lambda *_a, **_k: "server"
+        self.context.get_process_type = lambda *_a, **_k: "SJ"
+
+    @staticmethod
+    def _make(which: str):
+        if which == "flarebridge":
+            from flarebridge import BridgeReceiver
+
+            return BridgeReceiver(wandb_args=dict(_ARGUMENTS), mode="offline", process_timeout=60)
+        from nvflare.app_opt.tracking.wandb.wandb_receiver import WandBReceiver
+
+        return WandBReceiver(wandb_args=dict(_ARGUMENTS), mode="offline", process_timeout=60)
+
+    def start(self) -> float:
+        """START_RUN. Gives its seconds."""
+        begun = time.perf_counter()
+        self.receiver.handle_event(EventType.START_RUN, self.context)
+        return time.perf_counter() - begun
+
+    def records(self, site: str, count: int) -> list:
+        """Ready-made records of 5 values at steps 0, 1, ..., as they come from a site."""
+        made = []
+        for step in range(count):
+            metrics = {f"metric_{i}": step * 0.001 + i for i in range(5)}
+            dxo = create_analytic_dxo(
+                "metrics", metrics, AnalyticsDataType.METRICS, writer=LogWriterName.WANDB, global_step=step
+            )
+            shareable = dxo.to_shareable()
+            shareable.set_peer_props({ReservedKey.IDENTITY_NAME: site})
+            made.append(shareable)
+        return made
+
+    def log(self, shareable) -> None:
+        self.context.set_prop(FLContextKey.EVENT_DATA, shareable, private=True, sticky=False)
+        self.receiver.handle_event("fed.analytix_log_stats", self.context)
+
+    def end(self) -> None:
+        self.receiver.handle_event(EventType.END_RUN, self.context)
+
+    def wait_ready(self) -> None:
+        """Waits until every site's run log is there."""
+        self.wait(lambda: len(list(self.folder.rglob("run-*.wandb"))) >= len(self.sites))
+
+    def wait_finished(self) -> None:
+        """Waits until all processes of the runs are gone: everything is in the logs."""
+        self.wait(lambda: not pss_of_children(self.folder))
+
+    @staticmethod
+    def wait(condition) -> None:
+        deadline = time.monotonic() + _DEADLINE
+        while not condition():
+            if time.monotonic() > deadline:
+                raise TimeoutError
+            time.sleep(0.002)
+
+
+def _processes() -> dict[int, int]:
+    """Living processes: pid -> parent."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                state, parent = (entry / "stat").read_text().rsplit(")", 1)[1].split()[:2]
+            except OSError:
+                continue
+            if state != "Z":
+                found[int(entry.name)] = int(parent)
+    return found
+
+
+def pss_of_children(folder: Path) -> dict[int, int]:
+    """Memory (PSS, KiB) of this process's descendants, and of bridges that work below the folder."""
+    parents = _processes()
+    mine = {os.getpid()}
+    grown = True
+    while grown:
+        more = {pid for pid, parent in parents.items() if parent in mine} - mine
+        grown = bool(more)
+        mine |= more
+    sizes = {}
+    for pid in mine - {os.getpid()}:
+        try:
+            text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        except OSError:
+            continue
+        for line in text.splitlines():
+            if line.startswith("Pss:"):
+                sizes[pid] = int(line.split()[1])
+    return sizes
+
+
+def measure_save(engine: Engine) -> dict:
+    engine.start()
+    records = engine.records("site-1", _SAVES)
+    engine.wait_ready()
+    costs = []
+    scope = EventScope.FEDERATION
+    engine.context.set_prop(FLContextKey.EVENT_SCOPE, scope, private=True, sticky=False)
+    clock = time.perf_counter
+    for shareable in records:
+        engine.context.set_prop(FLContextKey.EVENT_DATA, shareable, private=True, sticky=False)
+        begun = clock()
+        engine.receiver.handle_event("fed.analytix_log_stats", engine.context)
+        costs.append(clock() - begun)
+    engine.end()
+    costs.sort()
+    return {"save_p50_us": costs[len(costs) // 2] * 1e6, "save_p999_us": costs[int(len(costs) * 0.999)] * 1e6}
+
+
+def measure_start(engine: Engine, sites: int) -> dict:
+    took = engine.start()
+    engine.wait_ready()
+    engine.end()
+    return {f"start_{sites}_ms": took * 1e3}
+
+
+def measure_memory(engine: Engine) -> dict:
+    """The memory of one more site: of all processes, per site, without the bridge that they share."""
+    engine.start()
+    engine.context.set_prop(FLContextKey.EVENT_SCOPE, EventScope.FEDERATION, private=True, sticky=False)
+    for site in engine.sites:
+        for shareable in engine.records(site, 200):
+            engine.log(shareable)
+    engine.wait_ready()
+    engine.wait(lambda: len(pss_of_children(engine.folder)) >= len(engine.sites))
+    sizes = pss_of_children(engine.folder)
+    shared = []
+    for pid in sizes:
+        command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        if b"\0serve\0" in command:
+            shared.append(sizes[pid])
+    engine.end()
+    return {"memory_mib": (sum(sizes.values()) - sum(shared)) / len(engine.sites) / 1024}
+
+
+def measure_rows(engine: Engine) -> dict:
+    """From the first record until the last one is in its run log and all processes have left."""
+    engine.start()
+    engine.context.set_prop(FLContextKey.EVENT_SCOPE, EventScope.FEDERATION, private=True, sticky=False)
+    by_site = [engine.records(site, _ROWS // len(engine.sites)) for site in engine.sites]
+    engine.wait_ready()
+    begun = time.perf_counter()
+    for rows in zip(*by_site):
+        for shareable in rows:
+            engine.log(shareable)
+    engine.end()
+    engine.wait_finished()
+    return {"rows_per_s": _ROWS / (time.perf_counter() - begun)}
+
+
+def main() -> None:
+    which, kind, folder = sys.argv[1:4]
+    sites = {"save": 1, "memory": 8, "rows": 4}.get(kind) or int(kind.split("_")[1])
+    engine = Engine(which, Path(folder), sites)
+    if kind.startswith("start_"):
+        figures = measure_start(engine, sites)
+    else:
+        figures = {"save": measure_save, "memory": measure_memory, "rows": measure_rows}[kind](engine)
+    engine.wait_finished()
+    print(json.dumps(figures), flush=True)
+
+
+if __name__ == "__main__":
+    main()

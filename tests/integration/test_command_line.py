@@ -1,0 +1,118 @@
+"""What a person types: exit statuses, messages, the order of flags, environment and file, and `show`."""
+
+import csv
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from bridge_driver import Driver
+from flarebridge.bridge_process import find_binary
+from wandb_tools import logs_below, rows
+
+
+def _run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("FLAREBRIDGE_")}
+    return subprocess.run(
+        [find_binary(), *arguments], capture_output=True, text=True, timeout=60, env={**clean, **environment}
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "words"),
+    [
+        ([], 64, "subcommand is required"),
+        (["bogus"], 64, 'no command "bogus"'),
+        (["serve"], 64, "--state is required"),
+        (["serve", "--state", "{tmp}/s"], 78, "needs --endpoint, or --own"),
+        (["serve", "--state", "/proc/no-such-place", "--own"], 73, "/proc/no-such-place"),
+        (["serve", "--state", "{tmp}/s", "--own", "--max-runs", "0"], 64, "--max-runs"),
+        (["worker"], 64, "started by the bridge"),
+        (["show", "{tmp}/missing"], 66, "missing"),
+        (["show", "{tmp}"], 66, "no run below"),
+        (["show", "/etc/passwd"], 65, "not a W&B run log"),
+        (["show", "--json", "--csv", "{tmp}"], 64, "--csv"),
+    ],
+)
+def test_what_is_typed_wrong_is_told_in_one_line_and_by_the_status(tmp_path, arguments, status, words):
+    done = _run(*(argument.format(tmp=tmp_path) for argument in arguments))
+    assert done.returncode == status
+    assert words in done.stderr
+    assert done.stderr.startswith("flarebridge: ")
+    assert done.stdout == ""
+
+
+def test_flags_come_before_the_environment_and_that_before_the_file(tmp_path):
+    file = tmp_path / "bridge.toml"
+    file.write_text(f'[serve]\nstate = "{tmp_path}/state"\nendpoint = "file://"\n')
+    command = ["--config", str(file), "serve"]
+    assert "file:// is neither" in _run(*command).stderr
+    assert "environment:// is neither" in _run(*command, FLAREBRIDGE_ENDPOINT="environment://").stderr
+    flagged = _run(*command, "--endpoint", "flag://", FLAREBRIDGE_ENDPOINT="environment://")
+    assert "flag:// is neither" in flagged.stderr
+
+
+def test_help_and_version_are_answers(tmp_path):
+    assert _run("--version").stdout.startswith("flarebridge 0.")
+    for command in ([], ["serve"], ["show"]):
+        done = _run(*command, "--help")
+        assert done.returncode == 0
+        assert "Usage:" in done.stdout
+
+
+@pytest.fixture
+def two_runs(tmp_path: Path) -> dict[str, Path]:
+    with Driver(tmp_path, {"wandb": {"project": "p", "config": {"lr": 0.1}}}) as driver:
+        for step in range(50):
+            driver.data("site-1", "METRICS", "m", {"loss": step / 7, 'a "b", c': step, "n": float("nan")}, step=step)
+        driver.data("site-2", "METRIC", "loss", 0.5, step=0)
+        driver.end()
+    return {name.removesuffix("-job-run"): log for name, log in logs_below(tmp_path).items()}
+
+
+def test_show_prints_a_run_as_table_json_and_csv_with_the_same_rows(two_runs):
+    log = two_runs["site-1"]
+    table = _run("show", str(log.parent)).stdout
+    for words in ("site-1-job-run", "finished", "project  p", "lr", "the last 20 of 50"):
+        assert words in table
+    whole = json.loads(_run("show", "--json", str(log)).stdout)
+    expected = rows(log)
+    assert json.dumps(whole["rows"]) == json.dumps(expected)
+    assert whole["run"]["name"] == "site-1-job-run"
+    assert whole["run"]["exit_code"] == 0
+    assert whole["config"]["lr"] == 0.1
+    assert whole["summary"]["loss"] == 49 / 7
+    lines = list(csv.DictReader(_run("show", "--csv", str(log)).stdout.splitlines()))
+    assert [json.loads(line["loss"]) for line in lines] == [row["loss"] for row in expected]
+    assert [json.loads(line['a "b", c']) for line in lines] == list(range(50))
+
+
+def test_show_lists_the_runs_below_a_folder(two_runs, tmp_path):
+    listed = _run("show", str(tmp_path)).stdout
+    assert "site-1-job-run" in listed
+    assert "50 rows" in listed
+    assert "1 row:" in listed
+    assert len(json.loads(_run("show", "--json", str(tmp_path)).stdout)) == 2
+    assert _run("show", "--csv", str(tmp_path)).returncode == 64
+    assert _run("show", "--wait", "5", str(tmp_path)).returncode == 0
+
+
+def test_show_waits_for_runs_that_go_on_and_says_if_they_did_not_end(tmp_path):
+    with Driver(tmp_path, {"wandb": {}}) as driver:
+        driver.data("site-1", "METRIC", "loss", 0.5, step=0)
+        driver.pid()
+        waited = _run("show", "--wait", "1", str(tmp_path))
+        assert waited.returncode == 3
+        driver.end()
+
+
+def test_a_torn_log_is_shown_up_to_its_last_whole_record(two_runs):
+    log = two_runs["site-1"]
+    content = log.read_bytes()
+    log.write_bytes(content[: len(content) // 2])
+    done = _run("show", "--json", str(log))
+    assert done.returncode == 0
+    whole = json.loads(done.stdout)
+    assert 0 < len(whole["rows"]) < 50
+    assert whole["run"]["exit_code"] is None

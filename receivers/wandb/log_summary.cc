@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <system_error>
 
-#include "receivers/wandb/log_reader.h"
+#include "receivers/wandb/record_stream.h"
 
 namespace flarebridge::wandb {
 namespace {
@@ -48,25 +48,13 @@ void Take(const ParsedRecord& record, const RowVisitor& visit, LogSummary& log) 
 }
 
 Expected<LogSummary> ReadOpenLog(int fd, const RowVisitor& visit) {
-  Expected<LogReader> reader = LogReader::Open(fd);
-  if (!reader) return tl::unexpected<Error>(reader.error());
   LogSummary log;
-  ParsedRecord record;
-  while (true) {
-    std::string_view bytes;
-    const Expected<LogReader::Status> status = reader->Next(bytes);
-    if (!status) return tl::unexpected<Error>(status.error());
-    if (*status != LogReader::Status::kRecord) {
-      log.torn = *status == LogReader::Status::kTorn;
-      log.corrupt = *status == LogReader::Status::kCorrupt;
-      return log;
-    }
-    if (!ParseRecord(bytes, record)) {
-      log.corrupt = true;
-      return log;
-    }
-    Take(record, visit, log);
-  }
+  const Expected<LogEnd> end = ReadRecords(
+      fd, [&](const ParsedRecord& record, uint64_t /*start*/) { Take(record, visit, log); });
+  if (!end) return tl::unexpected<Error>(end.error());
+  log.torn = end->torn;
+  log.corrupt = end->corrupt;
+  return log;
 }
 
 bool IsLog(const fs::path& path) {

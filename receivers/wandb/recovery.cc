@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <charconv>
 
+#include "receivers/wandb/record_stream.h"
+
 namespace flarebridge::wandb {
 namespace {
 
@@ -24,13 +26,12 @@ void TakeHistory(const ParsedRecord& record, Recovered& found) {
   }
 }
 
-void TakeRecord(const ParsedRecord& record, const LogReader& reader, uint64_t journal,
-                Recovered& found) {
+void TakeRecord(const ParsedRecord& record, uint64_t start, uint64_t journal, Recovered& found) {
   using Kind = ParsedRecord::Kind;
   found.number = record.number;
   if (record.kind == Kind::kExit || record.kind == Kind::kFinal) {
     // The first of them: a run's end is an exit, then a final.
-    if (!found.ended) found.content_end = reader.record_start();
+    if (!found.ended) found.content_end = start;
     found.ended = true;
   } else {
     found.ended = false;
@@ -47,26 +48,13 @@ void TakeRecord(const ParsedRecord& record, const LogReader& reader, uint64_t jo
 }  // namespace
 
 Expected<Recovered> Recover(int fd, uint64_t journal) {
-  Expected<LogReader> reader = LogReader::Open(fd);
-  if (!reader) return tl::unexpected<Error>(reader.error());
   Recovered found;
-  ParsedRecord record;
-  while (true) {
-    std::string_view bytes;
-    const Expected<LogReader::Status> status = reader->Next(bytes);
-    if (!status) return tl::unexpected<Error>(status.error());
-    if (*status != LogReader::Status::kRecord) {
-      found.corrupt = *status == LogReader::Status::kCorrupt;
-      break;
-    }
-    // A chunk that verifies but is no record is as damaged as one that does not.
-    if (!ParseRecord(bytes, record)) {
-      found.corrupt = true;
-      break;
-    }
-    TakeRecord(record, *reader, journal, found);
-  }
-  found.whole_end = reader->whole_end();
+  const Expected<LogEnd> end = ReadRecords(fd, [&](const ParsedRecord& record, uint64_t start) {
+    TakeRecord(record, start, journal, found);
+  });
+  if (!end) return tl::unexpected<Error>(end.error());
+  found.corrupt = end->corrupt;
+  found.whole_end = end->whole_end;
   if (!found.ended) found.content_end = found.whole_end;
   return found;
 }

@@ -8,7 +8,6 @@
 #include <set>
 #include <vector>
 
-#include "receivers/wandb/log_reader.h"
 #include "receivers/wandb/records.h"
 
 namespace flarebridge::wandb {

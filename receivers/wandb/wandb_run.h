@@ -89,8 +89,8 @@ class WandbRun : public Receiver {
   uint64_t written_ = 0;  // all events up to here are in the file
   uint64_t durable_ = 0;
   bool dirty_ = false;
-  std::string pending_;  // bytes for the file
-  std::string scratch_;  // one record
+  std::string pending_;       // bytes for the file
+  std::string scratch_;       // one record
   uint64_t unsupported_ = 0;  // data of a type that W&B has no place for, or without content
 };
 

@@ -3,6 +3,7 @@
 import os
 import signal
 
+import pytest
 from bridge_driver import children_of, processes_with, wait_for
 from hello_pt import Job, in_log
 from test_simulator import _SITES, _assert_complete
@@ -47,18 +48,10 @@ def _assert_nothing_lost(job: Job) -> None:
         assert len(in_log(log)) > 300
 
 
-def test_the_bridge_is_killed_five_times(tmp_path):
+@pytest.mark.parametrize("victims", [_bridges, _workers], ids=["bridge", "worker"])
+def test_killed_five_times_in_the_middle_of_a_job_the_runs_are_complete(tmp_path, victims):
     job = Job(tmp_path, *_LONG)
-    kills = _kill_in_the_middle(job, _bridges)
-    output = job.finish()
-    assert kills == _KILLS, output[-2000:]
-    wait_for(lambda: not _bridges(job), "the bridges' end")
-    _assert_nothing_lost(job)
-
-
-def test_a_worker_is_killed_five_times(tmp_path):
-    job = Job(tmp_path, *_LONG)
-    kills = _kill_in_the_middle(job, _workers)
+    kills = _kill_in_the_middle(job, victims)
     output = job.finish()
     assert kills == _KILLS, output[-2000:]
     wait_for(lambda: not _bridges(job), "the bridges' end")

@@ -13,7 +13,8 @@ check() {
   stamp="$2/$(echo "$file" | tr / _)"
   wanted="$3 $(sha256sum <"$file")"
   [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && return 0
-  clang-tidy --quiet -p "$4" "$file" 2>/dev/null || { echo "clang-tidy: $file"; return 1; }
+  # The compilation's flags are GCC's; clang need not know them all.
+  clang-tidy --quiet --extra-arg=-Wno-unknown-warning-option -p "$4" "$file" 2>/dev/null || { echo "clang-tidy: $file"; return 1; }
   echo "$wanted" >"$stamp"
 }
 export -f check

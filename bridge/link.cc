@@ -56,13 +56,8 @@ Expected<void> CheckEndpoint(const std::string& endpoint) {
 }
 
 // ZeroMQ gives "localhost:<uid>:<gid>:<pid>" for a peer on ipc (measured on 4.3.4).
-bool IsThisUser(zmq::message_t& message) {
-  const char* address = nullptr;
-  try {
-    address = message.gets("Peer-Address");
-  } catch (const zmq::error_t&) {
-    return false;
-  }
+bool IsThisUser(const zmq::message_t& message) {
+  const char* address = zmq_msg_gets(message.handle(), "Peer-Address");
   const std::string text = address == nullptr ? "" : address;
   const std::string expected = "localhost:" + std::to_string(geteuid()) + ":";
   return text.starts_with(expected);

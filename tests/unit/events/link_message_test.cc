@@ -48,7 +48,8 @@ struct Describe {
 };
 
 TEST_CASE("every shared example of a message parses to its fields and encodes to its bytes") {
-  for (const json& vector : LoadVectors("messages.json")["accept"]) {
+  const json vectors = LoadVectors("messages.json");
+  for (const json& vector : vectors["accept"]) {
     CAPTURE(vector["name"].get<std::string>());
     const std::string header = FromHex(vector["hex"]);
     if (vector["direction"] == "to_bridge") {

@@ -85,6 +85,10 @@ Expected<void> Bridge::Prepare() {
     intake_->Forget(run, position);
     if (!forget_at_) forget_at_ = Clock::now() + kForgetInterval;
   };
+  callbacks.finished = [this](int64_t run) {
+    intake_->Finished(run);
+    if (!forget_at_) forget_at_ = Clock::now() + kForgetInterval;
+  };
   callbacks.notice = [this](int64_t run, NoticeLevel level, const std::string& text) {
     TellRun(run, level, text);
   };
@@ -212,6 +216,7 @@ void Bridge::HandleMessage(const Link::Peer& peer, const ShimMessage& message, T
     if (const auto old = peer_of_session_.find(hello->session); old != peer_of_session_.end()) {
       session_of_peer_.erase(old->second);
     }
+    served_ = true;
     session_of_peer_[peer] = hello->session;
     peer_of_session_[hello->session] = peer;
     link_->Send(peer, *welcome);
@@ -234,6 +239,7 @@ void Bridge::HandleMessage(const Link::Peer& peer, const ShimMessage& message, T
   } else {
     log_->info("session {} is done", session);
     intake_->Bye(session);
+    if (!forget_at_) forget_at_ = now + kForgetInterval;
     session_of_peer_.erase(peer);
     peer_of_session_.erase(session);
   }
@@ -244,7 +250,7 @@ void Bridge::Store(Time now) {
   retry_commit_.reset();
   const bool forget_due = forget_at_ && now >= *forget_at_;
   if (forget_due) forget_at_.reset();
-  if (!intake_->HasWork() || !(intake_->HasEvents() || forget_due)) return;
+  if (!forget_due && !(intake_->HasEvents() && intake_->HasWork())) return;
   const Expected<Intake::Committed> committed = intake_->Commit();
   if (!committed) {
     retry_commit_ = now + kCommitRetry;
@@ -271,6 +277,7 @@ void Bridge::Store(Time now) {
     supervisor_->Add(run, false, now);
   }
   for (const Intake::Slice& slice : committed->slices) supervisor_->Offer(slice, now);
+  for (const int64_t run : committed->dropped_runs) supervisor_->Remove(run);
 }
 
 void Bridge::TellRejections(const std::vector<std::string>& reasons, Time now) {
@@ -312,7 +319,7 @@ void Bridge::TellRun(int64_t run, NoticeLevel level, const std::string& text) {
 bool Bridge::ShimsAreGone(Time now) const {
   if (!link_) return true;
   if (parent_gone_) return now - last_input_ >= kLastWords;
-  if (!intake_->AnySession()) return now - started_ >= kFirstSession;
+  if (!served_) return now - started_ >= kFirstSession;
   return !intake_->AnyAlive(now - kEndedSilence);
 }
 

@@ -99,6 +99,7 @@ class Bridge {
   std::optional<Time> finish_deadline_;  // set when the shims are gone
   std::optional<Time> rejections_told_;
   uint64_t filtered_ = 0;
+  bool served_ = false;  // somebody has said hello
   bool parent_gone_ = false;
   bool asked_to_leave_ = false;
   bool blocked_told_ = false;

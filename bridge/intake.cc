@@ -169,6 +169,7 @@ Expected<Intake::Committed> Intake::Commit() {
     for (const Waiting& waiting : inbox_) StageWaiting(waiting);
   }
   committed.slices = StoreStage();
+  StageDrops(committed);
   if (Expected<void> stored = journal_.Commit(); !stored) {
     Unstage();
     blocked_ = true;
@@ -195,11 +196,45 @@ Expected<Intake::Committed> Intake::Commit() {
     Run& run = runs_[slice.run];
     run.last_position = slice.first_position + slice.count - 1;
     run.ended = slice.ends;
+    finished_.erase(slice.run);  // it went on: its worker has to finish once more
   }
+  Drop(committed.dropped_runs);
   filtered_ += stage_.filtered;
   committed.notices = std::move(stage_.notices);
   stage_ = Stage();
   return committed;
+}
+
+bool Intake::IsOver(const std::string& id, const Session& session) const {
+  return session.bye && !session.stored.open && !stage_.sessions.contains(id);
+}
+
+void Intake::StageDrops(Committed& committed) {
+  for (const auto& [id, session] : sessions_) {
+    if (!IsOver(id, session)) continue;
+    journal_.DropSession(id);
+    stage_.dropped_sessions.push_back(id);
+  }
+  for (const int64_t run : finished_) {
+    const auto found = runs_.find(run);
+    if (found == runs_.end() || !found->second.ended || stage_.slices.contains(run)) continue;
+    const bool fed = std::any_of(sessions_.begin(), sessions_.end(), [&, run](const auto& entry) {
+      return entry.second.runs.contains(run) && !IsOver(entry.first, entry.second);
+    });
+    if (fed) continue;
+    journal_.DropRun(run);
+    committed.dropped_runs.push_back(run);
+  }
+}
+
+void Intake::Drop(const std::vector<int64_t>& runs) {
+  for (const std::string& id : stage_.dropped_sessions) sessions_.erase(id);
+  for (const int64_t run : runs) {
+    router_.Remove(runs_.at(run).opened->scope, runs_.at(run).site);
+    runs_.erase(run);
+    finished_.erase(run);
+    forget_.erase(run);
+  }
 }
 
 std::vector<Intake::Slice> Intake::StoreStage() {

@@ -51,6 +51,7 @@ class Intake {
     std::vector<RunInfo> new_runs;
     std::vector<Slice> slices;
     std::vector<std::string> sessions;  // whose events were stored: they get an acknowledgement
+    std::vector<int64_t> dropped_runs;  // that nobody will hear of again
     std::vector<std::string> notices;   // errors that a person should know of
   };
 
@@ -86,6 +87,9 @@ class Intake {
 
   // All receivers of the run have its events up to the position on disk.
   void Forget(int64_t run, uint64_t position);
+  // The run has ended and its worker has left. The next commit drops it, unless it has gone on; so
+  // a shared bridge serves any number of jobs, one after the other.
+  void Finished(int64_t run) { finished_.insert(run); }
 
   // --- sessions' ends ---
   // Ends the runs of the sessions, as failed.
@@ -151,6 +155,7 @@ class Intake {
     std::map<int64_t, Run> new_runs;
     std::vector<std::pair<std::string, int64_t>> new_feeds;
     std::set<std::string> sessions;
+    std::vector<std::string> dropped_sessions;
     std::vector<std::string> notices;
     uint64_t filtered = 0;
   };
@@ -171,6 +176,11 @@ class Intake {
   Expected<int64_t> EnsureRun(const std::string& session, const Event& event);
   void AppendTo(int64_t run, std::string_view bytes, bool ends);
   std::vector<Slice> StoreStage();
+  // Sessions and runs that are over leave the journal with this commit ...
+  void StageDrops(Committed& committed);
+  // ... and memory after it.
+  void Drop(const std::vector<int64_t>& runs);
+  bool IsOver(const std::string& id, const Session& session) const;
   void Unstage();
   void Note(const std::string& reason);
 
@@ -183,6 +193,7 @@ class Intake {
   std::vector<Waiting> inbox_;
   size_t waiting_bytes_ = 0;
   std::map<int64_t, uint64_t> forget_;
+  std::set<int64_t> finished_;
   Stage stage_;
   bool blocked_ = false;
   uint64_t filtered_ = 0;

@@ -97,8 +97,9 @@ Expected<std::unique_ptr<Journal>> Journal::Open(const std::string& path) {
 }
 
 Journal::~Journal() {
-  for (auto* statement : {&put_session_, &put_run_, &update_run_, &put_feed_, &append_, &forget_,
-                          &forgotten_bytes_, &put_next_, &read_}) {
+  for (auto* statement :
+       {&put_session_, &put_run_, &update_run_, &put_feed_, &append_, &forget_, &forgotten_bytes_,
+        &put_next_, &read_, &drop_session_, &drop_feeds_, &drop_run_}) {
     statement->reset();
   }
   sqlite3_close(db_);
@@ -149,6 +150,9 @@ Expected<void> Journal::Prepare(const std::string& path) {
       {&forgotten_bytes_,
        "SELECT coalesce(sum(length(body)),0) FROM events "
        "WHERE run=? AND position<=? AND position+count-1<=?"},
+      {&drop_session_, "DELETE FROM sessions WHERE id=?"},
+      {&drop_feeds_, "DELETE FROM feeds WHERE session=?"},
+      {&drop_run_, "DELETE FROM runs WHERE id=?"},
       {&put_next_, "UPDATE meta SET value=? WHERE key='next_position'"},
       // The slice that begins at or before `after` may still hold positions behind it.
       {&read_,
@@ -308,6 +312,13 @@ void Journal::Forget(int64_t run, uint64_t position) {
   bytes.Start();
   Step(forget_->Start().Integer(run_id).Integer(position).Integer(position));
 }
+
+void Journal::DropSession(const std::string& session) {
+  Step(drop_session_->Start().Text(session));
+  Step(drop_feeds_->Start().Text(session));
+}
+
+void Journal::DropRun(int64_t run) { Step(drop_run_->Start().Integer(static_cast<uint64_t>(run))); }
 
 Expected<void> Journal::Commit() {
   if (next_position_ != begin_next_position_) Step(put_next_->Start().Integer(next_position_));

@@ -71,6 +71,9 @@ class Journal {
   uint64_t Append(int64_t run, uint32_t count, std::string_view body);
   // Deletes the run's slices that end at or before the position.
   void Forget(int64_t run, uint64_t position);
+  // Deletes all that is known of a session, or of a run whose events are forgotten.
+  void DropSession(const std::string& session);
+  void DropRun(int64_t run);
   // When it returns without an error, all of the above is on disk. Errors: kIo.
   Expected<void> Commit();
   void Rollback();
@@ -104,6 +107,7 @@ class Journal {
   std::optional<Error> failed_;
   std::unique_ptr<Statement> put_session_, put_run_, update_run_, put_feed_, append_, forget_;
   std::unique_ptr<Statement> forgotten_bytes_, put_next_, read_;
+  std::unique_ptr<Statement> drop_session_, drop_feeds_, drop_run_;
 };
 
 }  // namespace flarebridge

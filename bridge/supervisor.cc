@@ -69,6 +69,8 @@ void Supervisor::Offer(const Intake::Slice& slice, Time now) {
   Pump(run);
 }
 
+void Supervisor::Remove(int64_t run) { runs_.erase(run); }
+
 bool Supervisor::AllDone() const {
   return std::all_of(runs_.begin(), runs_.end(), [](const auto& entry) {
     return !entry.second->HasWork() && !entry.second->worker;
@@ -215,6 +217,7 @@ void Supervisor::OnExit(Run& run, Time now) {
         "its worker " + exit->Describe() + "; a new one goes on from what is on disk");
   }
   if (run.HasWork() && !stopping_) Act(run, run.supervision.OnWork(now), now);
+  if (!run.HasWork() && !run.worker && run.info.ended) callbacks_.finished(run.info.id);
 }
 
 void Supervisor::Release(Run& run) {

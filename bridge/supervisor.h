@@ -28,6 +28,8 @@ class Supervisor {
   struct Callbacks {
     // All receivers of the run have its events up to the position on disk.
     std::function<void(int64_t run, uint64_t position)> durable;
+    // The run has ended, is complete, and its worker has left.
+    std::function<void(int64_t run)> finished;
     // Something a person should read about a run.
     std::function<void(int64_t run, NoticeLevel level, const std::string& text)> notice;
   };
@@ -42,6 +44,9 @@ class Supervisor {
   void Add(const Intake::RunInfo& run, bool stored, Time now);
   // Events of a run that have just become durable in the journal.
   void Offer(const Intake::Slice& slice, Time now);
+
+  // Takes a finished run out.
+  void Remove(int64_t run);
 
   // Every run's events are in its receivers, and no worker is left.
   bool AllDone() const;

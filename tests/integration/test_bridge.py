@@ -210,6 +210,8 @@ def test_a_shared_bridge_serves_two_jobs_and_leaves_when_it_is_asked_to(tmp_path
             log = wait_for(lambda job=job: logs_below(tmp_path / job).get(f"site-1-{job}-run"), "the run")
             wait_for(lambda log=log: list(records(log))[-1].WhichOneof("record_type") == "final", "the run's end")
             assert in_log(log) == [(0, "loss", value)]
+        # It is rid of them: a bridge that serves for months holds nothing of jobs that are over.
+        wait_for(lambda: not children_of(bridge.pid), "the workers' end")
         assert bridge.poll() is None
     finally:
         bridge.terminate()

@@ -176,6 +176,50 @@ TEST_CASE("a session's end ends its runs, once, and not those that another sessi
   CHECK(t.intake->AllEnded());
 }
 
+TEST_CASE(
+    "sessions and runs that are over are dropped, and a site that comes again gets a new run") {
+  Taking t;
+  t.limits.runs = 1;
+  t.Load();
+  for (uint64_t round = 1; round <= 3; ++round) {
+    const std::string session(32, static_cast<char>('a' + round));
+    t.Hello(session);
+    t.Take(session, 1, {Opening(), Metric("a", 1), Encode(SessionEnded{9, 0, ""})});
+    const Intake::Committed stored = t.Commit();
+    REQUIRE(stored.new_runs.size() == 1);
+    CHECK(t.intake->AckOf(session).rejected == 0);
+    const int64_t run = stored.new_runs[0].id;
+    t.intake->Forget(run, stored.slices[0].first_position + stored.slices[0].count - 1);
+    t.intake->Finished(run);
+    CHECK(t.Commit().dropped_runs.empty());  // the session has not said goodbye
+    t.intake->Bye(session);
+    CHECK(t.Commit().dropped_runs == std::vector<int64_t>{run});
+    CHECK_FALSE(t.intake->AnySession());
+    CHECK(t.journal->Sessions()->empty());
+    CHECK(t.journal->Runs()->empty());
+    CHECK(t.journal->Feeds()->empty());
+  }
+}
+
+TEST_CASE("a run that goes on after its end is not dropped") {
+  Taking t;
+  t.Hello(kSession);
+  t.Take(kSession, 1, {Opening(), Metric("a", 1), Encode(SessionEnded{9, 0, ""})});
+  const int64_t run = t.Commit().new_runs.at(0).id;
+  t.intake->Finished(run);
+  t.intake->Bye(kSession);
+  t.Hello(kOther);
+  t.Take(kOther, 1, {Opening(), Metric("a", 2)});
+  CHECK(t.Commit().dropped_runs.empty());
+  // It ends again: not before its worker has finished again is it over.
+  t.Take(kOther, 3, {Encode(SessionEnded{9, 0, ""})});
+  t.Commit();
+  t.intake->Bye(kOther);
+  CHECK(t.Commit().dropped_runs.empty());
+  t.intake->Finished(run);
+  CHECK(t.Commit().dropped_runs == std::vector<int64_t>{run});
+}
+
 TEST_CASE("a lost session's runs end as failed; it goes on if it comes back") {
   Taking t;
   t.Hello(kSession);

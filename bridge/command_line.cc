@@ -10,10 +10,12 @@
 #include <exception>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "bridge/bridge.h"
+#include "bridge/detach.h"
 #include "bridge/exit_code.h"
 #include "bridge/log.h"
 #include "bridge/show.h"
@@ -45,6 +47,7 @@ struct ServeArguments {
   std::string state;
   std::string endpoint;
   bool own = false;
+  bool detach = false;
   int parent = 0;
   int finish_timeout = 10;
   int session_timeout = 60;
@@ -65,6 +68,9 @@ void AddServe(CLI::App& app, ServeArguments& to) {
           "Without it (and with --own) the bridge finishes what an earlier one left in --state")
       ->envname("FLAREBRIDGE_ENDPOINT");
   serve->add_flag("--own", to.own, "Serve one job only, and leave when its runs are finished");
+  serve->add_flag(
+      "--detach", to.detach,
+      "Go on in the background, and return when shims can connect; bridge.pid names the process");
   serve->add_option("--parent-pid", to.parent, "The process whose death ends its runs")
       ->check(CLI::PositiveNumber);
   serve
@@ -120,6 +126,13 @@ int Serve(const ServeArguments& arguments) {
   signal(SIGHUP, SIG_IGN);  // a terminal that closes does not end a bridge
   const Expected<ServeOptions> options = Check(arguments);
   if (!options) return Complain(options.error().message, ExitCodeOf(options.error()));
+  // Before anything that starts a thread.
+  std::optional<Detachment> detachment;
+  if (arguments.detach) {
+    Expected<Detachment> detached = Detachment::Detach();
+    if (!detached) return Complain(detached.error().message, ExitCodeOf(detached.error()));
+    detachment = std::move(*detached);
+  }
   const auto log = OpenLog(options->state);
   if (!log) return Complain(log.error().message, ExitCodeOf(log.error()));
   (*log)->info("flarebridge {} serves {} from {}", FLAREBRIDGE_VERSION, options->endpoint,
@@ -128,6 +141,10 @@ int Serve(const ServeArguments& arguments) {
   if (!bridge) {
     (*log)->error("{}", bridge.error().message);
     return Complain(bridge.error().message, ExitCodeOf(bridge.error()));
+  }
+  if (detachment) {
+    const Expected<void> told = detachment->Ready(options->state + "/bridge.pid");
+    if (!told) (*log)->warn("{}", told.error().message);
   }
   return (*bridge)->Run();
 }

@@ -5,6 +5,7 @@ up shows when it answers on its socket.
 """
 
 import os
+import select
 import shutil
 import subprocess
 import sysconfig
@@ -53,7 +54,10 @@ class BridgeProcess:
         """`state_folder`: for the journal and the log; made if it is missing. Nothing is started yet."""
         self._state = Path(state_folder)
         self._socket_folder: Optional[str] = None
-        self._process: Optional[subprocess.Popen] = None
+        self._launcher: Optional[subprocess.Popen] = None  # ends when the bridge is up, or can't be
+        self._pidfd: Optional[int] = None  # of the bridge, which is nobody's child
+        self._pid: Optional[int] = None
+        self._starts = 0
         self._deaths = 0
         self._next_start = 0.0
 
@@ -67,30 +71,54 @@ class BridgeProcess:
 
     @property
     def starts(self) -> int:
-        return self._deaths + (1 if self._process else 0)
+        """How often it was started."""
+        return self._starts
 
     @property
     def pid(self) -> Optional[int]:
-        return self._process.pid if self._process else None
+        """The running bridge; None while it is being started."""
+        return self._pid
 
     def ensure(self, now: float) -> bool:
         """Starts the bridge if it does not run and it is time to. True if it was started by this call.
 
         `now`: time.monotonic(). Raises BridgeUnavailable.
         """
-        if self._process is not None:
-            status = self._process.poll()
+        if self._launcher is not None:
+            status = self._launcher.poll()
             if status is None:
                 return False
-            self._process = None
-            self._deaths += 1
+            self._launcher = None
             if status in _FINAL:
                 raise BridgeUnavailable(f"the bridge ended: {_FINAL[status]}: {self._last_words()}")
-            self._next_start = now + _BACKOFF[min(self._deaths, len(_BACKOFF)) - 1]
-        if now < self._next_start:
+            if status != 0 or not self._adopt():
+                self._on_death(now)
+        elif self._pidfd is not None and _has_ended(self._pidfd):
+            self._let_go()
+            self._on_death(now)
+        if self._pidfd is not None or now < self._next_start:
             return False
         self._start()
         return True
+
+    def _on_death(self, now: float) -> None:
+        self._deaths += 1
+        self._next_start = now + _BACKOFF[min(self._deaths, len(_BACKOFF)) - 1]
+
+    def _adopt(self) -> bool:
+        """Watches the bridge that the launcher has left behind. False: it has ended already."""
+        try:
+            self._pid = int((self._state / "bridge.pid").read_text())
+            self._pidfd = os.pidfd_open(self._pid)
+        except (OSError, ValueError):
+            self._pid = None
+            return False
+        return True
+
+    def _let_go(self) -> None:
+        if self._pidfd is not None:
+            os.close(self._pidfd)
+        self._pid = self._pidfd = None
 
     def _start(self) -> None:
         binary = find_binary()
@@ -101,13 +129,14 @@ class BridgeProcess:
             os.makedirs(self._socket_folder, mode=0o700, exist_ok=True)
             with open(self._state / "bridge.err", "ab") as errors:
                 # A session of its own: NVFlare ends a job by killing the process group.
-                self._process = subprocess.Popen(
-                    [binary, "serve", "--own", "--parent-pid", str(os.getpid())]
+                self._launcher = subprocess.Popen(
+                    [binary, "serve", "--own", "--detach", "--parent-pid", str(os.getpid())]
                     + ["--state", str(self._state), "--endpoint", endpoint],
                     stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, cwd="/", start_new_session=True,
                 )  # fmt: skip
         except OSError as e:
             raise BridgeUnavailable(f"the bridge can't be started in {self._state}: {e}") from e
+        self._starts += 1
 
     def _last_words(self) -> str:
         try:
@@ -117,6 +146,15 @@ class BridgeProcess:
         return lines[-1] if lines else f"see {self._state}/bridge.log"
 
     def tidy(self) -> None:
-        """Removes the socket's folder if no bridge uses it any more."""
-        if self._socket_folder and (self._process is None or self._process.poll() is not None):
+        """Lets go of the bridge; removes the socket's folder if no bridge uses it any more."""
+        used = self._launcher is not None or (self._pidfd is not None and not _has_ended(self._pidfd))
+        if self._socket_folder and not used:
             shutil.rmtree(self._socket_folder, ignore_errors=True)
+        self._let_go()
+
+
+def _has_ended(pidfd: int) -> bool:
+    # poll, not select: a trainer may have thousands of descriptors.
+    poller = select.poll()
+    poller.register(pidfd, select.POLLIN)
+    return bool(poller.poll(0))

@@ -117,10 +117,17 @@ def _processes() -> dict[int, int]:
     return found
 
 
+def _works_in(pid: int, folder: Path) -> bool:
+    try:
+        return f"--state\0{folder}".encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+
+
 def pss_of_children(folder: Path) -> dict[int, int]:
-    """Memory (PSS, KiB) of this process's descendants, and of bridges that work below the folder."""
+    """Memory (PSS, KiB) of this process's descendants, and of the bridge below the folder and its workers."""
     parents = _processes()
-    mine = {os.getpid()}
+    mine = {os.getpid()} | {pid for pid in parents if _works_in(pid, folder)}
     grown = True
     while grown:
         more = {pid for pid, parent in parents.items() if parent in mine} - mine

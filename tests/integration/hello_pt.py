@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -47,6 +48,11 @@ class Job:
             raise AssertionError(f"the job did not end within {_DEADLINE} s:\n{self.output()[-3000:]}") from None
         assert code == 0, self.output()[-3000:]
         return self.output()
+
+    def interrupt(self) -> None:
+        """Ctrl-C: SIGINT to the job's process group, and waits for its end."""
+        os.killpg(self._process.pid, signal.SIGINT)
+        self._process.wait(60)
 
     def output(self) -> str:
         return self.log.read_text(errors="replace")

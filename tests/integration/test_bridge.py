@@ -125,6 +125,14 @@ def test_a_stopped_worker_holds_up_nobody_and_loses_nothing(tmp_path):
     assert len(rows(_log_of(tmp_path, "fast"))) == 3000
 
 
+def test_the_bridge_is_no_descendant_of_the_process_that_started_it(tmp_path):
+    with Driver(tmp_path, _WANDB) as driver:
+        parent, session = Path(f"/proc/{driver.pid()}/stat").read_text().rsplit(")", 1)[1].split()[1:4:2]
+        assert int(parent) != os.getpid()
+        assert int(session) == driver.pid()
+        driver.end()
+
+
 def test_a_process_that_dies_without_ending_its_run_leaves_a_failed_run(tmp_path):
     script = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r})\n"

@@ -2,11 +2,13 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 from bridge_driver import children_of, processes_with, wait_for
 from hello_pt import Job, in_log
 from test_simulator import _SITES, _assert_complete
+from wandb_tools import DamagedLog, records
 
 _KILLS = 5
 # Long enough for five kills with the waits before a restart.
@@ -23,6 +25,13 @@ def _workers(job: Job) -> list[int]:
 
 def _rows_written(job: Job) -> int:
     return sum(log.stat().st_size for log in job.root.glob("site-*/**/*.wandb"))
+
+
+def _rows_so_far(log: Path) -> int:
+    try:
+        return len(in_log(log))
+    except DamagedLog:  # read in the middle of a write
+        return 0
 
 
 def _kill_in_the_middle(job: Job, victims) -> int:
@@ -56,3 +65,20 @@ def test_killed_five_times_in_the_middle_of_a_job_the_runs_are_complete(tmp_path
     assert kills == _KILLS, output[-2000:]
     wait_for(lambda: not _bridges(job), "the bridges' end")
     _assert_nothing_lost(job)
+
+
+def test_an_interrupted_jobs_runs_are_finished_as_failed_by_the_bridge_it_leaves_behind(tmp_path):
+    """Ctrl-C: the simulator kills all of its descendants; the bridge is none of them."""
+    job = Job(tmp_path, "--num_rounds", "50")
+    wait_for(lambda: len(list(job.root.glob("server/**/*.wandb"))) == 2, "the runs")
+    logs = job.logs("server")
+    wait_for(lambda: all(_rows_so_far(log) > 20 for log in logs.values()), "rows")
+    job.interrupt()
+    wait_for(lambda: not _bridges(job), "the bridge's end")
+    for site in _SITES:
+        found = in_log(logs[site])
+        assert len(found) > 20
+        assert set(found) <= set(job.logged(site))
+        assert len(set(found)) == len(found)
+        (exit_code,) = [r.exit.exit_code for r in records(logs[site]) if r.WhichOneof("record_type") == "exit"]
+        assert exit_code == 1

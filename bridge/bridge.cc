@@ -254,8 +254,8 @@ void Bridge::Store(Time now) {
   const Expected<Intake::Committed> committed = intake_->Commit();
   if (!committed) {
     retry_commit_ = now + kCommitRetry;
-    if (!blocked_told_) {
-      blocked_told_ = true;
+    if (!blocked_since_) {
+      blocked_since_ = now;
       log_->error("nothing is acknowledged: {}", committed.error().message);
       for (const auto& [session, peer] : peer_of_session_) {
         Tell(session, Notice{NoticeLevel::kError,
@@ -267,8 +267,8 @@ void Bridge::Store(Time now) {
     return;
   }
   filtered_ = intake_->filtered();
-  if (blocked_told_) log_->info("the journal can be written again");
-  blocked_told_ = false;
+  if (blocked_since_) log_->info("the journal can be written again");
+  blocked_since_.reset();
   forget_at_.reset();
   for (const std::string& session : committed->sessions) Tell(session, intake_->AckOf(session));
   TellRejections(committed->notices, now);
@@ -324,6 +324,15 @@ bool Bridge::ShimsAreGone(Time now) const {
 }
 
 std::optional<int> Bridge::LeaveStatus(Time now) {
+  // Nobody is left to send again what the journal does not take: waiting has an end.
+  const bool hopeless = options_.own && blocked_since_ && ShimsAreGone(now) &&
+                        now - std::max(*blocked_since_, last_input_) >= options_.finish_timeout;
+  if (hopeless) {
+    log_->error(
+        "the journal could not be written to the end: events that were never acknowledged are "
+        "lost");
+    return kExitIncomplete;
+  }
   const bool leave = asked_to_leave_ || (options_.own && ShimsAreGone(now) && intake_->AllEnded());
   if (!leave) {
     finish_deadline_.reset();

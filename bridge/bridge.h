@@ -102,7 +102,7 @@ class Bridge {
   bool served_ = false;  // somebody has said hello
   bool parent_gone_ = false;
   bool asked_to_leave_ = false;
-  bool blocked_told_ = false;
+  std::optional<Time> blocked_since_;  // the journal can't be written
 };
 
 }  // namespace flarebridge

@@ -123,7 +123,8 @@ Expected<ServeOptions> Check(const ServeArguments& from) {
 
 int Serve(const ServeArguments& arguments) {
   signal(SIGPIPE, SIG_IGN);
-  signal(SIGHUP, SIG_IGN);  // a terminal that closes does not end a bridge
+  signal(SIGHUP, SIG_IGN);   // a terminal that closes does not end a bridge
+  signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is a write that fails
   const Expected<ServeOptions> options = Check(arguments);
   if (!options) return Complain(options.error().message, ExitCodeOf(options.error()));
   // Before anything that starts a thread.
@@ -154,6 +155,7 @@ int Worker() {
   if (fcntl(kSocket, F_GETFD) < 0)
     return Complain("`worker` is started by the bridge, not by hand", kExitUsage);
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);
   // Ctrl-C in a terminal is for the bridge; its worker ends when the bridge closes the socket.
   signal(SIGINT, SIG_IGN);
   signal(SIGTERM, SIG_IGN);

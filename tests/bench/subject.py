@@ -12,6 +12,9 @@ import time
 from pathlib import Path
 from unittest.mock import MagicMock
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from bridge_driver import wait_for  # noqa: E402
 from nvflare.apis.analytix import AnalyticsDataType
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import EventScope, FLContextKey, ReservedKey
@@ -88,19 +91,11 @@ class Engine:
 
     def wait_ready(self) -> None:
         """Waits until every site's run log is there."""
-        self.wait(lambda: len(list(self.folder.rglob("run-*.wandb"))) >= len(self.sites))
+        wait_for(lambda: len(list(self.folder.rglob("run-*.wandb"))) >= len(self.sites), "the run logs", _DEADLINE)
 
     def wait_finished(self) -> None:
         """Waits until all processes of the runs are gone: everything is in the logs."""
-        self.wait(lambda: not pss_of_children(self.folder))
-
-    @staticmethod
-    def wait(condition) -> None:
-        deadline = time.monotonic() + _DEADLINE
-        while not condition():
-            if time.monotonic() > deadline:
-                raise TimeoutError
-            time.sleep(0.002)
+        wait_for(lambda: not pss_of_children(self.folder), "the end of the runs' processes", _DEADLINE)
 
 
 def _processes() -> dict[int, int]:
@@ -178,7 +173,7 @@ def measure_memory(engine: Engine) -> dict:
         for shareable in engine.records(site, 200):
             engine.log(shareable)
     engine.wait_ready()
-    engine.wait(lambda: len(pss_of_children(engine.folder)) >= len(engine.sites))
+    wait_for(lambda: len(pss_of_children(engine.folder)) >= len(engine.sites), "a process per site", _DEADLINE)
     sizes = pss_of_children(engine.folder)
     shared = []
     for pid in sizes:

@@ -1,6 +1,7 @@
 """Laws of the real bridge and its workers, driven without NVFlare: many sites, odd names, kills, limits."""
 
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -173,6 +174,39 @@ def test_a_folder_that_becomes_writable_gets_everything_that_waited(tmp_path):
         wait_for(lambda: logs_below(tmp_path), "the run")
         driver.end()
     assert in_log(_log_of(tmp_path, "site-1")) == [(1, "loss", 0.5)]
+
+
+def _let_files_grow(pid: int, allowed: bool) -> None:
+    """A disk that is full, as far as this process can tell: no write may go beyond a size of 0."""
+    _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard if allowed else 0, hard))
+
+
+def test_while_the_journal_cannot_be_written_nothing_is_acknowledged_and_then_everything(tmp_path):
+    with Driver(tmp_path, _WANDB) as driver:
+        driver.data("site-1", "METRIC", "loss", 0, step=0)
+        assert driver.link.wait_acknowledged(30)
+        _let_files_grow(driver.pid(), False)
+        for step in range(1, 2000):
+            assert driver.data("site-1", "METRIC", "loss", step, step=step)
+        wait_for(lambda: any("journal" in text for level, text in driver.reports if level == "error"), "the error")
+        assert driver.link.unacknowledged == 1999
+        _let_files_grow(driver.pid(), True)
+        driver.end()
+    assert in_log(_log_of(tmp_path, "site-1")) == [(step, "loss", step) for step in range(2000)]
+
+
+def test_a_run_log_that_cannot_be_written_goes_on_where_it_was(tmp_path):
+    with Driver(tmp_path, _WANDB) as driver:
+        driver.data("site-1", "METRIC", "loss", 0, step=0)
+        wait_for(lambda: logs_below(tmp_path) and len(rows(_log_of(tmp_path, "site-1"))) == 1, "the first row")
+        (worker,) = children_of(driver.pid())
+        _let_files_grow(worker, False)
+        for step in range(1, 2000):
+            driver.data("site-1", "METRIC", "loss", step, step=step)
+        wait_for(lambda: any("can't be written" in text for _, text in driver.reports), "the error")
+        driver.end()  # the next worker has no such limit
+    assert in_log(_log_of(tmp_path, "site-1")) == [(step, "loss", step) for step in range(2000)]
 
 
 def test_what_a_bridge_left_behind_is_finished_by_a_later_start(tmp_path):

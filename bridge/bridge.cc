@@ -239,6 +239,8 @@ void Bridge::HandleMessage(const Link::Peer& peer, const ShimMessage& message, T
   } else {
     log_->info("session {} is done", session);
     intake_->Bye(session);
+    // Whoever leaves without an end has none to tell; nothing happens where it has told one.
+    intake_->EndLost({session}, "the training process left without ending the run", EpochNow());
     if (!forget_at_) forget_at_ = now + kForgetInterval;
     session_of_peer_.erase(peer);
     peer_of_session_.erase(session);

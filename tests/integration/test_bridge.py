@@ -13,13 +13,22 @@ import zmq
 from bridge_driver import Driver, children_of, processes_with, wait_for
 from flarebridge.bridge_process import find_binary
 from hello_pt import in_log
-from wandb_tools import logs_below, records, rows, run_of
+from wandb_tools import DamagedLog, logs_below, records, rows, run_of
 
 _WANDB = {"wandb": {"project": "tests"}}
 
 
 def _log_of(folder: Path, site: str) -> Path:
     return logs_below(folder)[f"{site}-job-run"]
+
+
+def _so_far(folder: Path, name: str) -> list[tuple]:
+    """The values of a run that is being written; nothing while it can't be read."""
+    try:
+        log = logs_below(folder).get(name)
+        return in_log(log) if log else []
+    except (DamagedLog, IndexError):  # in the middle of its first write
+        return []
 
 
 def _exit_code(log: Path) -> int:
@@ -104,9 +113,7 @@ def test_a_row_can_be_read_within_a_second_of_its_arrival(tmp_path):
     """The law is that it becomes readable while the run goes on; the wait's limit is generous for slow machines."""
     with Driver(tmp_path, _WANDB) as driver:
         driver.data("site-1", "METRIC", "loss", 0.5, step=1)
-        wait_for(
-            lambda: logs_below(tmp_path) and in_log(_log_of(tmp_path, "site-1")) == [(1, "loss", 0.5)], "the row", 10
-        )
+        wait_for(lambda: _so_far(tmp_path, "site-1-job-run") == [(1, "loss", 0.5)], "the row", 10)
         driver.end()
 
 
@@ -119,7 +126,7 @@ def test_a_stopped_worker_holds_up_nobody_and_loses_nothing(tmp_path):
             driver.data("slow", "TEXT", "text", "x" * 300, step=step)
             driver.data("fast", "METRIC", "loss", step, step=step)
         assert driver.link.wait_acknowledged(60)
-        wait_for(lambda: "fast-job-run" in logs_below(tmp_path) and len(rows(_log_of(tmp_path, "fast"))) > 2700, "rows")
+        wait_for(lambda: len(_so_far(tmp_path, "fast-job-run")) > 2700, "rows")
         os.kill(slow, signal.SIGCONT)
         driver.end()
     assert len(rows(_log_of(tmp_path, "slow"))) == 3000
@@ -150,6 +157,16 @@ def test_a_process_that_dies_without_ending_its_run_leaves_a_failed_run(tmp_path
     assert _exit_code(log) == 1
 
 
+def test_a_session_that_says_goodbye_without_an_end_leaves_a_failed_run(tmp_path):
+    with Driver(tmp_path, _WANDB) as driver:
+        driver.data("site-1", "METRIC", "loss", 0.5, step=1)
+        assert driver.link.wait_acknowledged(30)
+        driver.link.close(10)
+        driver.wait_gone()
+    assert in_log(_log_of(tmp_path, "site-1")) == [(1, "loss", 0.5)]
+    assert _exit_code(_log_of(tmp_path, "site-1")) == 1
+
+
 def test_a_second_job_in_the_same_folder_goes_on_with_the_same_run(tmp_path):
     for part in range(2):
         with Driver(tmp_path, _WANDB) as driver:
@@ -171,7 +188,7 @@ def test_a_folder_that_becomes_writable_gets_everything_that_waited(tmp_path):
         assert driver.link.wait_acknowledged(30)
         wait_for(lambda: any(level == "error" and str(obstacle) in text for level, text in driver.reports), "an error")
         obstacle.unlink()
-        wait_for(lambda: logs_below(tmp_path), "the run")
+        wait_for(lambda: _so_far(tmp_path, "site-1-job-run"), "the run")
         driver.end()
     assert in_log(_log_of(tmp_path, "site-1")) == [(1, "loss", 0.5)]
 
@@ -199,7 +216,7 @@ def test_while_the_journal_cannot_be_written_nothing_is_acknowledged_and_then_ev
 def test_a_run_log_that_cannot_be_written_goes_on_where_it_was(tmp_path):
     with Driver(tmp_path, _WANDB) as driver:
         driver.data("site-1", "METRIC", "loss", 0, step=0)
-        wait_for(lambda: logs_below(tmp_path) and len(rows(_log_of(tmp_path, "site-1"))) == 1, "the first row")
+        wait_for(lambda: _so_far(tmp_path, "site-1-job-run"), "the first row")
         (worker,) = children_of(driver.pid())
         _let_files_grow(worker, False)
         for step in range(1, 2000):
@@ -249,7 +266,9 @@ def test_a_shared_bridge_serves_two_jobs_and_leaves_when_it_is_asked_to(tmp_path
             assert driver.link.wait_acknowledged(30)
             driver.link.close(5)
         for job, value in (("one", 1.5), ("two", 2.5)):
-            log = wait_for(lambda job=job: logs_below(tmp_path / job).get(f"site-1-{job}-run"), "the run")
+            folder, name = tmp_path / job, f"site-1-{job}-run"
+            wait_for(lambda folder=folder, name=name: _so_far(folder, name), "the run")
+            log = logs_below(folder)[name]
             wait_for(lambda log=log: list(records(log))[-1].WhichOneof("record_type") == "final", "the run's end")
             assert in_log(log) == [(0, "loss", value)]
         # It is rid of them: a bridge that serves for months holds nothing of jobs that are over.
@@ -311,7 +330,7 @@ def test_a_run_of_every_kind_of_late_and_stepless_record_has_them_all(tmp_path):
         for step in (5, 3, 4, 5):
             driver.data("site-1", "METRIC", f"m{step}", step, step=step)
         assert driver.link.wait_acknowledged(30)
-        wait_for(lambda: logs_below(tmp_path) and len(rows(_log_of(tmp_path, "site-1"))) == 3, "three rows")
+        wait_for(lambda: len(_so_far(tmp_path, "site-1-job-run")) == 3, "three rows")
         driver.data("site-1", "METRIC", "late", 1, step=2)
         driver.data("site-1", "METRIC", "no_step", 2)
         driver.end()

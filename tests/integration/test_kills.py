@@ -70,9 +70,9 @@ def test_killed_five_times_in_the_middle_of_a_job_the_runs_are_complete(tmp_path
 def test_an_interrupted_jobs_runs_are_finished_as_failed_by_the_bridge_it_leaves_behind(tmp_path):
     """Ctrl-C: the simulator kills all of its descendants; the bridge is none of them."""
     job = Job(tmp_path, "--num_rounds", "50")
-    wait_for(lambda: len(list(job.root.glob("server/**/*.wandb"))) == 2, "the runs")
+    paths = wait_for(lambda: len(found := list(job.root.glob("server/**/*.wandb"))) == 2 and found, "the runs")
+    wait_for(lambda: all(_rows_so_far(path) > 20 for path in paths), "rows")
     logs = job.logs("server")
-    wait_for(lambda: all(_rows_so_far(log) > 20 for log in logs.values()), "rows")
     job.interrupt()
     wait_for(lambda: not _bridges(job), "the bridge's end")
     for site in _SITES:

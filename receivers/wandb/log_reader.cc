@@ -106,7 +106,26 @@ Expected<LogReader::Status> LogReader::Next(std::string_view& record) {
   return Status::kRecord;
 }
 
+Expected<bool> LogReader::RecordBeginsInBlock(uint64_t from) {
+  // The bad bytes may be a chunk's length, so a chunk may begin anywhere behind them. That random
+  // bytes pass for one has a chance of 1 in 2^32 for each place.
+  const uint64_t end = from - from % kBlockBytes + kBlockBytes;
+  for (uint64_t offset = from; offset + kChunkHeaderBytes <= end; ++offset) {
+    Chunk chunk;
+    const Expected<ChunkStatus> read = ReadChunk(offset, chunk);
+    if (!read) return tl::unexpected<Error>(read.error());
+    if (*read == ChunkStatus::kEnd) return false;
+    const auto type = static_cast<ChunkType>(chunk.type);
+    if (*read == ChunkStatus::kChunk && (type == ChunkType::kFull || type == ChunkType::kFirst))
+      return true;
+  }
+  return false;
+}
+
 Expected<LogReader::Status> LogReader::Judge(uint64_t bad) {
+  const Expected<bool> here = RecordBeginsInBlock(bad + 1);
+  if (!here) return tl::unexpected<Error>(here.error());
+  if (*here) return Status::kCorrupt;
   // W&B's reader, too, gives up the rest of a block and looks for a record's beginning in the next
   // ones (record.go, Recover). A record that begins there tells damage from a torn end.
   uint64_t offset = bad - bad % kBlockBytes + kBlockBytes;

@@ -48,8 +48,9 @@ class LogReader {
   // Loads the block that holds the offset. False: nothing there.
   Expected<bool> Load(uint64_t offset);
   Expected<ChunkStatus> ReadChunk(uint64_t offset, Chunk& chunk);
-  // After bad bytes: is there a valid record in a later block, or in this one behind them?
+  // After bad bytes: does a valid record begin behind them, in this block or in a later one?
   Expected<Status> Judge(uint64_t bad);
+  Expected<bool> RecordBeginsInBlock(uint64_t from);
 
   int fd_;
   std::string block_;

@@ -364,19 +364,19 @@ void AppendFile(int64_t number, std::string_view path, const AppliedMark* mark, 
   });
 }
 
-void AppendExit(int64_t number, int32_t exit_code, int32_t runtime, const AppliedMark* mark,
-                std::string& out) {
-  AppendRecord(number, kExit, mark, out, [&](pbf_writer& message) {
+void AppendExit(int64_t number, int32_t exit_code, int32_t runtime, std::string& out) {
+  AppendRecord(number, kExit, nullptr, out, [&](pbf_writer& message) {
     message.add_int32(1, exit_code);
     message.add_int32(2, runtime);
   });
 }
 
-void AppendFinal(int64_t number, std::string& out) {
+void AppendFinal(int64_t number, const AppliedMark* mark, std::string& out) {
   pbf_writer record(out);
   record.add_int64(kNum, number);
   record.add_message(
       kFinal, std::string());  // empty, but there: a record without content ends W&B's reader
+  AddMark(record, mark);
 }
 
 Expected<void> ParseRecord(std::string_view bytes, ParsedRecord& record) {

@@ -15,6 +15,10 @@
 
 namespace flarebridge::wandb {
 
+// The last second of the year 9999, in seconds since the epoch: no later time fits into a record
+// (google/protobuf/timestamp.proto).
+inline constexpr double kMaxTime = 253402300799;
+
 // A key and its JSON. In history and summary the key is a path of components, kept here in the form
 // that AppendPath() gives, so that it is encoded once.
 struct Item {
@@ -51,7 +55,9 @@ struct EnvironmentRecord {
   uint64_t memory_bytes = 0;
 };
 
-// Each appends a whole Record with its number and, if there is one, its mark.
+// Each appends a whole Record with its number and, if there is one, its mark. Times are seconds
+// since the epoch, from 0 to kMaxTime; lists of items are not empty: a record without content ends
+// W&B's reader.
 void AppendHeader(int64_t number, std::string_view version, std::string& out);
 void AppendRun(int64_t number, const RunRecord& run, const AppliedMark* mark, std::string& out);
 void AppendEnvironment(int64_t number, const EnvironmentRecord& environment, std::string& out);
@@ -66,9 +72,8 @@ void AppendOutput(int64_t number, double time, std::string_view line, const Appl
                   std::string& out);
 // A file below files/ that is to be uploaded.
 void AppendFile(int64_t number, std::string_view path, const AppliedMark* mark, std::string& out);
-void AppendExit(int64_t number, int32_t exit_code, int32_t runtime, const AppliedMark* mark,
-                std::string& out);
-void AppendFinal(int64_t number, std::string& out);
+void AppendExit(int64_t number, int32_t exit_code, int32_t runtime, std::string& out);
+void AppendFinal(int64_t number, const AppliedMark* mark, std::string& out);
 
 // A record as far as it is of use here; the lists' texts are views into the bytes.
 struct ParsedRecord {

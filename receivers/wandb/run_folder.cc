@@ -1,5 +1,6 @@
 #include "receivers/wandb/run_folder.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +14,9 @@ namespace flarebridge::wandb {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Damaged copies of one run's folder that are kept apart; more of them mean a broken disk.
+constexpr int kMostSetAside = 100;
 
 std::string LocalTime(std::time_t seconds) {
   std::tm local{};
@@ -86,23 +90,32 @@ Expected<fs::path> MakeRunFolder(const fs::path& wandb_folder, const std::string
   }
 }
 
-fs::path SafeRelativePath(std::string_view text) {
-  constexpr size_t kMaxComponent = 200;  // file systems take 255 bytes
-  constexpr int kMaxComponents = 16;
-  fs::path path;
-  int components = 0;
-  while (!text.empty() && components < kMaxComponents) {
-    const size_t slash = text.find_first_of("/\\");
-    std::string component(text.substr(0, slash).substr(0, kMaxComponent));
-    text.remove_prefix(slash == std::string_view::npos ? text.size() : slash + 1);
-    for (char& c : component) {
-      if (static_cast<unsigned char>(c) < 0x20) c = '_';
-    }
-    if (component.empty() || component == "." || component == "..") component = "_";
-    path /= component;
-    ++components;
+Expected<fs::path> SetAside(const fs::path& run_folder) {
+  const std::string name = run_folder.string() + ".damaged";
+  // rename() replaces an empty folder and refuses any other, so nothing is lost to a race.
+  for (int copy = 1; copy <= kMostSetAside; ++copy) {
+    const fs::path aside = copy == 1 ? name : name + "-" + std::to_string(copy);
+    std::error_code failed;
+    if (fs::exists(aside, failed)) continue;
+    fs::rename(run_folder, aside, failed);
+    if (!failed) return aside;
+    return Fail(ErrorCode::kIo, "the damaged run " + run_folder.string() +
+                                    " can't be set aside: " + failed.message());
   }
-  return path.empty() ? fs::path("_") : path;
+  return Fail(ErrorCode::kIo, "the run " + run_folder.string() + " was damaged " +
+                                  std::to_string(kMostSetAside) +
+                                  " times: look for a failing disk, then move its copies away");
+}
+
+Expected<void> SyncFolder(const fs::path& folder) {
+  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int failed = fd < 0 || fsync(fd) != 0 ? errno : 0;
+  if (fd >= 0) close(fd);
+  // Some network file systems can't sync a folder and say so; their names are durable by
+  // themselves.
+  if (failed == 0 || failed == EINVAL || failed == ENOTSUP) return {};
+  return Fail(ErrorCode::kIo, "the folder " + folder.string() + " can't be brought to the disk: " +
+                                  std::generic_category().message(failed));
 }
 
 }  // namespace flarebridge::wandb

@@ -2,18 +2,20 @@
 
 #include <sodium.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
 #include "receivers/wandb/json.h"
+#include "receivers/wandb/utf8_cut.h"
 
 namespace flarebridge::wandb {
 namespace {
 
-// W&B's limits (wandb/sdk/wandb_settings.py at 0.28.3).
-constexpr size_t kMaxProjectBytes = 128;
+// W&B's limits, in characters (wandb/sdk/wandb_settings.py at 0.28.3).
+constexpr size_t kMaxProjectCharacters = 128;
+constexpr size_t kMaxTagCharacters = 64;
 constexpr std::string_view kForbiddenInProject = "/\\#?%:";
-constexpr size_t kMaxTagBytes = 64;
 constexpr std::string_view kDefaultProject = "uncategorized";
 
 std::array<unsigned char, 16> Hash(std::string_view text) {
@@ -50,14 +52,14 @@ std::string TextArgument(const Value& arguments, std::string_view name,
 
 void AddTags(const Value& tags, RunRecord& run, std::optional<Error>& wrong) {
   if (const auto one = tags.AsText()) {
-    run.tags.emplace_back(one->substr(0, kMaxTagBytes));
+    if (!one->empty()) run.tags.emplace_back(FitTag(*one));
     return;
   }
   bool valid = tags.IsNull() || tags.kind() == ValueKind::kList;
   tags.ForEachItem([&](Value tag) {
     const auto text = tag.AsText();
     valid = valid && text && !text->empty();
-    if (text && !text->empty()) run.tags.emplace_back(text->substr(0, kMaxTagBytes));
+    if (text && !text->empty()) run.tags.emplace_back(FitTag(*text));
   });
   if (!valid && !wrong)
     wrong = Error{ErrorCode::kConfig, "wandb argument tags must be a list of texts"};
@@ -87,20 +89,22 @@ Expected<RunRecord> IdentifyRun(const RunSpec& spec, const Value& arguments) {
   run.group = spec.run_name + "-" + spec.job;
   run.project = TextArgument(arguments, "project", wrong);
   if (run.project.empty()) run.project = kDefaultProject;
-  if (run.project.size() > kMaxProjectBytes ||
+  if (FirstCharacters(run.project, kMaxProjectCharacters) != run.project ||
       run.project.find_first_of(kForbiddenInProject) != std::string::npos) {
     return Fail(ErrorCode::kConfig, "W&B refuses the project name \"" + run.project +
-                                        "\": it may have 128 bytes and none of / \\ # ? % :");
+                                        "\": it may have 128 characters and none of / \\ # ? % :");
   }
   run.entity = TextArgument(arguments, "entity", wrong);
   run.job_type = TextArgument(arguments, "job_type", wrong);
   run.notes = TextArgument(arguments, "notes", wrong);
-  run.start_time = spec.started;
+  run.start_time = std::min(spec.started, kMaxTime);
   AddTags(arguments.Find("tags").value_or(Value()), run, wrong);
   AddConfig(spec, arguments.Find("config").value_or(Value()), run, wrong);
   if (wrong) return tl::unexpected<Error>(*wrong);
   return run;
 }
+
+std::string_view FitTag(std::string_view text) { return FirstCharacters(text, kMaxTagCharacters); }
 
 uint64_t HashOf(std::string_view text) {
   uint64_t number = 0;

@@ -1,15 +1,21 @@
 #include "receivers/wandb/step_merger.h"
 
 #include <algorithm>
+#include <limits>
 
 namespace flarebridge::wandb {
+namespace {
+
+size_t BytesOf(const Item& item) { return item.path.size() + item.json.size(); }
+
+}  // namespace
 
 void StepMerger::Add(uint64_t position, std::optional<int64_t> step, double time,
                      std::vector<Item>&& items, Time now) {
   if (!step) {
     // It belongs behind everything that came before it.
     ReleaseAll();
-    last_step_ = last_step_ ? *last_step_ + 1 : 0;
+    last_step_ = NextStep();
     ready_.push_back({*last_step_, std::nullopt, time, std::move(items), {position}});
     return;
   }
@@ -23,30 +29,57 @@ void StepMerger::Add(uint64_t position, std::optional<int64_t> step, double time
   waiting.row.time = time;
   waiting.row.positions.push_back(position);
   if (last_step_ && *step <= *last_step_) ++late_;
-  Merge(waiting.row, std::move(items));
-  if (waiting_.size() > limits_.rows) ReleaseLowest();
+  Merge(waiting, std::move(items));
+  while (waiting_.size() > limits_.rows || bytes_ > limits_.bytes) ReleaseLowest();
 }
 
-void StepMerger::Merge(Row& row, std::vector<Item>&& items) {
-  for (Item& item : items) {
-    const auto same = std::find_if(row.items.begin(), row.items.end(),
-                                   [&](const Item& other) { return other.path == item.path; });
-    if (same == row.items.end()) {
-      row.items.push_back(std::move(item));
-    } else {
-      same->json = std::move(item.json);
-      ++overwritten_;
+Item* StepMerger::Waiting::Find(const std::string& path) {
+  // Comparing is faster than hashing for the few keys of most rows; thousands of keys that come one
+  // by one would take the square of that.
+  constexpr size_t kFew = 32;
+  std::vector<Item>& items = row.items;
+  if (items.size() <= kFew) {
+    const auto same = std::find_if(items.begin(), items.end(),
+                                   [&](const Item& item) { return item.path == path; });
+    return same == items.end() ? nullptr : &*same;
+  }
+  for (; indexed < items.size(); ++indexed) index.emplace(items[indexed].path, indexed);
+  const auto same = index.find(path);
+  return same == index.end() ? nullptr : &items[same->second];
+}
+
+void StepMerger::Merge(Waiting& waiting, std::vector<Item>&& items) {
+  bytes_ -= waiting.bytes;
+  for (const Item& item : items) waiting.bytes += BytesOf(item);
+  if (waiting.row.items.empty()) {
+    waiting.row.items = std::move(items);
+  } else {
+    for (Item& item : items) {
+      if (Item* same = waiting.Find(item.path)) {
+        waiting.bytes -= BytesOf(*same);
+        same->json = std::move(item.json);
+        ++overwritten_;
+      } else {
+        waiting.row.items.push_back(std::move(item));
+      }
     }
   }
+  bytes_ += waiting.bytes;
 }
 
 void StepMerger::ReleaseLowest() {
+  bytes_ -= waiting_.begin()->second.bytes;
   Row row = std::move(waiting_.begin()->second.row);
   waiting_.erase(waiting_.begin());
   if (last_step_ && row.step < *last_step_) row.late_step = row.step;
   last_step_ = last_step_ ? std::max(*last_step_, row.step) : row.step;
   row.step = *last_step_;
   ready_.push_back(std::move(row));
+}
+
+int64_t StepMerger::NextStep() const {
+  if (!last_step_) return 0;
+  return *last_step_ == std::numeric_limits<int64_t>::max() ? *last_step_ : *last_step_ + 1;
 }
 
 void StepMerger::Release(Time now) {

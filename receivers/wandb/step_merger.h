@@ -4,7 +4,8 @@
 //
 // Which `_step` a row gets: its own, if that is above the last row's. A row that comes too late for
 // that keeps the last row's `_step`, and if its own step is lower carries it in `late_step`. A
-// record without a step gets the next step for itself.
+// record without a step gets the next step for itself. Behind the highest step there is (2^63-1) no
+// row gets a higher one.
 #pragma once
 
 #include <chrono>
@@ -12,6 +13,8 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "receivers/wandb/records.h"
@@ -27,6 +30,9 @@ class StepMerger {
     // readable within a second of their arrival).
     std::chrono::milliseconds window{300};
     size_t rows = 256;  // held back at most; beyond it the lowest step goes
+    // Of keys and values, held back at most; beyond it the lowest steps go. Keeps a row below the
+    // 10 MiB that W&B takes as one line.
+    size_t bytes = size_t{4} << 20;
   };
   struct Row {
     int64_t step = 0;
@@ -40,7 +46,8 @@ class StepMerger {
   StepMerger(const Limits& limits, std::optional<int64_t> last_step)
       : limits_(limits), last_step_(last_step) {}
 
-  // Takes over one record's items. Rows that are complete by this appear in ready().
+  // Takes over one record's items, of which no two have one path. Rows that are complete by this
+  // appear in ready().
   void Add(uint64_t position, std::optional<int64_t> step, double time, std::vector<Item>&& items,
            Time now);
   // Moves the rows that have waited for long enough to ready(); those with lower steps go with
@@ -55,17 +62,23 @@ class StepMerger {
   std::optional<uint64_t> LowestWaiting() const;
 
   uint64_t late() const { return late_; }  // records that came too late for their step
-  uint64_t overwritten() const {
-    return overwritten_;
-  }  // values replaced by a later one of their row
+  // Values replaced by a later one of their row.
+  uint64_t overwritten() const { return overwritten_; }
 
  private:
   struct Waiting {
     Row row;
     Time since;
+    size_t bytes = 0;
+    // Where the row's paths are in its items, once there are many; the first `indexed` ones.
+    std::unordered_map<std::string, size_t> index;
+    size_t indexed = 0;
+
+    Item* Find(const std::string& path);
   };
 
-  void Merge(Row& row, std::vector<Item>&& items);
+  void Merge(Waiting& waiting, std::vector<Item>&& items);
+  int64_t NextStep() const;
   void ReleaseLowest();
 
   Limits limits_;
@@ -73,6 +86,7 @@ class StepMerger {
   std::map<int64_t, Waiting> waiting_;
   std::deque<std::pair<Time, int64_t>> arrivals_;  // of waiting rows; may name rows that are gone
   std::vector<Row> ready_;
+  size_t bytes_ = 0;  // of what waits
   uint64_t late_ = 0;
   uint64_t overwritten_ = 0;
 };

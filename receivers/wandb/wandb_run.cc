@@ -1,18 +1,17 @@
 #include "receivers/wandb/wandb_run.h"
 
-#include <fcntl.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cmath>
-#include <fstream>
 #include <system_error>
 
+#include "events/names.h"
 #include "receivers/wandb/json.h"
+#include "receivers/wandb/run_files.h"
 #include "receivers/wandb/run_folder.h"
 #include "receivers/wandb/run_identity.h"
 
@@ -29,15 +28,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kMaxTagBytes = 64;  // W&B's limit of one tag (wandb_settings.py)
 // Rows that share one summary record when they come faster than flushes.
 constexpr size_t kRowsPerSummary = 128;
 // Bytes that may wait for one write; beyond it a flush does not wait for the worker's.
 constexpr size_t kMaxPending = size_t{1} << 20;
 
+// The system's names may be any bytes; a record's texts may not.
+std::string TextOrNothing(std::string bytes) { return IsUtf8(bytes) ? std::move(bytes) : ""; }
+
 std::string HostName() {
   std::array<char, 256> name{};
-  return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+  return gethostname(name.data(), name.size() - 1) == 0 ? TextOrNothing(name.data()) : "";
 }
 
 EnvironmentRecord DescribeEnvironment(const RunRecord& run) {
@@ -47,7 +48,7 @@ EnvironmentRecord DescribeEnvironment(const RunRecord& run) {
     environment.os = std::string(system.sysname) + "-" + system.release + "-" + system.machine;
   }
   std::error_code ignored;
-  environment.executable = fs::read_symlink("/proc/self/exe", ignored).string();
+  environment.executable = TextOrNothing(fs::read_symlink("/proc/self/exe", ignored).string());
   environment.host = run.host;
   environment.writer_id = run.run_id;
   environment.started_at = run.start_time;
@@ -66,6 +67,33 @@ bool HasPlace(DataType type) {
   return type >= DataType::kScalar && type <= DataType::kLogRecord && type != DataType::kImage &&
          type != DataType::kModel;
 }
+
+bool HasLeaf(const Value& value) {
+  if (value.kind() != ValueKind::kMap) return true;
+  bool found = false;
+  value.ForEachPair([&](std::string_view, Value child) { found = found || HasLeaf(child); });
+  return found;
+}
+
+// False for empty dicts: they would become a record without content, which ends W&B's reader, or
+// none at all.
+bool HasContent(const Data& data) {
+  const bool empty_dict = data.value.kind() == ValueKind::kMap && data.value.size() == 0;
+  switch (data.type) {
+    case DataType::kParameters:
+    case DataType::kTag:
+    case DataType::kTags:
+      return !empty_dict;
+    case DataType::kParameter:
+    case DataType::kLogRecord:
+      return true;
+    default:
+      return HasLeaf(data.value);
+  }
+}
+
+// A clock may be anywhere; a record's times may not.
+double TimeOf(const Data& data) { return std::min(data.time, kMaxTime); }
 
 // A dict's leaves become items whose path is that of the dicts they lie in; an empty dict vanishes,
 // as W&B's SDK has it.
@@ -100,6 +128,7 @@ struct Opened {
   fs::path folder;
   LogFile file;
   Recovered recovered;
+  std::string set_aside;  // what to tell of a damaged log, or nothing
 };
 
 Expected<Opened> OpenFolder(const fs::path& folder, const std::string& id, uint64_t journal) {
@@ -111,34 +140,28 @@ Expected<Opened> OpenFolder(const fs::path& folder, const std::string& id, uint6
   if (!recovered) {
     Recovered damaged;
     damaged.corrupt = true;
-    return Opened{folder, std::move(*file), damaged};
+    return Opened{folder, std::move(*file), damaged, {}};
   }
-  return Opened{folder, std::move(*file), std::move(*recovered)};
+  return Opened{folder, std::move(*file), std::move(*recovered), {}};
 }
 
 Expected<Opened> FindOrMake(const fs::path& root, const RunRecord& run, uint64_t journal) {
   const fs::path wandb_folder = WandbFolder(root);
+  std::string set_aside;
   if (const std::optional<fs::path> found = FindRunFolder(wandb_folder, run.run_id)) {
     Expected<Opened> opened = OpenFolder(*found, run.run_id, journal);
     if (!opened || !opened->recovered.corrupt) return opened;
     // It must not be found again: its name says what it is, and `flarebridge show` still reads it.
-    std::error_code failed;
-    fs::rename(*found, found->string() + ".damaged", failed);
-    if (failed)
-      return Fail(ErrorCode::kIo, "the damaged run " + found->string() +
-                                      " can't be set aside: " + failed.message());
+    const Expected<fs::path> aside = SetAside(*found);
+    if (!aside) return tl::unexpected<Error>(aside.error());
+    set_aside = "the run log was damaged: what it held until then is in " + aside->string() +
+                ", the run goes on in a new folder";
   }
   const Expected<fs::path> made = MakeRunFolder(wandb_folder, run.run_id, run.start_time);
   if (!made) return tl::unexpected<Error>(made.error());
-  return OpenFolder(*made, run.run_id, journal);
-}
-
-Expected<void> SyncFolder(const fs::path& folder) {
-  const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return {};
-  fsync(fd);
-  close(fd);
-  return {};
+  Expected<Opened> opened = OpenFolder(*made, run.run_id, journal);
+  if (opened) opened->set_aside = std::move(set_aside);
+  return opened;
 }
 
 }  // namespace
@@ -171,20 +194,31 @@ Expected<std::unique_ptr<WandbRun>> WandbRun::Open(const RunSpec& spec, const Va
 
   std::unique_ptr<WandbRun> self(
       new WandbRun(opened->folder, std::move(opened->file), std::move(opened->recovered), journal));
-  const Recovered& found = self->recovered_;
-  if (self->file_.size() > found.whole_end) {
-    if (Expected<void> cut = self->file_.CutTo(found.whole_end); !cut)
-      return tl::unexpected<Error>(cut.error());
-  }
-  if (!found.has_run) {
-    if (Expected<void> begun = self->WritePrologue(std::move(*run)); !begun)
-      return tl::unexpected<Error>(begun.error());
-  } else {
-    self->run_.version = run->version;
-    self->run_.platform = run->platform;
-    self->run_.config = run->config;
-  }
+  self->set_aside_ = std::move(opened->set_aside);
+  if (Expected<void> begun = self->Begin(std::move(*run)); !begun)
+    return tl::unexpected<Error>(begun.error());
   return self;
+}
+
+Expected<void> WandbRun::Begin(RunRecord run) {
+  if (file_.size() > recovered_.whole_end) {
+    if (Expected<void> cut = file_.CutTo(recovered_.whole_end); !cut) return cut;
+  }
+  if (recovered_.has_run) {
+    run_.version = std::move(run.version);
+    run_.platform = std::move(run.platform);
+  } else if (Expected<void> written = WritePrologue(std::move(run)); !written) {
+    return written;
+  }
+  // A worker that was killed may not have synced what recovery found; the durable position that is
+  // told for it must be true.
+  if (Expected<void> synced = file_.Sync(); !synced) return synced;
+  dirty_ = false;
+  const fs::path wandb_folder = folder_.parent_path();
+  for (const fs::path& folder : {folder_, wandb_folder, wandb_folder.parent_path()}) {
+    if (Expected<void> synced = SyncFolder(folder); !synced) return synced;
+  }
+  return {};
 }
 
 Expected<void> WandbRun::WritePrologue(RunRecord run) {
@@ -200,10 +234,17 @@ Expected<void> WandbRun::WritePrologue(RunRecord run) {
   Queue();
   AppendEnvironment(++number_, DescribeEnvironment(run_), scratch_);
   Queue();
-  if (Expected<void> written = WriteOut(); !written) return written;
-  if (Expected<void> synced = file_.Sync(); !synced) return synced;
-  if (Expected<void> synced = SyncFolder(folder_); !synced) return synced;
-  return SyncFolder(folder_.parent_path());
+  // Later run records tell tags: this config would undo what has changed by then.
+  run_.config.clear();
+  return WriteOut();
+}
+
+AppliedMark WandbRun::MarkAt(uint64_t position) {
+  // Rows that are complete lie before this record in the log; those that wait come later.
+  EncodeReadyRows();
+  const std::optional<uint64_t> waiting = merger_.LowestWaiting();
+  if (!waiting) return {journal_, position, {}};
+  return {journal_, *waiting - 1, {position}};
 }
 
 bool WandbRun::IsApplied(uint64_t position) const {
@@ -225,26 +266,28 @@ Expected<void> WandbRun::Write(uint64_t position, const Event& event, Clock::tim
 }
 
 Expected<void> WandbRun::WriteData(uint64_t position, const Data& data, Clock::time_point now) {
-  if (!HasPlace(data.type)) {
+  if (!HasPlace(data.type) || !HasContent(data)) {
     ++unsupported_;
     return {};
   }
+  if (data.type == DataType::kText && !data.path.empty()) return WriteFile(position, data);
   if (Expected<void> reopened = ReopenEnd(); !reopened) return reopened;
   switch (data.type) {
     case DataType::kScalar:
     case DataType::kMetric:
     case DataType::kScalars:
     case DataType::kMetrics:
+    case DataType::kText:
       WriteRow(position, data, now);
       return {};
     case DataType::kParameter:
     case DataType::kParameters:
-      return WriteConfig(position, data);
+      WriteConfig(position, data);
+      return {};
     case DataType::kTag:
     case DataType::kTags:
-      return WriteTags(position, data);
-    case DataType::kText:
-      return WriteText(position, data, now);
+      WriteTags(position, data);
+      return {};
     default:
       WriteLogLine(position, data);
       return {};
@@ -252,11 +295,10 @@ Expected<void> WandbRun::WriteData(uint64_t position, const Data& data, Clock::t
 }
 
 void WandbRun::WriteLogLine(uint64_t position, const Data& data) {
-  SettleRows();
   const AppliedMark mark = MarkAt(position);
   std::string line = data.value.AsText() ? std::string(*data.value.AsText()) : ToJson(data.value);
   if (!line.ends_with('\n')) line.push_back('\n');
-  AppendOutput(++number_, data.time, line, &mark, scratch_);
+  AppendOutput(++number_, TimeOf(data), line, &mark, scratch_);
   Queue();
 }
 
@@ -266,16 +308,11 @@ void WandbRun::WriteRow(uint64_t position, const Data& data, Clock::time_point n
                     (data.type == DataType::kScalars || data.type == DataType::kMetrics);
   // A dict's keys stand for themselves, as in WandBReceiver; its tag ("metrics") says nothing.
   AddLeaves(dict ? std::string() : PathOf(data.tag), data.value, items);
-  if (items.empty()) {
-    ++unsupported_;
-    return;
-  }
-  merger_.Add(position, data.step, data.time, std::move(items), now);
+  merger_.Add(position, data.step, TimeOf(data), std::move(items), now);
   if (merger_.ready().size() >= kRowsPerSummary) EncodeReadyRows();
 }
 
-Expected<void> WandbRun::WriteConfig(uint64_t position, const Data& data) {
-  SettleRows();
+void WandbRun::WriteConfig(uint64_t position, const Data& data) {
   std::vector<std::pair<std::string, std::string>> items;
   if (data.type == DataType::kParameters && data.value.kind() == ValueKind::kMap) {
     data.value.ForEachPair(
@@ -286,19 +323,16 @@ Expected<void> WandbRun::WriteConfig(uint64_t position, const Data& data) {
   const AppliedMark mark = MarkAt(position);
   AppendConfig(++number_, items, &mark, scratch_);
   Queue();
-  return {};
 }
 
-Expected<void> WandbRun::WriteTags(uint64_t position, const Data& data) {
-  SettleRows();
+void WandbRun::WriteTags(uint64_t position, const Data& data) {
   std::vector<std::pair<std::string, std::string>> items;
   const auto add = [&](std::string_view key, const Value& value) {
     const std::string text = value.AsText()   ? std::string(*value.AsText())
                              : value.IsNull() ? ""
                                               : ToJson(value);
-    const std::string tag =
-        (text.empty() ? std::string(key) : std::string(key) + ":" + text).substr(0, kMaxTagBytes);
-    if (std::find(run_.tags.begin(), run_.tags.end(), tag) == run_.tags.end())
+    const std::string tag(FitTag(text.empty() ? std::string(key) : std::string(key) + ":" + text));
+    if (!tag.empty() && std::find(run_.tags.begin(), run_.tags.end(), tag) == run_.tags.end())
       run_.tags.push_back(tag);
     items.emplace_back(key, ToJson(value));
   };
@@ -307,32 +341,24 @@ Expected<void> WandbRun::WriteTags(uint64_t position, const Data& data) {
   } else {
     add(data.tag, data.value);
   }
+  const AppliedMark mark = MarkAt(position);
   // The config first: the record that carries the mark is the last one of the event's effects.
   AppendConfig(++number_, items, nullptr, scratch_);
   Queue();
-  const AppliedMark mark = MarkAt(position);
   AppendRun(++number_, run_, &mark, scratch_);
   Queue();
-  return {};
 }
 
-Expected<void> WandbRun::WriteText(uint64_t position, const Data& data, Clock::time_point now) {
-  if (data.path.empty()) {
-    WriteRow(position, data, now);
+Expected<void> WandbRun::WriteFile(uint64_t position, const Data& data) {
+  const fs::path relative = SafeRelativePath(data.path);
+  const Expected<bool> possible =
+      WriteRunFile(folder_ / "files", relative, data.value.AsText().value_or(std::string_view()));
+  if (!possible) return tl::unexpected<Error>(possible.error());
+  if (!*possible) {
+    ++unsupported_;
     return {};
   }
-  SettleRows();
-  const fs::path relative = SafeRelativePath(data.path);
-  const fs::path path = folder_ / "files" / relative;
-  std::error_code failed;
-  fs::create_directories(path.parent_path(), failed);
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file << data.value.AsText().value_or(std::string_view());
-  file.close();
-  if (!file) {
-    return Fail(ErrorCode::kIo, "the file " + path.string() +
-                                    " can't be written: " + std::generic_category().message(errno));
-  }
+  if (Expected<void> reopened = ReopenEnd(); !reopened) return reopened;
   const AppliedMark mark = MarkAt(position);
   AppendFile(++number_, relative.generic_string(), &mark, scratch_);
   Queue();
@@ -342,19 +368,19 @@ Expected<void> WandbRun::WriteText(uint64_t position, const Data& data, Clock::t
 Expected<void> WandbRun::WriteEnd(uint64_t position, const RunEnded& ended) {
   if (Expected<void> reopened = ReopenEnd(); !reopened) return reopened;
   SettleRows();
-  const double runtime = std::max(last_runtime_, ended.time - run_.start_time);
+  const double runtime = std::max(last_runtime_, std::min(ended.time, kMaxTime) - run_.start_time);
   summary_[kWandbRuntimePath] = ToJson(static_cast<int64_t>(runtime));
   EncodeSummary();
   recovered_.number_before_end = number_;
   // Where to cut if the run goes on after all.
   if (Expected<void> written = WriteOut(); !written) return written;
   recovered_.content_end = file_.size();
-  const AppliedMark mark = MarkAt(position);
   AppendExit(++number_, ended.exit_code, static_cast<int32_t>(std::min(runtime, 2147483647.0)),
-             &mark, scratch_);
+             scratch_);
   Queue();
   // `wandb sync --legacy` takes the exit code only where a final record follows.
-  AppendFinal(++number_, scratch_);
+  const AppliedMark mark = MarkAt(position);
+  AppendFinal(++number_, &mark, scratch_);
   Queue();
   if (Expected<void> written = WriteOut(); !written) return written;
   recovered_.ended = true;
@@ -478,7 +504,7 @@ Expected<void> WandbRun::Drain() {
 }
 
 std::string WandbRun::Report() const {
-  std::string report;
+  std::string report = set_aside_;
   const auto tell = [&report](uint64_t count, const char* what) {
     if (count > 0) report += (report.empty() ? "" : "; ") + std::to_string(count) + what;
   };
@@ -487,7 +513,8 @@ std::string WandbRun::Report() const {
        "own");
   tell(merger_.overwritten(), " values were replaced by a later one of the same step and key");
   tell(unsupported_,
-       " records have no place in a W&B run (images, models, empty values) and are left out");
+       " records have no place in a W&B run (images, models, empty values, impossible file names) "
+       "and are left out");
   return report;
 }
 

@@ -45,18 +45,20 @@ class WandbRun : public Receiver {
  private:
   WandbRun(std::filesystem::path folder, LogFile file, Recovered recovered, uint64_t journal);
 
+  // Cuts a torn tail, writes a new run's first records, and brings all to the disk.
+  Expected<void> Begin(RunRecord run);
   Expected<void> WritePrologue(RunRecord run);
   // One event's effects, by NVFlare's type of data.
   Expected<void> WriteData(uint64_t position, const Data& data, Clock::time_point now);
   void WriteRow(uint64_t position, const Data& data, Clock::time_point now);
-  Expected<void> WriteConfig(uint64_t position, const Data& data);
-  Expected<void> WriteTags(uint64_t position, const Data& data);
-  Expected<void> WriteText(uint64_t position, const Data& data, Clock::time_point now);
+  void WriteConfig(uint64_t position, const Data& data);
+  void WriteTags(uint64_t position, const Data& data);
+  Expected<void> WriteFile(uint64_t position, const Data& data);
   void WriteLogLine(uint64_t position, const Data& data);
   Expected<void> WriteEnd(uint64_t position, const RunEnded& ended);
 
-  // The marks of records that are written while nothing waits, and of rows in their order.
-  AppliedMark MarkAt(uint64_t position) const { return {journal_, position, {}}; }
+  // The mark of a record that is no row and comes next in the log, and of rows in their order.
+  AppliedMark MarkAt(uint64_t position);
   std::vector<AppliedMark> MarksOf(const std::vector<StepMerger::Row>& rows) const;
   // Encodes the rows that are ready, with one summary record before them, into pending_.
   void EncodeReadyRows();
@@ -92,6 +94,7 @@ class WandbRun : public Receiver {
   std::string pending_;       // bytes for the file
   std::string scratch_;       // one record
   uint64_t unsupported_ = 0;  // data of a type that W&B has no place for, or without content
+  std::string set_aside_;     // what to tell of a damaged log that was found, or nothing
 };
 
 }  // namespace wandb

@@ -122,6 +122,25 @@ TEST_CASE("a bad checksum with records behind it is damage, at the end it is a t
   CHECK(Read(tail).records == std::vector<std::string>{"first"});
 }
 
+TEST_CASE("damage is told from a torn tail also where both lie in one block") {
+  const std::vector<std::string> records = {"first", "second", "third", "fourth"};
+  const std::string log = MakeLog(records);
+  const size_t second = MakeLog({"first"}).size();
+  // Checksum, length, type and content of the second record, each bit of them.
+  for (size_t at = second; at < second + kChunkHeaderBytes + 6; ++at) {
+    for (int bit = 0; bit < 8; ++bit) {
+      CAPTURE(at);
+      CAPTURE(bit);
+      std::string bytes = log;
+      bytes[at] = static_cast<char>(bytes[at] ^ (1 << bit));
+      const ReadResult read = Read(bytes);
+      CHECK(read.end == Status::kCorrupt);
+      CHECK(read.records == std::vector<std::string>{"first"});
+      CHECK(read.whole_end == second);
+    }
+  }
+}
+
 TEST_CASE("a tail of zeros, as a power cut leaves it, is torn") {
   const std::string log = MakeLog({"first"});
   const ReadResult read = Read(log + std::string(3 * kBlockBytes, '\0'));

@@ -111,6 +111,43 @@ TEST_CASE("what is held back is bounded: the lowest steps go first") {
   CHECK(m.Take().size() == 256);
 }
 
+TEST_CASE("what is held back is bounded in bytes too: no row grows without end") {
+  Merging m;
+  const std::string json(100000, '1');
+  size_t rows = 0;
+  for (int i = 0; i < 500; ++i) {
+    m.Add(7, "key" + std::to_string(i), json);
+    for (const StepMerger::Row& row : m.merger.ready()) CHECK(row.items.size() <= 50);
+    rows += m.Take().size();
+  }
+  CHECK(rows >= 10);
+}
+
+TEST_CASE("behind the highest step there is, records without a step keep it") {
+  Merging m;
+  m.Add(INT64_MAX, "a", "1");
+  m.Add(std::nullopt, "a", "2");
+  m.Add(3, "a", "3");
+  m.merger.ReleaseAll();
+  const std::string highest = std::to_string(INT64_MAX);
+  CHECK(m.Take() == Rows{highest + ":a=1", highest + ":a=2", highest + "<3:a=3"});
+}
+
+TEST_CASE("in a row of many keys, too, a key's later value stays and keys keep their order") {
+  Merging m;
+  for (int i = 0; i < 200; ++i) m.Add(1, "k" + std::to_string(i), "0");
+  for (int i = 0; i < 200; i += 2) m.Add(1, "k" + std::to_string(i), "1");
+  m.merger.ReleaseAll();
+  REQUIRE(m.merger.ready().size() == 1);
+  const std::vector<Item>& items = m.merger.ready().front().items;
+  REQUIRE(items.size() == 200);
+  for (size_t i = 0; i < items.size(); ++i) {
+    CHECK(items[i].path == "k" + std::to_string(i));
+    CHECK(items[i].json == (i % 2 == 0 ? "1" : "0"));
+  }
+  CHECK(m.merger.overwritten() == 100);
+}
+
 TEST_CASE("the lowest position that is held back is known") {
   Merging m;
   CHECK_FALSE(m.merger.LowestWaiting().has_value());

@@ -1,0 +1,22 @@
+// Files of a run: what a site sends with a path of its own is kept below the run's files/ folder,
+// from where W&B uploads it. Used by WandbRun; one thread per run.
+#pragma once
+
+#include <filesystem>
+#include <string_view>
+
+#include "events/error.h"
+
+namespace flarebridge::wandb {
+
+// A path below files/ made of outside text: components that are empty, "." or ".." become "_", each
+// and the whole are cut to what a file system takes.
+std::filesystem::path SafeRelativePath(std::string_view text);
+
+// Writes the file `relative` (of SafeRelativePath) below `files` and brings it to the disk, so that
+// a record may name it. False: no file can ever have this path here (a component of it is a file, a
+// folder or a link already, or it is too long), so trying again does not help. Errors: kIo.
+Expected<bool> WriteRunFile(const std::filesystem::path& files,
+                            const std::filesystem::path& relative, std::string_view content);
+
+}  // namespace flarebridge::wandb

@@ -12,6 +12,11 @@ size_t BytesOf(const Item& item) { return item.path.size() + item.json.size(); }
 
 void StepMerger::Add(uint64_t position, std::optional<int64_t> step, double time,
                      std::vector<Item>&& items, Time now) {
+  if (time < latest_time_) {
+    ++reordered_;
+    last_disorder_ = now;
+  }
+  latest_time_ = std::max(latest_time_, time);
   if (!step) {
     // It belongs behind everything that came before it.
     ReleaseAll();
@@ -71,9 +76,11 @@ void StepMerger::ReleaseLowest() {
   bytes_ -= waiting_.begin()->second.bytes;
   Row row = std::move(waiting_.begin()->second.row);
   waiting_.erase(waiting_.begin());
-  if (last_step_ && row.step < *last_step_) row.late_step = row.step;
-  last_step_ = last_step_ ? std::max(*last_step_, row.step) : row.step;
-  row.step = *last_step_;
+  if (last_step_ && row.step <= *last_step_) {
+    row.own_step = row.step;
+    row.step = NextStep();
+  }
+  last_step_ = row.step;
   ready_.push_back(std::move(row));
 }
 
@@ -82,12 +89,17 @@ int64_t StepMerger::NextStep() const {
   return *last_step_ == std::numeric_limits<int64_t>::max() ? *last_step_ : *last_step_ + 1;
 }
 
+std::chrono::milliseconds StepMerger::WindowAt(Time now) const {
+  const bool disorder = last_disorder_ && now - *last_disorder_ < limits_.disorder_memory;
+  return disorder ? limits_.disorder_window : limits_.window;
+}
+
 void StepMerger::Release(Time now) {
   while (!arrivals_.empty()) {
     const auto [since, step] = arrivals_.front();
     const auto found = waiting_.find(step);
     const bool gone = found == waiting_.end() || found->second.since != since;
-    if (!gone && now - since < limits_.window) return;
+    if (!gone && now - since < WindowAt(now)) return;
     arrivals_.pop_front();
     while (!gone && !waiting_.empty() && waiting_.begin()->first <= step) ReleaseLowest();
   }
@@ -101,7 +113,8 @@ void StepMerger::ReleaseAll() {
 std::optional<StepMerger::Time> StepMerger::NextDue() const {
   if (waiting_.empty()) return std::nullopt;
   // The front may name a row that has gone; then this is early, and Release() clears it away.
-  return arrivals_.front().first + limits_.window;
+  const Time since = arrivals_.front().first;
+  return since + WindowAt(since + limits_.window);
 }
 
 std::optional<uint64_t> StepMerger::LowestWaiting() const {

@@ -2,10 +2,11 @@
 // passed in. A row is held back for a short time for what else may come for its step. Used by
 // WandbRun; one thread.
 //
-// Which `_step` a row gets: its own, if that is above the last row's. A row that comes too late for
-// that keeps the last row's `_step`, and if its own step is lower carries it in `late_step`. A
-// record without a step gets the next step for itself. Behind the highest step there is (2^63-1) no
-// row gets a higher one.
+// Which `_step` a row gets: its own, if that is above the last row's; otherwise the next number,
+// and it carries its own step in `own_step`. So `_step` always rises: `wandb sync` 0.31 gives rows
+// that repeat or fall back the next number by itself, without a word
+// (tests/conformance/test_what_wandb_accepts.py). A record without a step gets the next number for
+// itself. Behind the highest step there is (2^63-1) no row gets a higher one.
 #pragma once
 
 #include <chrono>
@@ -29,6 +30,10 @@ class StepMerger {
     // Long enough for a script's calls for one step, short enough to be live (rows are to be
     // readable within a second of their arrival).
     std::chrono::milliseconds window{300};
+    // While a channel brings records in another order than they were logged (NVFlare 2.9's comes up
+    // to 1.5 s late), and for how long after the last such record.
+    std::chrono::milliseconds disorder_window{2000};
+    std::chrono::milliseconds disorder_memory{10000};
     size_t rows = 256;  // held back at most; beyond it the lowest step goes
     // Of keys and values, held back at most; beyond it the lowest steps go. Keeps a row below the
     // 10 MiB that W&B takes as one line.
@@ -36,8 +41,8 @@ class StepMerger {
   };
   struct Row {
     int64_t step = 0;
-    std::optional<int64_t> late_step;
-    double time = 0;  // seconds since the epoch, of its last record
+    std::optional<int64_t> own_step;  // where it differs
+    double time = 0;                  // seconds since the epoch, of its last record
     std::vector<Item> items;
     std::vector<uint64_t> positions;  // in rising order
   };
@@ -61,7 +66,10 @@ class StepMerger {
   // The lowest position among the rows that are held back.
   std::optional<uint64_t> LowestWaiting() const;
 
-  uint64_t late() const { return late_; }  // records that came too late for their step
+  // Records that came when a row of their step or a higher one was written.
+  uint64_t late() const { return late_; }
+  // Records that came behind one of a later time: their channel changed the order.
+  uint64_t reordered() const { return reordered_; }
   // Values replaced by a later one of their row.
   uint64_t overwritten() const { return overwritten_; }
 
@@ -80,14 +88,18 @@ class StepMerger {
   void Merge(Waiting& waiting, std::vector<Item>&& items);
   int64_t NextStep() const;
   void ReleaseLowest();
+  std::chrono::milliseconds WindowAt(Time now) const;
 
   Limits limits_;
   std::optional<int64_t> last_step_;
   std::map<int64_t, Waiting> waiting_;
   std::deque<std::pair<Time, int64_t>> arrivals_;  // of waiting rows; may name rows that are gone
   std::vector<Row> ready_;
-  size_t bytes_ = 0;  // of what waits
+  size_t bytes_ = 0;                   // of what waits
+  double latest_time_ = 0;             // of all records
+  std::optional<Time> last_disorder_;  // arrival of the last record that was out of order
   uint64_t late_ = 0;
+  uint64_t reordered_ = 0;
   uint64_t overwritten_ = 0;
 };
 

@@ -119,7 +119,7 @@ std::string PathOf(std::string_view key) {
 const std::string kStepPath = PathOf("_step");
 const std::string kRuntimePath = PathOf("_runtime");
 const std::string kTimestampPath = PathOf("_timestamp");
-const std::string kLateStepPath = PathOf("flarebridge/late_step");
+const std::string kOwnStepPath = PathOf("flarebridge/step");
 const std::string kWandbRuntimePath = PathOf("_wandb") + PathOf("runtime");
 
 // The folder of this run that is there, or a new one; a damaged log is left alone and a new folder
@@ -439,7 +439,7 @@ void WandbRun::EncodeReadyRows() {
 
 void WandbRun::EncodeRow(StepMerger::Row& row, const AppliedMark& mark) {
   last_runtime_ = std::max(last_runtime_, row.time - run_.start_time);
-  if (row.late_step) row.items.push_back({kLateStepPath, ToJson(*row.late_step)});
+  if (row.own_step) row.items.push_back({kOwnStepPath, ToJson(*row.own_step)});
   row.items.push_back({kStepPath, ToJson(row.step)});
   row.items.push_back({kRuntimePath, ToJson(last_runtime_)});
   row.items.push_back({kTimestampPath, ToJson(row.time)});
@@ -509,8 +509,9 @@ std::string WandbRun::Report() const {
     if (count > 0) report += (report.empty() ? "" : "; ") + std::to_string(count) + what;
   };
   tell(merger_.late(),
-       " records came after a row of their step or a later one was written and have rows of their "
-       "own");
+       " records came after a row of their step or a later one was written: they have rows behind "
+       "it, with their step in flarebridge/step");
+  tell(merger_.reordered(), " records were brought in another order than they were logged");
   tell(merger_.overwritten(), " values were replaced by a later one of the same step and key");
   tell(unsupported_,
        " records have no place in a W&B run (images, models, empty values, impossible file names) "

@@ -85,10 +85,8 @@ def in_log(path: Path) -> list[tuple]:
     """Every value of a run log with the step at which it was logged, in the rows' order."""
     found = []
     for row in rows(path):
-        step = row.get("flarebridge/late_step", row["_step"])
+        step = row.get("flarebridge/step", row["_step"])
         found += [
-            (step, key, value)
-            for key, value in row.items()
-            if not key.startswith("_") and key != "flarebridge/late_step"
+            (step, key, value) for key, value in row.items() if not key.startswith("_") and key != "flarebridge/step"
         ]
     return found

@@ -335,6 +335,6 @@ def test_a_run_of_every_kind_of_late_and_stepless_record_has_them_all(tmp_path):
         driver.data("site-1", "METRIC", "no_step", 2)
         driver.end()
     found = rows(_log_of(tmp_path, "site-1"))
-    assert [row["_step"] for row in found] == [3, 4, 5, 5, 6]
-    assert found[3]["flarebridge/late_step"] == 2
+    assert [row["_step"] for row in found] == [3, 4, 5, 6, 7]
+    assert found[3]["flarebridge/step"] == 2
     assert run_of(_log_of(tmp_path, "site-1")).project == "tests"

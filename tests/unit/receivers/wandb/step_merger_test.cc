@@ -16,12 +16,12 @@ class Merging {
     ++position;
     merger.Add(position, step, static_cast<double>(position), {{key, json}}, now);
   }
-  // The rows that came out, as "step:key=json,key=json" with "<late step" where there is one.
+  // The rows that came out, as "step:key=json,key=json" with "<own step" where that differs.
   std::vector<std::string> Take() {
     std::vector<std::string> rows;
     for (const StepMerger::Row& row : merger.ready()) {
       std::string text = std::to_string(row.step);
-      if (row.late_step) text += "<" + std::to_string(*row.late_step);
+      if (row.own_step) text += "<" + std::to_string(*row.own_step);
       const char* separator = ":";
       for (const Item& item : row.items) {
         text += separator + item.path + "=" + item.json;
@@ -66,22 +66,23 @@ TEST_CASE("a row is held back for the window and no longer, those of lower steps
   CHECK_FALSE(m.merger.NextDue().has_value());
 }
 
-TEST_CASE("a record that comes after its row is written is a row with the same step") {
+TEST_CASE("a record that comes after its row is written is a row of the next number") {
   Merging m;
   m.Add(5, "a", "1");
   m.merger.ReleaseAll();
   m.Add(5, "b", "2");
   m.merger.ReleaseAll();
-  CHECK(m.Take() == Rows{"5:a=1", "5:b=2"});
+  CHECK(m.Take() == Rows{"5:a=1", "6<5:b=2"});
   CHECK(m.merger.late() == 1);
 }
 
-TEST_CASE("a record that comes after higher steps is written, with its own step beside it") {
+TEST_CASE("a record that comes after higher steps is a row behind them, with its own step") {
   Merging m(10);
   m.Add(3, "a", "1");
   m.Add(11, "a", "2");
+  m.Add(20, "a", "3");
   m.merger.ReleaseAll();
-  CHECK(m.Take() == Rows{"10<3:a=1", "11:a=2"});
+  CHECK(m.Take() == Rows{"11<3:a=1", "12<11:a=2", "20:a=3"});
   CHECK(m.merger.late() == 1);
 }
 
@@ -123,7 +124,7 @@ TEST_CASE("what is held back is bounded in bytes too: no row grows without end")
   CHECK(rows >= 10);
 }
 
-TEST_CASE("behind the highest step there is, records without a step keep it") {
+TEST_CASE("behind the highest step there is, no row gets a higher one") {
   Merging m;
   m.Add(INT64_MAX, "a", "1");
   m.Add(std::nullopt, "a", "2");
@@ -131,6 +132,29 @@ TEST_CASE("behind the highest step there is, records without a step keep it") {
   m.merger.ReleaseAll();
   const std::string highest = std::to_string(INT64_MAX);
   CHECK(m.Take() == Rows{highest + ":a=1", highest + ":a=2", highest + "<3:a=3"});
+}
+
+TEST_CASE(
+    "once records come out of order they are waited for longer, until they come in order again") {
+  Merging m;
+  m.position = 100;
+  m.Add(5, "a", "1");
+  m.position = 10;  // its time, too: logged before the one above
+  m.Add(4, "a", "2");
+  CHECK(m.merger.reordered() == 1);
+  m.merger.Release(m.now + milliseconds(1999));
+  CHECK(m.Take().empty());
+  m.position = 50;
+  m.Add(3, "a", "3");
+  m.merger.Release(m.now + milliseconds(2000));
+  CHECK(m.Take() == Rows{"3:a=3", "4:a=2", "5:a=1"});
+  CHECK(m.merger.late() == 0);
+  m.now += milliseconds(10001);
+  m.position = 200;
+  m.Add(6, "a", "4");
+  CHECK(m.merger.NextDue() == m.now + milliseconds(300));
+  m.merger.Release(m.now + milliseconds(300));
+  CHECK(m.Take() == Rows{"6:a=4"});
 }
 
 TEST_CASE("in a row of many keys, too, a key's later value stays and keys keep their order") {

@@ -93,7 +93,7 @@ Content ReadContent(const fs::path& folder) {
                       for (const auto& item : row) {
                         if (item.key == "_step")
                           content.steps.push_back(std::stoll(std::string(item.json)));
-                        if (item.key == "flarebridge/late_step")
+                        if (item.key == "flarebridge/step")
                           own = std::stoll(std::string(item.json));
                         if (item.key.starts_with("m")) content.metrics.emplace(item.json);
                       }

@@ -1,19 +1,20 @@
 """flarebridge: lossless experiment tracking for NVIDIA FLARE.
 
-Importing this package needs neither pyzmq, msgpack nor the bridge's program: jobs are defined on
-laptops. Names are loaded when they are first used.
+Importing this package needs neither pyzmq nor the bridge's program: jobs are defined on laptops.
+Names are loaded when they are first used.
 """
 
 import importlib
 
-__version__ = "0.1.0"
+from .version import __version__
 
 _HOME_OF = {
+    "BridgeForwarder": "flarebridge.forwarder",
     "BridgeReceiver": "flarebridge.receiver",
     "BridgeWriter": "flarebridge.writer",
     "add_tracking": "flarebridge.tracking",
 }
-__all__ = ["BridgeReceiver", "BridgeWriter", "add_tracking", "__version__"]
+__all__ = ["BridgeForwarder", "BridgeReceiver", "BridgeWriter", "add_tracking", "__version__"]
 
 
 def __getattr__(name: str):

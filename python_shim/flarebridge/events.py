@@ -4,7 +4,7 @@ Values are encoded as they are; what they mean is decided in the bridge. One Enc
 under its caller's lock.
 """
 
-from typing import Any, Optional
+from typing import Any, NamedTuple, Optional
 
 import msgpack
 
@@ -14,12 +14,13 @@ MAX_NAME_BYTES = 255
 _MAX_DEPTH = 12  # of a value; the format allows 16 for the whole event
 _MAX_TEXT = 1 << 16  # characters of an object that is not data and is sent as its text
 
-_SESSION_OPENED, _RUN_STARTED, _DATA, _RUN_ENDED, _SESSION_ENDED = range(5)
+_SESSION_OPENED, _RUN_STARTED, DATA, _RUN_ENDED, _SESSION_ENDED = range(5)
 
 _TYPES = {
     "SCALAR": 1, "SCALARS": 2, "METRIC": 3, "METRICS": 4, "PARAMETER": 5, "PARAMETERS": 6, "TAG": 7,
     "TAGS": 8, "TEXT": 9, "IMAGE": 10, "MODEL": 11, "LOG_RECORD": 12, "INIT_DATA": 13,
 }  # fmt: skip
+TYPE_NAMES = {code: name for name, code in _TYPES.items()}
 # NVFlare names a writer by its member name on the wire and by its value in JSON.
 _WRITERS = {
     "TORCH_TB": 1, "TORCH_TENSORBOARD": 1, "MLFLOW": 2, "WANDB": 3, "WEIGHTS_AND_BIASES": 3,
@@ -93,6 +94,62 @@ def _is_flat(value: Any) -> bool:
 _SIMPLE = frozenset((float, int, bool, str, type(None)))
 
 
+def plain_number(value: Any) -> Any:
+    """A number of numpy's or torch's as Python's own, in a dict, too; all else as it is.
+
+    NVFlare up to 2.8 refuses other numbers than Python's, or drops them without a word.
+    """
+    if type(value) in _SIMPLE:
+        return value
+    if type(value) is dict:
+        return {key: plain_number(item) for key, item in value.items()}
+    if getattr(value, "shape", None) == () and hasattr(value, "item"):
+        return value.item()
+    return value
+
+
+# The keyword under which BridgeWriter numbers its records: [writer's id, number from 1 on].
+NUMBER_KEY = "flarebridge"
+
+
+class Record(NamedTuple):
+    """One analytics record as NVFlare's DXO holds it."""
+
+    data_type: Any
+    writer: Any
+    tag: Any
+    value: Any
+    step: Optional[int]  # 0 or above
+    path: Optional[str]
+    extra: Optional[dict]  # the writer's further keyword arguments
+
+
+def record_of(shareable: dict) -> tuple[Record, Any]:
+    """The record in an event's Shareable, which is not changed, and its number if its writer numbers them.
+
+    Raises KeyError, TypeError or ValueError if it is not a record.
+    """
+    dxo = shareable["DXO"]
+    data, meta = dxo["data"], dxo["meta"]
+    extra = data.get("analytics_kwargs")
+    step = data.get("global_step")
+    number = None
+    if extra:
+        step = extra.get("global_step") if step is None else step
+        number = extra.get(NUMBER_KEY)
+        extra = {k: v for k, v in extra.items() if k not in ("global_step", "path", NUMBER_KEY)}
+    record = Record(
+        meta.get("analytics_data_type"),
+        meta.get("tracker_key"),
+        data["track_key"],
+        data["track_value"],
+        None if step is None else int(step),
+        data.get("path"),
+        extra,
+    )
+    return record, number
+
+
 class Encoder:
     """Makes events. Every method gives the event's bytes or raises EventRejected."""
 
@@ -126,7 +183,7 @@ class Encoder:
         type_code = _TYPES.get(type_name, 0)
         if type_code == 0:
             extra = {**(extra or {}), "analytics_data_type": type_name}
-        event = (_DATA, time, site, type_code, _WRITERS.get(name_of(writer), 0), tag, value, step)
+        event = (DATA, time, site, type_code, _WRITERS.get(name_of(writer), 0), tag, value, step)
         if path or extra:
             extra = dict(extra or {})
             receivers = extra.pop("receivers", None)

@@ -28,6 +28,11 @@ def is_server(fl_ctx: FLContext) -> bool:
     )
 
 
+def is_simulated(fl_ctx: FLContext) -> bool:
+    """True in NVFlare's simulator."""
+    return str(fl_ctx.get_job_id()) == _SIMULATED
+
+
 def job_identity(fl_ctx: FLContext) -> tuple[str, str]:
     """The job's id and its name ("" if it has none).
 

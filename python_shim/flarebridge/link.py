@@ -18,6 +18,7 @@ from typing import Callable, NamedTuple, Optional
 
 from .bridge_process import BridgeProcess, BridgeUnavailable
 from .events import WIRE_VERSION
+from .version import __version__
 
 _BATCH_EVENTS = 512
 _BATCH_BYTES = 256 << 10
@@ -101,28 +102,30 @@ class Link:
         _links.add(self)
         self._thread.start()
 
-    def put(self, event: bytes) -> bool:
-        """Takes over one event. False: it was dropped and counted. Costs about a microsecond."""
+    def put(self, event: bytes) -> int:
+        """Takes over one event. Gives its number, or 0 if it was dropped and counted. Costs about a microsecond."""
+        number = self.offer(event)
+        if not number:
+            self.count_drop("buffer full" if self._off is None else "bridge not available")
+        return number
+
+    def offer(self, event: bytes) -> int:
+        """As put, but what can't be taken now is not counted: the caller keeps it."""
         with self._lock:
-            if self._off is not None:
-                return self._drop("bridge not available")
-            if self._buffered + len(event) > self._limit:
-                return self._drop("buffer full")
+            if self._off is not None or self._buffered + len(event) > self._limit:
+                return 0
             self._queue.append(event)
             self._buffered += len(event)
             self._accepted += 1
+            number = self._accepted
         # The thread is woken only when it has said that it sleeps: no system call per event.
         if self._sleeping:
             self._wake()
-        return True
+        return number
 
     def count_drop(self, reason: str) -> None:
         with self._lock:
-            self._drop(reason)
-
-    def _drop(self, reason: str) -> bool:
-        self._dropped[reason] = self._dropped.get(reason, 0) + 1
-        return False
+            self._dropped[reason] = self._dropped.get(reason, 0) + 1
 
     def _wake(self) -> None:
         self._sleeping = False
@@ -137,6 +140,21 @@ class Link:
     @property
     def connected(self) -> bool:
         return self._welcome and self._off is None
+
+    @property
+    def acknowledged(self) -> int:
+        """The number of the last event that the bridge has on disk, with all before it."""
+        return self._acked
+
+    @property
+    def off(self) -> Optional[str]:
+        """Why nothing is taken any more, or None."""
+        return self._off
+
+    def wait_for_number(self, number: int, seconds: float) -> None:
+        """Waits until the event of that number is confirmed, for so many seconds at most."""
+        with self._progress:
+            self._progress.wait_for(lambda: self._acked >= number or self._off is not None, seconds)
 
     def wait_acknowledged(self, seconds: float) -> bool:
         """Waits until every event is confirmed. False: the time is over, or there is no bridge to wait for."""
@@ -217,6 +235,8 @@ class Link:
             self._buffered = 0
             if lost:
                 self._dropped["bridge not available"] = self._dropped.get("bridge not available", 0) + lost
+        with self._progress:
+            self._progress.notify_all()
         self._unsent.clear()
         self._sent.clear()
         self._report("error", f"{why}. Training goes on without tracking.")
@@ -274,8 +294,6 @@ class Link:
     def _say_hello(self, now: float) -> None:
         if now < self._hello_at:
             return
-        from . import __version__
-
         hello = (_HELLO, "flarebridge", WIRE_VERSION, self._session, f"flarebridge-py {__version__}")
         if self._send(self._pack(hello)):
             self._hello_wait = _HELLO_RETRY_MOST  # it is on its way; an answer takes a moment

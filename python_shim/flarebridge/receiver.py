@@ -7,16 +7,22 @@ log line; the job goes on.
 
 import hashlib
 import json
+import threading
 import time
 from typing import Any, Optional
 
 from nvflare.apis.event_type import EventType
-from nvflare.apis.fl_constant import FLContextKey
+from nvflare.apis.fl_constant import EventScope, FedEventHeader, FLContextKey, ReservedKey
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import Shareable
 from nvflare.app_common.widgets.streaming import AnalyticsReceiver
 
-from .job import is_server, job_identity, result_folder, sites_of, state_folder
+from .bridge_process import BridgeProcess
+from .channel import Channel
+from .events import Encoder, clean_name, record_of
+from .inbox import FORWARDED, KEPT, Inbox, attach
+from .job import is_server, is_simulated, job_identity, result_folder, sites_of, state_folder
+from .link import Link
 
 _MODES = {
     "offline": "offline",
@@ -26,8 +32,7 @@ _MODES = {
     "disabled": "disabled",
 }
 _DEFAULT_BUFFER = 64 << 20
-# NVFlare waits 5 s for components that are not ready to end (tbi.py); the rest is END_RUN's.
-_TIMESTAMP_HEADER = "_timestamp"
+_TASKS_END = 2.0  # seconds, see _settle_before_the_process_may_end
 
 
 class BridgeReceiver(AnalyticsReceiver):
@@ -70,23 +75,51 @@ class BridgeReceiver(AnalyticsReceiver):
         self.buffer_bytes = buffer_bytes
         self.kwargs = kwargs
         self._link = None
+        self._inbox = None  # on the server: what forwarders bring
         self._encoder = None
         self._aborted = False
+        self._record_lock = threading.Lock()
+        self._taken = f"flarebridge_taken_{id(self):x}"
 
     # --- NVFlare's events ---
 
     def handle_event(self, event_type: str, fl_ctx: FLContext):
+        if event_type in self.events:
+            self._on_record(fl_ctx)
+            return
         if event_type == EventType.CHECK_END_RUN_READINESS:
             self._hold_the_run_open(fl_ctx)
         elif event_type in (EventType.ABORT_TASK, EventType.FATAL_SYSTEM_ERROR):
             self._aborted = True
         elif event_type == EventType.BEFORE_TASK_EXECUTION:
             self._aborted = False  # a single task was aborted, and the job went on
+        elif event_type in (EventType.AFTER_TASK_EXECUTION, EventType.SWAP_OUT):
+            self._settle_before_the_process_may_end()
         elif event_type == EventType.ABOUT_TO_END_RUN:
             self._aborted = self._aborted or self._server_aborted(fl_ctx)
         elif event_type == EventType.START_RUN:
             self._end = self._aborted = False  # a second run on the same object is a run
         super().handle_event(event_type, fl_ctx)
+
+    def _on_record(self, fl_ctx: FLContext) -> None:
+        """A record's event: local, on its way out of a client, or come in at the server."""
+        link = self._link
+        shareable = fl_ctx.get_prop(FLContextKey.EVENT_DATA, None)
+        if link is None or not isinstance(shareable, Shareable):
+            return
+        federated = fl_ctx.get_prop(FLContextKey.EVENT_SCOPE) == EventScope.FEDERATION
+        origin = shareable.get_peer_prop(ReservedKey.IDENTITY_NAME, None) if federated else None
+        if origin is None:
+            # Recorded in this process. What is fired for the federation comes by twice as one object, and from
+            # an external training process as a federated event only: it is taken once, whichever comes first.
+            if shareable.get_header(self._taken):
+                return
+            shareable.set_header(self._taken, True)
+            origin = fl_ctx.get_identity_name()
+        elif shareable.get_header(FORWARDED) and self._inbox is not None and self._inbox.knows(self._site(origin)):
+            return  # its forwarder brings it
+        with self._record_lock:
+            self.save(fl_ctx, shareable, origin)
 
     def initialize(self, fl_ctx: FLContext):
         """START_RUN: says what the session is and which sites it has; the thread does the rest."""
@@ -102,28 +135,15 @@ class BridgeReceiver(AnalyticsReceiver):
         if link is None:
             return
         try:
-            dxo = shareable["DXO"]
-            data, meta = dxo["data"], dxo["meta"]
-            extra = data.get("analytics_kwargs")
-            step = data.get("global_step")
-            if extra:
-                step = extra.get("global_step") if step is None else step
-                extra = {k: v for k, v in extra.items() if k not in ("global_step", "path")}
-            stamp = shareable.get_header(_TIMESTAMP_HEADER)
-            event = self._encoder.data(
-                stamp if type(stamp) is float else time.time(),
-                self._site(record_origin),
-                meta.get("analytics_data_type"),
-                meta.get("tracker_key"),
-                data["track_key"],
-                data["track_value"],
-                None if step is None else int(step),
-                data.get("path"),
-                extra,
-            )
+            record, number = record_of(shareable)
+            stamp = shareable.get_header(FedEventHeader.TIMESTAMP)
+            site = self._site(record_origin)
+            event = self._encoder.data(stamp if type(stamp) is float else time.time(), site, *record)
         except Exception as e:
             link.count_drop(f"not encodable ({type(e).__name__})")
             return
+        if stamp is not None or number is not None:
+            self._channel.note(site, stamp, number)
         link.put(event)
 
     def finalize(self, fl_ctx: FLContext):
@@ -131,26 +151,28 @@ class BridgeReceiver(AnalyticsReceiver):
         link, self._link = self._link, None
         if link is None:
             return
-        deadline = time.monotonic() + self._timeout()
+        deadline = time.monotonic() + float(self.process_timeout)
+        inbox, self._inbox = self._inbox, None
+        if inbox is not None:
+            # What forwarders still have is waited for, not much longer than they talk.
+            while inbox.expecting and time.monotonic() < deadline - 0.2 * float(self.process_timeout):
+                time.sleep(0.02)
+            inbox.end()
         reason = "the job was aborted" if self._aborted else ""
         link.put(self._encoder.session_ended(time.time(), 1 if self._aborted else 0, reason))
         link.wait_acknowledged(deadline - time.monotonic())
         link.close(max(0.1, deadline - time.monotonic()))
-        self._report_end(link.stats())
+        self._report_end(link.stats(), inbox.dropped() if inbox is not None else {})
 
     # --- parts of the above ---
 
     def _start(self, fl_ctx: FLContext) -> None:
+        if self._link is not None:
+            return  # START_RUN again without END_RUN in between: the same run goes on
         receivers = self._checked_receivers()
         if receivers is None:
             self._say("info", "tracking is disabled (mode)")
             return
-        try:
-            from .bridge_process import BridgeProcess
-            from .events import Encoder, clean_name
-            from .link import Link
-        except ImportError as e:
-            raise RuntimeError(f"{e}; pip install flarebridge where the job runs") from e
         server = is_server(fl_ctx)
         side = "server" if server else "client"
         job_id, job_name = job_identity(fl_ctx)
@@ -164,8 +186,9 @@ class BridgeReceiver(AnalyticsReceiver):
             digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
             process = BridgeProcess(state_folder(fl_ctx, side, digest))
         self._names = {}
-        self._clean_name = clean_name
         self._encoder = Encoder()
+        self._channel = Channel()
+        self._simulated = is_simulated(fl_ctx)
         link = Link(self.endpoint, process, self.buffer_bytes, self._say)
         now = time.time()
         link.put(self._encoder.session_opened(now, clean_name(job_id), run_name, side, folder, receivers))
@@ -173,6 +196,9 @@ class BridgeReceiver(AnalyticsReceiver):
             link.put(self._encoder.run_started(now, self._site(site)))
         link.start()
         self._link = link
+        if server:
+            self._inbox = Inbox(link)
+            attach(fl_ctx.get_engine(), self._inbox, self._site)
 
     def _checked_receivers(self) -> Optional[dict]:
         """The outputs and their arguments; None: disabled. Raises ValueError with what is wrong."""
@@ -211,15 +237,22 @@ class BridgeReceiver(AnalyticsReceiver):
         """The origin as a name; the same text gives the same object without being looked at twice."""
         site = self._names.get(origin)
         if site is None:
-            site = self._clean_name(origin)
+            site = clean_name(origin)
             if len(self._names) < 10000:  # origins are untrusted text
                 self._names[origin] = site
         return site
 
     def _hold_the_run_open(self, fl_ctx: FLContext) -> None:
-        link = self._link
-        if link is not None and link.connected and link.unacknowledged:
+        link, inbox = self._link, self._inbox
+        waiting = link is not None and link.connected and link.unacknowledged
+        if waiting or (inbox is not None and inbox.expecting):
             fl_ctx.set_prop(FLContextKey.NOT_READY_TO_END_RUN, True, private=True, sticky=False)
+
+    def _settle_before_the_process_may_end(self) -> None:
+        # The simulator with fewer threads than clients ends a client's process after each task, and asks
+        # nobody (simulator_runner.py); elsewhere a task's end does not wait.
+        if self._link is not None and self._simulated and self._link.connected:
+            self._link.wait_acknowledged(_TASKS_END)
 
     def _server_aborted(self, fl_ctx: FLContext) -> bool:
         # The signal tells on the server, and only before the run's end: the simulator triggers it later for
@@ -227,27 +260,23 @@ class BridgeReceiver(AnalyticsReceiver):
         signal = fl_ctx.get_run_abort_signal()
         return is_server(fl_ctx) and bool(signal and signal.triggered)
 
-    def _timeout(self) -> float:
-        return float(self.process_timeout)
-
     def _say(self, level: str, text: str) -> None:
         getattr(self.logger, level)(f"flarebridge: {text}")
 
-    def _report_end(self, stats: dict) -> None:
+    def _report_end(self, stats: dict, at_clients: dict) -> None:
         waiting = stats["accepted"] - stats["acknowledged"]
-        lost = sum(stats["dropped"].values()) + stats["rejected"] + (0 if stats["off"] else waiting)
         text = f"{stats['acknowledged']} events handed over and durable"
         if stats["bridge_starts"] > 1:
             text += f", the bridge was started {stats['bridge_starts']} times"
-        if not lost:
-            self._say("info", text)
-            return
+        notes = [f"{count} {reason}" for reason, count in sorted(at_clients.items()) if reason.startswith(KEPT)]
         reasons = [f"{count} dropped: {reason}" for reason, count in sorted(stats["dropped"].items())]
+        reasons += [f"{count} dropped: {r}" for r, count in sorted(at_clients.items()) if not r.startswith(KEPT)]
+        reasons += self._channel.losses()
         if stats["rejected"]:
             reasons.append(f"{stats['rejected']} rejected by the bridge as malformed (its log says why)")
         if waiting and not stats["off"]:
             reasons.append(f"{waiting} not confirmed within process_timeout={self.process_timeout:g} s")
-        self._say("warning", f"{text}; {'; '.join(reasons)}")
+        self._say("warning" if reasons else "info", "; ".join([text, *notes, *self._channel.notes(), *reasons]))
 
 
 def _refuse_keys(arguments: Any) -> None:

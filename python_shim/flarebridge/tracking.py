@@ -1,12 +1,20 @@
-"""add_tracking: one line that adds BridgeReceiver to a job that is being defined."""
+"""add_tracking: one line that adds flarebridge's components to a job that is being defined."""
 
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
-from nvflare.apis.analytix import ANALYTIC_EVENT_TYPE
 from nvflare.app_common.widgets.convert_to_fed_event import ConvertToFedEvent
+from nvflare.app_common.widgets.streaming import AnalyticsReceiver
 from nvflare.job_config.api import FedJob
 
+from .forwarder import BridgeForwarder
 from .receiver import BridgeReceiver
+
+_EVENT = "analytix_log_stats"
+_SERVER = "server"
+_ALL_CLIENTS = "@ALL"
+# Seconds between two records that MetricRelay reads; NVFlare's default is 0.1.
+_RELAY_INTERVAL = 0.001
+Globs = Optional[Union[str, list[str]]]
 
 
 def add_tracking(
@@ -15,31 +23,47 @@ def add_tracking(
     mode: str = "offline",
     server_side: bool = True,
     client_side: bool = False,
+    forward: bool = True,
+    include: Globs = None,
+    exclude: Globs = None,
     **receiver_args,
 ) -> Any:
-    """Adds BridgeReceiver to a Job API job or a recipe and gives it back.
+    """Adds tracking to a Job API job or a recipe and gives it back.
 
     Args:
         job_or_recipe: a FedJob (or a subclass), or a recipe.
         wandb_args, mode, receiver_args: as BridgeReceiver takes them.
         server_side: every site's run is written where the server runs; the events travel over NVFlare.
         client_side: every site's run is written on the site itself.
+        forward: events travel by BridgeForwarder, which loses none; False: by NVFlare's ConvertToFedEvent.
+        include, exclude: globs on names of metrics: what may leave a site (BridgeForwarder).
 
-    Call it after the clients' components were added: a job without ConvertToFedEvent gets one for
-    server-side streaming.
+    Call it after the clients' executors were added: it adds to the client apps that the job has by then, or to all
+    clients if there are none. Raises ValueError for arguments that contradict each other.
     """
+    if not forward and (include is not None or exclude is not None):
+        raise ValueError("include and exclude are BridgeForwarder's: they need forward=True")
     job = _job_of(job_or_recipe)
     # NVFlare's loader takes a dict whose "name" is one of its classes for that class.
     guarded = {"config_type": "dict", **wandb_args} if wandb_args is not None else None
     if server_side:
+        others = _has_component(job, [_SERVER], lambda c: isinstance(c, AnalyticsReceiver) and not _is_ours(c))
         job.to_server(BridgeReceiver(wandb_args=guarded, mode=mode, **receiver_args), id="receiver")
-        if not _has_component(job, ConvertToFedEvent):
-            job.to_clients(ConvertToFedEvent(events_to_convert=[ANALYTIC_EVENT_TYPE]), id="event_to_fed")
+        if forward:
+            forwarder = BridgeForwarder(include=include, exclude=exclude, pass_events=others)
+            _to_clients(job, forwarder, "forwarder")
+        if (not forward or others) and not _has_component(
+            job, _clients_of(job), lambda c: isinstance(c, ConvertToFedEvent)
+        ):
+            _to_clients(job, ConvertToFedEvent(events_to_convert=[_EVENT]), "event_to_fed")
+    _read_relays_faster(job)
     if client_side:
-        # The federated name would bring every record a second time, on its way out.
-        arguments = {"events": [ANALYTIC_EVENT_TYPE], **receiver_args}
-        job.to_clients(BridgeReceiver(wandb_args=guarded, mode=mode, **arguments), id="client_receiver")
+        _to_clients(job, BridgeReceiver(wandb_args=guarded, mode=mode, **receiver_args), "client_receiver")
     return job_or_recipe
+
+
+def _is_ours(component: Any) -> bool:
+    return isinstance(component, BridgeReceiver)
 
 
 def _job_of(job_or_recipe: Any) -> FedJob:
@@ -49,10 +73,30 @@ def _job_of(job_or_recipe: Any) -> FedJob:
     return getattr(job_or_recipe, "_job", None) or job_or_recipe.job
 
 
-def _has_component(job: Any, kind: type) -> bool:
-    """True if any client app of the job has a component of this class already."""
-    for app in getattr(job, "_deploy_map", {}).values():
-        components = getattr(app.get_app_config(), "components", None) or {}
-        if any(isinstance(component, kind) for component in components.values()):
-            return True
-    return False
+def _clients_of(job: FedJob) -> list[str]:
+    """The targets of the job's client apps. With one for all clients, NVFlare leaves out all others."""
+    targets = [target for target in getattr(job, "_deploy_map", {}) if target != _SERVER]
+    return [_ALL_CLIENTS] if _ALL_CLIENTS in targets or not targets else targets
+
+
+def _to_clients(job: FedJob, component: Any, component_id: str) -> None:
+    for target in _clients_of(job):
+        job.to(component, target, id=component_id)
+
+
+def _read_relays_faster(job: FedJob) -> None:
+    """Lifts NVFlare's limit of 10 records a second from an external training process (up to 2.8, MetricRelay)."""
+    for target in _clients_of(job):
+        for component in _components(job, target):
+            if type(component).__name__ == "MetricRelay" and getattr(component, "_read_interval", None) == 0.1:
+                component._read_interval = _RELAY_INTERVAL
+
+
+def _components(job: FedJob, target: str) -> list:
+    app = getattr(job, "_deploy_map", {}).get(target)
+    return list((getattr(app.get_app_config(), "components", None) or {}).values()) if app else []
+
+
+def _has_component(job: FedJob, targets: list[str], fits: Any) -> bool:
+    """True if an app of the job for one of the targets has a component that fits."""
+    return any(fits(component) for target in targets for component in _components(job, target))

@@ -4,54 +4,158 @@ A superset of NVFlare's SummaryWriter, WandBWriter and MLflowWriter, on NVFlare'
 script to its events. Use it after `flare.init()`, on rank 0, as those.
 """
 
-from typing import Any, Optional
+import atexit
+import os
+import secrets
+import threading
+import time
+from typing import Any, Optional, Union
 
-from nvflare.client.tracking import MLflowWriter, SummaryWriter, WandBWriter
+from nvflare.client.api import log as nvflare_log
+
+from .events import NUMBER_KEY, Encoder, Record, plain_number
+from .trainer_link import ENDPOINT, ENDPOINT_OF
+
+try:  # NVFlare 2.6 and later
+    from nvflare.apis.analytix import AnalyticsDataType, LogWriterName
+except ImportError:
+    from nvflare.apis.analytix import AnalyticsDataType
+    from nvflare.app_common.tracking.tracker_types import LogWriterName
+
+Names = Optional[Union[str, list[str]]]
+_EXIT_SECONDS = 10.0  # that a training process waits at its end until its last records are safe
+_BUFFER = 32 << 20  # bytes
 
 
 class BridgeWriter:
-    """Logs metrics, parameters, texts and tags of this site."""
+    """Logs metrics, parameters, texts, images and tags of this site.
+
+    `receivers` of every call: the name or names of the receivers that get the record; None: all of them.
+    `step`, `global_step`: 0 or above; None: a row of its own. Numbers may be numpy's or torch's.
+    Calls may come from any thread and never wait for the network.
+    """
 
     def __init__(self):
-        self._wandb = WandBWriter()
-        self._tensorboard = SummaryWriter()
-        self._mlflow = MLflowWriter()
+        """In a training process of its own (launch_external_process) it reaches BridgeForwarder directly."""
+        self._lock = threading.Lock()
+        self._number = 0
+        self._id = secrets.token_hex(4)
+        self._direct = None
+        # The component's own process has the variable, too, for those that it starts.
+        endpoint = os.environ.get(ENDPOINT)
+        if endpoint and os.environ.get(ENDPOINT_OF) != str(os.getpid()):
+            self._direct = _Direct(endpoint)
 
     # As wandb.
-    def log(self, metrics: dict[str, Any], step: Optional[int] = None) -> None:
-        """A dict of metrics, at a step of 0 or above, or as a row of its own."""
-        self._wandb.log(metrics, step)
+    def log(self, metrics: dict[str, Any], step: Optional[int] = None, receivers: Names = None) -> None:
+        """A dict of metrics, at a step, or as a row of its own."""
+        self._send("METRICS", "WANDB", "metrics", metrics, step, receivers)
 
     # As TensorBoard.
-    def add_scalar(self, tag: str, scalar: float, global_step: Optional[int] = None, **kwargs) -> None:
-        self._tensorboard.add_scalar(tag, scalar, global_step=global_step, **kwargs)
+    def add_scalar(
+        self, tag: str, scalar: float, global_step: Optional[int] = None, receivers: Names = None, **kwargs
+    ) -> None:
+        self._send("SCALAR", "TORCH_TB", tag, scalar, global_step, receivers, **kwargs)
 
-    def add_scalars(self, tag: str, scalars: dict[str, float], global_step: Optional[int] = None, **kwargs) -> None:
-        self._tensorboard.add_scalars(tag, scalars, global_step=global_step, **kwargs)
+    def add_scalars(
+        self, tag: str, scalars: dict[str, float], global_step: Optional[int] = None, receivers: Names = None, **kwargs
+    ) -> None:
+        self._send("SCALARS", "TORCH_TB", tag, scalars, global_step, receivers, **kwargs)
+
+    def add_text(self, tag: str, text: str, global_step: Optional[int] = None, receivers: Names = None) -> None:
+        """A text in the history."""
+        self._send("TEXT", "TORCH_TB", tag, text, global_step, receivers)
+
+    def add_image(self, tag: str, image: Any, global_step: Optional[int] = None, receivers: Names = None) -> None:
+        """An image: PNG or JPEG as bytes, or an array of height x width (x 1, 3 or 4), or 1, 3 or 4 x height x width.
+
+        Whole numbers are 0 to 255, others 0 to 1. At most 1 MiB as it is sent.
+        """
+        self._send("IMAGE", "TORCH_TB", tag, image, global_step, receivers)
 
     # As MLflow.
-    def log_metric(self, key: str, value: float, step: Optional[int] = None) -> None:
-        self._mlflow.log_metric(key, value, step)
+    def log_metric(self, key: str, value: float, step: Optional[int] = None, receivers: Names = None) -> None:
+        self._send("METRIC", "MLFLOW", key, value, step, receivers)
 
-    def log_metrics(self, metrics: dict[str, float], step: Optional[int] = None) -> None:
-        self._mlflow.log_metrics(metrics, step)
+    def log_metrics(self, metrics: dict[str, float], step: Optional[int] = None, receivers: Names = None) -> None:
+        self._send("METRICS", "MLFLOW", "metrics", metrics, step, receivers)
 
-    def log_param(self, key: str, value: Any) -> None:
+    def log_param(self, key: str, value: Any, receivers: Names = None) -> None:
         """A parameter: goes into the run's config."""
-        self._mlflow.log_param(key, value)
+        self._send("PARAMETER", "MLFLOW", key, value, None, receivers)
 
-    def log_params(self, values: dict[str, Any]) -> None:
-        self._mlflow.log_params(values)
+    def log_params(self, values: dict[str, Any], receivers: Names = None) -> None:
+        self._send("PARAMETERS", "MLFLOW", "params", values, None, receivers)
 
-    def log_text(self, text: str, artifact_file_path: str) -> None:
+    def log_text(self, text: str, artifact_file_path: str, receivers: Names = None) -> None:
         """A text file of the run."""
-        self._mlflow.log_text(text, artifact_file_path)
+        self._send("TEXT", "MLFLOW", "text", text, None, receivers, path=artifact_file_path)
 
-    def set_tag(self, key: str, tag: Any) -> None:
-        self._mlflow.set_tag(key, tag)
+    def set_tag(self, key: str, tag: Any, receivers: Names = None) -> None:
+        self._send("TAG", "MLFLOW", key, tag, None, receivers)
 
-    def set_tags(self, tags: dict[str, Any]) -> None:
-        self._mlflow.set_tags(tags)
+    def set_tags(self, tags: dict[str, Any], receivers: Names = None) -> None:
+        self._send("TAGS", "MLFLOW", "tags", tags, None, receivers)
+
+    def log_line(self, line: str, receivers: Names = None) -> None:
+        """A line of the run's console output."""
+        self._send("LOG_RECORD", "WANDB", "log", line, None, receivers)
 
     def flush(self) -> None:
-        """Nothing waits here."""
+        """Nothing waits here that would not go by itself within milliseconds."""
+
+    def _send(
+        self, data_type: str, writer: str, tag: str, value: Any, step: Any, receivers: Names, **kwargs: Any
+    ) -> None:
+        value = plain_number(value)
+        step = plain_number(step)
+        if receivers is not None:
+            kwargs["receivers"] = [receivers] if isinstance(receivers, str) else list(receivers)
+        if self._direct is not None:
+            self._direct.send(Record(data_type, writer, tag, value, step, kwargs.pop("path", None), kwargs or None))
+            return
+        if step is not None:
+            kwargs["global_step"] = step
+        with self._lock:
+            self._number += 1
+            # Tells the receiver what got lost on the way.
+            kwargs[NUMBER_KEY] = [self._id, self._number]
+        nvflare_log(
+            key=tag, value=value, data_type=AnalyticsDataType[data_type], writer=LogWriterName[writer], **kwargs
+        )
+
+
+class _Direct:
+    """The link from a training process to the forwarder of its site."""
+
+    def __init__(self, endpoint: str):
+        from .link import Link
+
+        self._lock = threading.Lock()
+        self._encoder = Encoder()
+        self._link = Link(endpoint, None, _BUFFER, _say)
+        self._link.start()
+        atexit.register(self._finish)
+
+    def send(self, record: Record) -> None:
+        try:
+            with self._lock:
+                self._link.put(self._encoder.data(time.time(), "trainer", *record))
+        except Exception as e:
+            self._link.count_drop(f"not encodable ({type(e).__name__})")
+
+    def _finish(self) -> None:
+        self._link.wait_acknowledged(_EXIT_SECONDS)
+        self._link.close(1.0)
+        stats = self._link.stats()
+        lost = sum(stats["dropped"].values()) + stats["rejected"]
+        if not stats["off"]:
+            lost += stats["accepted"] - stats["acknowledged"]
+        if lost:
+            _say("warning", f"{lost} records of this training process are lost: {stats['dropped'] or 'not confirmed'}")
+
+
+def _say(level: str, text: str) -> None:
+    import logging
+
+    getattr(logging.getLogger("flarebridge.BridgeWriter"), level)(f"flarebridge: {text}")

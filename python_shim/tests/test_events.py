@@ -8,6 +8,7 @@ from pathlib import Path
 import msgpack
 import numpy as np
 import pytest
+
 from flarebridge.events import MAX_EVENT_BYTES, Encoder, EventRejected, clean_name
 
 _VECTORS = Path(__file__).resolve().parents[2] / "events" / "vectors" / "events.json"

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgpack
 import pytest
 import zmq
+
 from flarebridge.link import Link
 
 _DEADLINE = 20
@@ -174,7 +175,7 @@ def test_without_credit_nothing_is_sent_and_with_it_everything_is(endpoint):
 
 def test_what_does_not_fit_the_buffer_is_counted_and_put_never_waits(endpoint):
     with _linked(endpoint, buffer_bytes=1000) as link:  # nobody listens
-        taken = sum(link.put(b"\xa9" + b"x" * 9) for _ in range(500))
+        taken = sum(link.put(b"\xa9" + b"x" * 9) > 0 for _ in range(500))
         assert taken == 100
         stats = link.stats()
         assert stats["dropped"] == {"buffer full": 400}

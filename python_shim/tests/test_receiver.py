@@ -9,15 +9,22 @@ from pathlib import Path
 from unittest.mock import MagicMock
 
 import pytest
-from flarebridge import BridgeReceiver, add_tracking
 from nvflare.apis.analytix import AnalyticsDataType
 from nvflare.apis.dxo import from_shareable
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import FLContextKey
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.workspace import Workspace
-from nvflare.app_common.tracking.tracker_types import LogWriterName
 from nvflare.app_common.widgets.streaming import create_analytic_dxo
+
+try:
+    from nvflare.apis.analytix import LogWriterName
+except ImportError:  # NVFlare 2.5
+    from nvflare.app_common.tracking.tracker_types import LogWriterName
+
+from flarebridge import BridgeForwarder, BridgeReceiver, add_tracking
+from flarebridge.channel import Channel
+from flarebridge.events import Encoder
 
 
 def _context(folder: Path, sites=("site-1",), identity: str = "server", process: str = "SJ") -> FLContext:
@@ -65,10 +72,8 @@ class _FakeLink:
 
 
 def _receiver_with_link() -> BridgeReceiver:
-    from flarebridge.events import Encoder, clean_name
-
     receiver = BridgeReceiver(wandb_args={"name": "n"})
-    receiver._link, receiver._encoder, receiver._names, receiver._clean_name = _FakeLink(), Encoder(), {}, clean_name
+    receiver._link, receiver._encoder, receiver._names, receiver._channel = _FakeLink(), Encoder(), {}, Channel()
     return receiver
 
 
@@ -192,20 +197,64 @@ def test_arguments_survive_export_and_loading(tmp_path):
     arguments = {"name": "FedAvg", "project": "p", "config": {"lr": 0.1}, "tags": ["a"]}
     job = FedJob(name="exported")
     job.to_clients(_SomeWidget(), id="widget")
-    add_tracking(job, wandb_args=arguments, mode="offline", client_side=True, process_timeout=3.0)
+    add_tracking(job, wandb_args=arguments, mode="offline", client_side=True, process_timeout=3.0, exclude=["patient*"])
     job.export_job(str(tmp_path))
     configs = {path.stem: json.loads(path.read_text()) for path in tmp_path.rglob("config_fed_*.json")}
     server = {part["id"]: part for part in configs["config_fed_server"]["components"]}
     client = {part["id"]: part for part in configs["config_fed_client"]["components"]}
     assert server["receiver"]["path"] == "flarebridge.receiver.BridgeReceiver"
-    assert client["client_receiver"]["args"]["events"] == ["analytix_log_stats"]
-    assert "event_to_fed" in client
+    assert client["client_receiver"]["path"] == "flarebridge.receiver.BridgeReceiver"
+    assert client["forwarder"]["path"] == "flarebridge.forwarder.BridgeForwarder"
+    assert client["forwarder"]["args"]["exclude"] == ["patient*"]
+    assert BridgeForwarder(**client["forwarder"]["args"]).exclude == ["patient*"]
+    assert "event_to_fed" not in client
     given = server["receiver"]["args"]
     # NVFlare's loader would take {"name": "FedAvg"} for its class of that name.
     assert given["wandb_args"] == {"config_type": "dict", **arguments}
     loaded = BridgeReceiver(**given)
     assert (loaded.mode, loaded.process_timeout) == ("offline", 3.0)
     assert loaded._checked_receivers() == {"wandb": arguments}
+
+
+def test_components_go_to_the_client_apps_that_the_job_has():
+    """NVFlare leaves out the apps of single sites if there is one for all."""
+    from nvflare.job_config.api import FedJob
+
+    job = FedJob(name="sites")
+    for site in ("site-1", "site-2"):
+        job.to(_SomeWidget(), site, id="widget")
+    add_tracking(job, wandb_args={"name": "n"})
+    assert sorted(job._deploy_map) == ["server", "site-1", "site-2"]
+    for site in ("site-1", "site-2"):
+        components = job._deploy_map[site].get_app_config().components
+        assert sorted(components) == ["forwarder", "widget"]
+
+
+def test_the_plain_channel_can_be_asked_for_and_has_no_policy():
+    from nvflare.job_config.api import FedJob
+
+    job = FedJob(name="plain")
+    add_tracking(job, wandb_args={"name": "n"}, forward=False)
+    assert list(job._deploy_map["@ALL"].get_app_config().components) == ["event_to_fed"]
+    with pytest.raises(ValueError, match="forward=True"):
+        add_tracking(job, forward=False, exclude="patient*")
+
+
+def test_receivers_of_others_on_the_server_still_get_their_events():
+    from nvflare.app_common.widgets.streaming import AnalyticsReceiver
+    from nvflare.job_config.api import FedJob
+
+    class Other(AnalyticsReceiver):
+        def initialize(self, fl_ctx): ...
+        def save(self, fl_ctx, shareable, record_origin): ...
+        def finalize(self, fl_ctx): ...
+
+    job = FedJob(name="both")
+    job.to(Other(), "server", id="other")
+    add_tracking(job, wandb_args={"name": "n"})
+    components = job._deploy_map["@ALL"].get_app_config().components
+    assert sorted(components) == ["event_to_fed", "forwarder"]
+    assert components["forwarder"].pass_events is True
 
 
 def test_nvflares_loader_builds_the_component_with_its_arguments():
@@ -229,11 +278,13 @@ def test_nvflares_loader_builds_the_component_with_its_arguments():
     assert built.wandb_args["name"] == "FedAvg"
 
 
-def test_the_package_can_be_imported_where_neither_pyzmq_nor_msgpack_nor_the_program_is():
+def test_components_can_be_made_where_neither_pyzmq_nor_the_program_is():
     script = (
         "import sys\n"
-        "for name in ('zmq', 'msgpack'): sys.modules[name] = None\n"
-        "import flarebridge, flarebridge.bridge_process\n"
+        "sys.modules['zmq'] = None\n"
+        "import flarebridge\n"
+        "flarebridge.BridgeReceiver(), flarebridge.BridgeForwarder()\n"
+        "flarebridge.BridgeWriter, flarebridge.add_tracking\n"
         "print(flarebridge.__version__)\n"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)

@@ -1,0 +1,219 @@
+"""BridgeForwarder: the client's component that brings every metric to the server, in order, none lost.
+
+It takes the place of NVFlare's ConvertToFedEvent, whose channel drops and reorders events that are
+logged close together. It uses NVFlare's own connection and needs no port. What may leave the site is
+said here, in one place.
+"""
+
+import os
+import threading
+import time
+from typing import Any, Optional, Union
+
+from nvflare.apis.event_type import EventType
+from nvflare.apis.fl_constant import EventScope, FedEventHeader, FLContextKey, ReservedKey, ReturnCode
+from nvflare.apis.fl_context import FLContext
+from nvflare.apis.shareable import Shareable
+from nvflare.apis.signal import Signal
+from nvflare.widgets.widget import Widget
+
+from .events import TYPE_NAMES, Encoder, Record, clean_name, record_of
+from .inbox import FORWARDED, KEPT, TOPIC
+from .job import is_simulated
+from .outbox import Outbox
+from .policy import Policy
+from .trainer_link import ENDPOINT, ENDPOINT_OF, TrainerLink
+
+_EVENT = "analytix_log_stats"
+_FED_EVENT = "fed." + _EVENT
+_TASKS_END = 2.0  # seconds, see _settle_before_the_process_may_end
+_REQUEST_TIMEOUT = 5.0  # seconds
+_DEFAULT_BUFFER = 32 << 20
+
+
+class BridgeForwarder(Widget):
+    """Forwards a client's analytics events to the server's BridgeReceiver."""
+
+    def __init__(
+        self,
+        include: Optional[Union[str, list[str]]] = None,
+        exclude: Optional[Union[str, list[str]]] = None,
+        process_timeout: float = 10.0,
+        buffer_bytes: int = _DEFAULT_BUFFER,
+        pass_events: bool = False,
+        trainer_link: bool = True,
+    ):
+        """Nothing is started, opened or checked here.
+
+        Args:
+            include: globs; only metrics whose name fits one may leave the site. None: all.
+            exclude: globs; metrics whose name fits one stay on the site, whatever `include` says.
+                A metric's name is its tag, and in a dict of metrics its key. Case counts.
+            process_timeout: seconds that END_RUN may take in all.
+            buffer_bytes: events held in memory at most until the server's bridge has them on disk.
+            pass_events: also sends the events in NVFlare's lossy way, for receivers on the server that are not
+                flarebridge's; a component that makes federated events of them (ConvertToFedEvent) is needed for it.
+            trainer_link: lets BridgeWriter in a training process of its own (launch_external_process) reach this
+                component directly, past NVFlare's 10 events a second.
+        """
+        super().__init__()
+        self.include = include
+        self.exclude = exclude
+        self.process_timeout = process_timeout
+        self.buffer_bytes = buffer_bytes
+        self.pass_events = pass_events
+        self.trainer_link = trainer_link
+        self._outbox = None
+        self._lock = threading.Lock()
+        self._policy = None
+        self._trainers = None
+
+    def handle_event(self, event_type: str, fl_ctx: FLContext):
+        try:
+            if event_type in (_EVENT, _FED_EVENT):
+                self._on_record(fl_ctx)
+            elif event_type == EventType.ABOUT_TO_START_RUN:
+                self._open_for_trainers()
+            elif event_type == EventType.START_RUN:
+                self._start(fl_ctx)
+            elif event_type in (EventType.AFTER_TASK_EXECUTION, EventType.SWAP_OUT):
+                self._settle_before_the_process_may_end()
+            elif event_type == EventType.CHECK_END_RUN_READINESS:
+                self._hold_the_run_open(fl_ctx)
+            elif event_type == EventType.END_RUN:
+                self._finish()
+        except Exception as e:  # never into the training
+            self._say("error", f"{type(e).__name__} at {event_type}: {e}")
+
+    # --- parts of the above ---
+
+    def _start(self, fl_ctx: FLContext) -> None:
+        if self._outbox is not None:
+            return  # START_RUN again without END_RUN in between: the same run goes on
+        try:
+            self._policy = Policy(self.include, self.exclude)
+            for name in ("process_timeout", "buffer_bytes"):
+                value = getattr(self, name)
+                if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
+                    raise ValueError(f"{name} must be a number above 0, not {value!r}")
+        except ValueError as e:
+            # The plain channel would bring what a policy that can't be read was to keep here.
+            self._say("error", f"{e}. No metric leaves this site through flarebridge; training goes on.")
+            return
+        self._encoder = Encoder()
+        self._site = clean_name(fl_ctx.get_identity_name())
+        self._simulated = is_simulated(fl_ctx)
+        engine = fl_ctx.get_engine()
+        outbox = Outbox(lambda request: _exchange(engine, request), int(self.buffer_bytes), self._say)
+        outbox.start()
+        self._outbox = outbox
+        if self._trainers is not None:
+            self._trainers.start(outbox, self._site, self._admit_trainers_event)
+
+    def _on_record(self, fl_ctx: FLContext) -> None:
+        shareable = fl_ctx.get_prop(FLContextKey.EVENT_DATA, None)
+        if not isinstance(shareable, Shareable) or shareable.get_header(FedEventHeader.DIRECTION, "out") != "out":
+            return  # from elsewhere, or held back here a moment ago
+        outbox = self._outbox
+        if outbox is not None and outbox.off is None and not shareable.get_header(FORWARDED):
+            # ConvertToFedEvent fires the same object again: each record is taken once, whichever comes first.
+            shareable.set_header(FORWARDED, True)
+            self._take(shareable, outbox)
+        federated = fl_ctx.get_prop(FLContextKey.EVENT_SCOPE) == EventScope.FEDERATION
+        if federated and not self._may_pass(shareable):
+            # NVFlare's FedEventRunner, which comes after all components, leaves incoming events alone.
+            shareable.set_header(FedEventHeader.DIRECTION, "in")
+
+    def _may_pass(self, shareable: Shareable) -> bool:
+        """True if NVFlare may send the record in its own way: it is wanted there, and all of it may leave."""
+        wanted = self.pass_events or (self._outbox is not None and self._outbox.off is not None)
+        if not wanted or self._policy is None:
+            return False
+        try:
+            record, _ = record_of(shareable)
+            return self._policy.apply(record) == record
+        except Exception:
+            return False
+
+    def _take(self, shareable: Shareable, outbox: Any) -> None:
+        try:
+            record = self._policy.apply(record_of(shareable)[0])
+            if record is None:
+                outbox.count_drop(KEPT)
+                return
+            with self._lock:  # the encoder's, and so that times and numbers rise together
+                outbox.put(self._encoder.data(time.time(), self._site, *record))
+        except Exception as e:
+            outbox.count_drop(f"not encodable ({type(e).__name__})")
+
+    def _admit_trainers_event(self, event: list) -> Optional[list]:
+        """What may leave of an event of BridgeWriter in another process; None: nothing."""
+        record = Record(TYPE_NAMES.get(event[3]), None, event[5], event[6], None, None, None)
+        kept = self._policy.apply(record)
+        if kept is None:
+            self._outbox.count_drop(KEPT)
+            return None
+        return event if kept is record else [*event[:6], kept.value, *event[7:]]
+
+    def _open_for_trainers(self) -> None:
+        """Before the training process is started, so that it inherits where to find this component."""
+        if not self.trainer_link or self._trainers is not None:
+            return
+        self._trainers = TrainerLink(self._say)
+        os.environ[ENDPOINT] = self._trainers.endpoint  # NVFlare's launchers pass their environment on
+        os.environ[ENDPOINT_OF] = str(os.getpid())
+
+    def _settle_before_the_process_may_end(self) -> None:
+        # The simulator with fewer threads than clients ends a client's process after each task, and asks
+        # nobody (simulator_runner.py); elsewhere a task's end does not wait.
+        if self._outbox is not None and self._simulated:
+            self._outbox.wait_acknowledged(_TASKS_END)
+
+    def _hold_the_run_open(self, fl_ctx: FLContext) -> None:
+        if self._outbox is not None and self._outbox.unacknowledged:
+            fl_ctx.set_prop(FLContextKey.NOT_READY_TO_END_RUN, True, private=True, sticky=False)
+
+    def _finish(self) -> None:
+        outbox, self._outbox = self._outbox, None
+        if outbox is None:
+            return
+        deadline = time.monotonic() + float(self.process_timeout)
+        if self._trainers is not None:
+            self._trainers.close(max(0.1, 0.5 * float(self.process_timeout)))
+            self._trainers = None
+        outbox.wait_acknowledged(deadline - time.monotonic())
+        outbox.close(max(0.1, deadline - time.monotonic()))
+        self._report(outbox.stats())
+
+    def _report(self, stats: dict) -> None:
+        text = f"{stats['acknowledged']} events forwarded and durable on the server"
+        reasons = [f"{count} {reason}" for reason, count in sorted(stats["dropped"].items())]
+        waiting = stats["accepted"] - stats["acknowledged"]
+        if waiting and not stats["off"]:
+            reasons.append(f"{waiting} not confirmed within process_timeout={self.process_timeout:g} s")
+        lost = any("policy" not in reason for reason in reasons)
+        self._say("warning" if lost else "info", "; ".join([text, *reasons]))
+
+    def _say(self, level: str, text: str) -> None:
+        getattr(self.logger, level)(f"flarebridge: {text}")
+
+
+def _exchange(engine: Any, request: dict) -> Optional[dict]:
+    """One request to the server's inbox over NVFlare's channel. None: no answer."""
+    shareable = Shareable()
+    shareable.update(request)
+    with engine.new_context() as fl_ctx:
+        # NVFlare gives up requests once the run's signal is triggered, as it is at every end of a run.
+        fl_ctx.put(ReservedKey.RUN_ABORT_SIGNAL, Signal(), private=True, sticky=False)
+        replies = engine.send_aux_request(
+            targets=None, topic=TOPIC, request=shareable, timeout=_REQUEST_TIMEOUT, fl_ctx=fl_ctx, optional=True
+        )
+    reply = next(iter((replies or {}).values()), None)
+    if not isinstance(reply, Shareable):
+        return None
+    code = reply.get_return_code()
+    if code == ReturnCode.TOPIC_UNKNOWN:
+        return {"state": "unknown"}
+    if code == ReturnCode.BAD_REQUEST_DATA:
+        return {"state": "refused"}
+    return dict(reply) if code == ReturnCode.OK and "state" in reply else None

@@ -1,0 +1,250 @@
+"""What a server's receiver takes from the forwarders of its clients: each event once, in order.
+
+The counterpart of outbox.py. A request is answered with what is held and what is durable by then, so
+that a client sends again whatever got lost, and lets go of what the bridge has on disk.
+
+Request: `session` (32 hex digits), `first` (number of its first event, from 1 on), `count`, `events`
+(so many msgpack events, one after the other), `durable` (the last event that was confirmed as durable: where a
+server that does not know the session begins), `bye` (True: the last one), `dropped` (reason -> events
+that the client could not keep). Reply: `state` ("taken", "full": there is no room now, "ended": the
+run is over), `received` and `durable`: the last event that is held, and that is on disk.
+"""
+
+import threading
+import time
+import weakref
+from collections import OrderedDict, deque
+from typing import Any, Callable, Optional, Union
+
+import msgpack
+
+from .events import DATA, MAX_EVENT_BYTES
+from .link import Link
+from .outbox import Outbox
+
+TOPIC = "flarebridge.forward"
+# A note on a record that a forwarder brings: a copy of it that comes in NVFlare's own way is left alone.
+FORWARDED = "flarebridge_forwarded"
+# Why a client did not send a record that it is not to send.
+KEPT = "kept by the site's policy"
+_WAIT_DURABLE = 0.05  # seconds that a reply waits for the disk; a group commit takes some milliseconds
+_MAX_COUNT = 10000  # events of a request; forwarders send 512
+_MAX_BYTES = 4 << 20
+_SITES = 10000
+_SESSIONS = 64  # a site's, remembered; each process of the site that ever ran has one
+_QUIET = 3.0  # seconds; a forwarder that has something to say tries again within 2
+_DATA_FIELDS = 8  # of a record at least (events/README.md)
+
+
+Admit = Callable[[list], Optional[list]]
+
+
+class BadRequest(ValueError):
+    """A request that no forwarder sends."""
+
+
+class _Session:
+    """One process of a site."""
+
+    def __init__(self, durable: int):
+        self.lock = threading.Lock()
+        self.received = self.durable = durable
+        self.marks: deque = deque()  # (last event of a request, its number in the link)
+        self.heard = time.monotonic()
+        self.closed = False
+        self.dropped: dict[str, int] = {}
+        self.rejected = 0
+
+
+class Inbox:
+    """The events of all sites' forwarders on their way into one link. Any thread."""
+
+    def __init__(self, link: Union[Link, Outbox], admit: Optional[Admit] = None):
+        """`admit`: gives what is to be taken of a decoded event, or None to leave it out."""
+        self._link = link
+        self._admit = admit
+        self._lock = threading.Lock()
+        self._sites: dict[str, OrderedDict[str, _Session]] = {}
+        self._ended = False
+
+    def take(self, site: str, request: dict) -> dict:
+        """Takes what is new of a request of the site, a checked name. Gives the reply. Raises BadRequest."""
+        name, first, durable, events = _checked(request)
+        if self._ended or self._link.off is not None:
+            return {"state": "ended", "received": 0, "durable": 0}
+        session = self._session(site, name, durable)
+        with session.lock:
+            session.heard = time.monotonic()
+            session.dropped = _counts(request.get("dropped"))
+            full = self._put(site, session, first, events)
+            self._settle(session, _WAIT_DURABLE)
+            session.closed = bool(request.get("bye"))
+            return {"state": "full" if full else "taken", "received": session.received, "durable": session.durable}
+
+    def knows(self, site: str) -> bool:
+        """True if a forwarder of the site has spoken."""
+        return site in self._sites
+
+    @property
+    def expecting(self) -> bool:
+        """True while a forwarder that has not said goodbye has been heard within the last seconds."""
+        now = time.monotonic()
+        with self._lock:
+            return any(
+                not session.closed and now - session.heard < _QUIET
+                for sessions in self._sites.values()
+                for session in sessions.values()
+            )
+
+    def end(self) -> None:
+        """From now on every request is answered with "ended"."""
+        self._ended = True
+
+    def rejected(self, site: str) -> int:
+        """Events of a site that were malformed."""
+        with self._lock:
+            return sum(session.rejected for session in self._sites.get(site, {}).values())
+
+    def dropped(self) -> dict[str, int]:
+        """What the clients could not keep or were told not to send, and what was malformed: reason -> events."""
+        total: dict[str, int] = {}
+        with self._lock:
+            for site, sessions in self._sites.items():
+                for session in sessions.values():
+                    for reason, count in session.dropped.items():
+                        reason = f"{reason} at {site}"
+                        total[reason] = total.get(reason, 0) + count
+                    if session.rejected:
+                        total[f"malformed from {site}"] = total.get(f"malformed from {site}", 0) + session.rejected
+        return total
+
+    # --- parts of the above ---
+
+    def _session(self, site: str, name: str, durable: int) -> _Session:
+        with self._lock:
+            if len(self._sites) >= _SITES and site not in self._sites:
+                raise BadRequest("too many sites")
+            sessions = self._sites.setdefault(site, OrderedDict())
+            session = sessions.get(name)
+            if session is None:
+                # Another job process may have brought earlier events to the disk.
+                session = sessions[name] = _Session(durable)
+                if len(sessions) > _SESSIONS:
+                    sessions.popitem(last=False)
+            return session
+
+    def _put(self, site: str, session: _Session, first: int, events: list) -> bool:
+        """Puts the events that are new into the link. True: not all, there is no room."""
+        if first > session.received + 1:
+            return False  # what lies between is asked for by the reply
+        for event in events[session.received + 1 - first :]:
+            if not _is_record(event):
+                session.rejected += 1
+            elif self._admit is not None and (event := self._admit(event)) is None:
+                pass
+            elif (packed := _packed(site, event)) is None:
+                session.rejected += 1
+            elif number := self._link.offer(packed):
+                session.marks.append((session.received + 1, number))
+            else:
+                return True
+            session.received += 1
+        return False
+
+    def _settle(self, session: _Session, seconds: float) -> None:
+        """Brings `durable` up to date; waits for it for so many seconds at most."""
+        if session.marks:
+            self._link.wait_for_number(session.marks[-1][1], seconds)
+        acknowledged = self._link.acknowledged
+        while session.marks and session.marks[0][1] <= acknowledged:
+            session.durable = session.marks.popleft()[0]
+        if not session.marks:
+            session.durable = session.received
+
+
+def _checked(request: dict) -> tuple[str, int, int, list]:
+    session, first, count = request.get("session"), request.get("first"), request.get("count")
+    durable, body = request.get("durable"), request.get("events")
+    if not (isinstance(session, str) and 0 < len(session) <= 64 and session.isalnum()):
+        raise BadRequest("no session")
+    if type(first) is not int or not 0 < first < 1 << 62 or type(count) is not int or not 0 <= count <= _MAX_COUNT:
+        raise BadRequest("no sequence numbers")
+    if type(durable) is not int or not 0 <= durable < 1 << 62:
+        raise BadRequest("no durable number")
+    if not isinstance(body, bytes) or len(body) > _MAX_BYTES:
+        raise BadRequest("no events")
+    unpacker = msgpack.Unpacker(raw=False, strict_map_key=False, max_buffer_size=_MAX_BYTES)
+    unpacker.feed(body)
+    try:
+        events = list(unpacker)
+    except Exception as e:
+        raise BadRequest(f"events are not msgpack ({type(e).__name__})") from e
+    if len(events) != count:
+        raise BadRequest(f"{len(events)} events instead of {count}")
+    return session, first, durable, events
+
+
+def _is_record(event: Any) -> bool:
+    return isinstance(event, list) and len(event) >= _DATA_FIELDS and event[0] == DATA
+
+
+def _packed(site: str, event: list) -> Optional[bytes]:
+    """The event as one of the site it came from, whatever it says itself; None if it can't be sent."""
+    event[2] = site
+    try:
+        packed = msgpack.packb(event)
+    except Exception:
+        return None
+    return packed if len(packed) <= MAX_EVENT_BYTES else None
+
+
+def _counts(given: Any) -> dict[str, int]:
+    """Counts as a client tells them, as far as they make sense."""
+    if not isinstance(given, dict):
+        return {}
+    return {str(k)[:100]: v for k, v in list(given.items())[:20] if type(v) is int and v > 0}
+
+
+# --- one handler per NVFlare engine, for all receivers of a job ---
+
+_inboxes: "weakref.WeakKeyDictionary[Any, list[Inbox]]" = weakref.WeakKeyDictionary()
+_registry_lock = threading.Lock()
+
+
+def attach(engine: Any, inbox: Inbox, site_of: Any) -> None:
+    """Lets the job's clients reach the inbox. `site_of`: makes a site's checked name of a peer's name."""
+    from nvflare.apis.fl_constant import ReservedKey, ReturnCode
+    from nvflare.apis.shareable import Shareable, make_reply
+
+    with _registry_lock:
+        known = _inboxes.get(engine)
+        if known is not None:
+            known.append(inbox)
+            return
+        inboxes = _inboxes[engine] = [inbox]
+
+    def handle(topic: str, request: Shareable, fl_ctx: Any) -> Shareable:
+        peer = request.get_peer_prop(ReservedKey.IDENTITY_NAME, None)
+        if not peer:
+            return make_reply(ReturnCode.MISSING_PEER_CONTEXT)
+        try:
+            replies = [inbox.take(site_of(peer), request) for inbox in list(inboxes)]
+        except BadRequest:
+            return make_reply(ReturnCode.BAD_REQUEST_DATA)
+        reply = make_reply(ReturnCode.OK)
+        reply.update(_joined(replies))
+        return reply
+
+    engine.register_aux_message_handler(topic=TOPIC, message_handle_func=handle)
+
+
+def _joined(replies: list[dict]) -> dict:
+    """What all receivers that still take something hold."""
+    taking = [reply for reply in replies if reply["state"] != "ended"]
+    if not taking:
+        return {"state": "ended", "received": 0, "durable": 0}
+    return {
+        "state": "full" if any(reply["state"] == "full" for reply in taking) else "taken",
+        "received": min(reply["received"] for reply in taking),
+        "durable": min(reply["durable"] for reply in taking),
+    }

@@ -1,0 +1,213 @@
+"""Outbox and Inbox over a channel that loses, repeats and delays: every event once, in order."""
+
+import random
+import threading
+import time
+
+import msgpack
+import pytest
+
+from flarebridge.events import Encoder
+from flarebridge.inbox import BadRequest, Inbox
+from flarebridge.outbox import Outbox
+
+_DEADLINE = 30.0
+
+
+class _FakeLink:
+    """Takes events within a limit, and has them on disk when it is told to."""
+
+    def __init__(self, limit: int = 1 << 30, durable_at_once: bool = True):
+        self.events: list[bytes] = []
+        self.limit, self.acknowledged, self.off = limit, 0, None
+        self._at_once = durable_at_once
+
+    def offer(self, event: bytes) -> int:
+        if len(self.events) - self.acknowledged >= self.limit:
+            return 0
+        self.events.append(event)
+        if self._at_once:
+            self.acknowledged = len(self.events)
+        return len(self.events)
+
+    def wait_for_number(self, number: int, seconds: float) -> None:
+        pass
+
+    def values(self) -> list:
+        return [msgpack.unpackb(event)[6] for event in self.events]
+
+
+def _event(value: int, site: str = "site-1") -> bytes:
+    return Encoder().data(1.0, site, "METRIC", "WANDB", "m", value, value)
+
+
+def _outbox(exchange, buffer_bytes: int = 1 << 20) -> tuple[Outbox, list]:
+    said: list = []
+    return Outbox(exchange, buffer_bytes, lambda level, text: said.append((level, text))), said
+
+
+def _wait_for(condition, what: str) -> None:
+    deadline = time.monotonic() + _DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {_DEADLINE} s: {what}"
+        time.sleep(0.005)
+
+
+def test_events_arrive_once_and_in_order():
+    link = _FakeLink()
+    inbox = Inbox(link)
+    outbox, said = _outbox(lambda request: inbox.take("site-1", request))
+    outbox.start()
+    numbers = [outbox.put(_event(i)) for i in range(5000)]
+    assert numbers == list(range(1, 5001))
+    assert outbox.wait_acknowledged(_DEADLINE)
+    outbox.close(5.0)
+    assert link.values() == list(range(5000))
+    assert not said
+    assert not inbox.expecting
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_a_channel_that_loses_repeats_and_fills_up_changes_nothing(seed):
+    chance = random.Random(seed)
+    link = _FakeLink(limit=chance.choice([1, 7, 600]), durable_at_once=False)
+    inbox = Inbox(link)
+    earlier: list[dict] = []
+
+    def exchange(request: dict):
+        link.acknowledged += chance.randint(0, len(link.events) - link.acknowledged)
+        if chance.random() < 0.2:
+            return None  # the request is lost
+        if earlier and chance.random() < 0.2:
+            inbox.take("site-1", chance.choice(earlier))  # an old one comes late
+        earlier.append(request)
+        reply = inbox.take("site-1", request)
+        return None if chance.random() < 0.2 else reply  # the reply is lost
+
+    outbox, _ = _outbox(exchange)
+    outbox._pause = lambda seconds: time.sleep(0)  # time is not what is tested here
+    outbox.start()
+    for i in range(1500):
+        outbox.put(_event(i))
+    assert outbox.wait_acknowledged(_DEADLINE)
+    outbox.close(5.0)
+    assert link.values() == list(range(1500))
+
+
+def test_a_server_process_that_begins_anew_gets_what_was_not_durable():
+    links = [_FakeLink(durable_at_once=False), _FakeLink()]
+    inboxes = [Inbox(link) for link in links]
+    gone = threading.Event()
+    outbox, _ = _outbox(lambda request: inboxes[gone.is_set()].take("site-1", request))
+    outbox.start()
+    for i in range(100):
+        outbox.put(_event(i))
+    _wait_for(lambda: len(links[0].events) == 100, "all events at the first server")
+    links[0].acknowledged = 40
+    _wait_for(lambda: outbox.acknowledged == 40, "forty durable events")
+    gone.set()
+    assert outbox.wait_acknowledged(_DEADLINE)
+    outbox.close(5.0)
+    assert links[1].values() == list(range(40, 100))
+
+
+def test_what_does_not_fit_is_counted_and_the_server_is_told():
+    link = _FakeLink()
+    inbox = Inbox(link)
+    closed = threading.Event()
+    outbox, _ = _outbox(lambda request: inbox.take("site-1", request) if closed.is_set() else None, 1000)
+    outbox.start()
+    taken = [outbox.put(_event(i)) for i in range(100)]
+    assert 0 in taken
+    closed.set()
+    assert outbox.wait_acknowledged(_DEADLINE)
+    outbox.close(5.0)
+    assert outbox.stats()["dropped"] == {"buffer full": taken.count(0)}
+    assert inbox.dropped() == {"buffer full at site-1": taken.count(0)}
+
+
+def test_without_a_receiver_it_gives_up_and_says_so(monkeypatch):
+    monkeypatch.setattr("flarebridge.outbox._NO_RECEIVER", 0.0)
+    outbox, said = _outbox(lambda _request: {"state": "unknown"})
+    outbox.start()
+    outbox.put(_event(1))
+    _wait_for(lambda: outbox.off is not None, "the outbox to give up")
+    outbox.put(_event(2))
+    assert [level for level, _ in said] == ["error"]
+    assert "BridgeReceiver" in said[0][1]
+    assert outbox.stats()["dropped"] == {"server not available": 2}
+    assert outbox.unacknowledged == 0
+
+
+def test_a_run_that_ended_at_the_server_is_an_error_only_if_something_is_lost():
+    for events, errors in ((0, 0), (3, 1)):
+        link = _FakeLink()
+        inbox = Inbox(link)
+        inbox.end()
+        started = threading.Event()
+        outbox, said = _outbox(lambda request, i=inbox, s=started: s.wait(_DEADLINE) and i.take("site-1", request))
+        outbox.start()
+        for i in range(events):
+            outbox.put(_event(i))
+        started.set()
+        _wait_for(lambda o=outbox: o.off is not None, "the outbox to see the end")
+        assert len(said) == errors
+
+
+def test_closing_never_takes_longer_than_it_may():
+    outbox, _ = _outbox(lambda _request: None)
+    outbox.start()
+    outbox.put(_event(1))
+    began = time.monotonic()
+    outbox.close(0.5)
+    assert time.monotonic() - began < 5.0
+    assert not outbox._thread.is_alive()
+
+
+def test_a_site_can_write_as_itself_only():
+    link = _FakeLink()
+    inbox = Inbox(link)
+    body = _event(1, site="somebody-else")
+    inbox.take("site-1", {"session": "a1", "first": 1, "count": 1, "durable": 0, "events": body})
+    assert msgpack.unpackb(link.events[0])[2] == "site-1"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {},
+        {"session": "../x", "first": 1, "count": 0, "durable": 0, "events": b""},
+        {"session": "a1", "first": 0, "count": 0, "durable": 0, "events": b""},
+        {"session": "a1", "first": True, "count": 0, "durable": 0, "events": b""},
+        {"session": "a1", "first": 1, "count": 10**9, "durable": 0, "events": b""},
+        {"session": "a1", "first": 1, "count": 0, "durable": -1, "events": b""},
+        {"session": "a1", "first": 1, "count": 2, "durable": 0, "events": _event(1)},
+        {"session": "a1", "first": 1, "count": 1, "durable": 0, "events": "text"},
+        {"session": "a1", "first": 1, "count": 1, "durable": 0, "events": b"\xc1"},
+        {"session": "a1", "first": 1, "count": 1, "durable": 0, "events": b"\x91" * 5000},
+        {"session": "a1", "first": 1, "count": 0, "durable": 0, "events": b"x" * (5 << 20)},
+    ],
+)
+def test_requests_that_make_no_sense_are_refused(request_):
+    link = _FakeLink()
+    with pytest.raises(BadRequest):
+        Inbox(link).take("site-1", request_)
+    assert not link.events
+
+
+def test_events_that_are_no_records_are_counted_and_the_others_taken():
+    link = _FakeLink()
+    inbox = Inbox(link)
+    body = msgpack.packb([0, 1.0, "job"]) + _event(5) + msgpack.packb("text") + msgpack.packb([4, 1.0, 0, ""])
+    reply = inbox.take("site-1", {"session": "a1", "first": 1, "count": 4, "durable": 0, "events": body})
+    assert reply == {"state": "taken", "received": 4, "durable": 4}
+    assert link.values() == [5]
+    assert inbox.dropped() == {"malformed from site-1": 3}
+
+
+def test_a_silent_forwarder_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr("flarebridge.inbox._QUIET", 0.2)
+    inbox = Inbox(_FakeLink())
+    inbox.take("site-1", {"session": "a1", "first": 1, "count": 0, "durable": 0, "events": b""})
+    assert inbox.expecting
+    _wait_for(lambda: not inbox.expecting, "silence to be noticed")

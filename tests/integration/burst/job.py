@@ -1,0 +1,110 @@
+"""A job that logs as fast as it can on every site: the load under which NVFlare's own channel loses most.
+
+usage: job.py --folder DIR [options]; see --help. Needs numpy, not torch, and runs on NVFlare 2.5 to 2.9.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import sys
+import threading
+from pathlib import Path
+
+_HERE = Path(__file__).resolve().parent
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", required=True, help="workspace, values and all else go here")
+    parser.add_argument("--clients", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=None)
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--count", type=int, default=300, help="records per site and round")
+    parser.add_argument("--writer", default="bridge", choices=["tensorboard", "wandb", "mlflow", "bridge", "mixed"])
+    parser.add_argument("--pause", type=float, default=0.0, help="seconds between two records")
+    parser.add_argument("--external", action="store_true", help="training in a process of its own")
+    parser.add_argument("--tracking", type=json.loads, default={}, help="arguments of add_tracking")
+    parser.add_argument("--wandb_receiver", action="store_true", help="NVFlare's WandBReceiver beside ours")
+    parser.add_argument("--counting", action="store_true", help="a receiver that counts what NVFlare's channel brings")
+    parser.add_argument("--export", default=None, help="writes the job there and does not run it")
+    return parser.parse_args()
+
+
+def make_job(arguments: argparse.Namespace):
+    from flarebridge import add_tracking
+    from nvflare.app_common.np.np_model_persistor import NPModelPersistor
+    from nvflare.app_common.workflows.fedavg import FedAvg
+    from nvflare.job_config.api import FedJob
+    from nvflare.job_config.script_runner import FrameworkType, ScriptRunner
+
+    folder = Path(arguments.folder).resolve()
+    job = FedJob(name="burst")
+    job.to(FedAvg(num_clients=arguments.clients, num_rounds=arguments.rounds), "server")
+    job.to(NPModelPersistor(), "server", id="persistor")
+    script_args = ["--values", str(folder / "values"), "--count", str(arguments.count)]
+    script_args += ["--writer", arguments.writer, "--pause", str(arguments.pause)]
+    for number in range(1, arguments.clients + 1):
+        runner = ScriptRunner(
+            script="client.py",
+            script_args=shlex.join(script_args),
+            launch_external_process=arguments.external,
+            command=f"{sys.executable} -u",
+            framework=FrameworkType.NUMPY,
+        )
+        job.to(runner, f"site-{number}")
+    if arguments.counting:
+        from counting_receiver import CountingReceiver
+
+        job.to(CountingReceiver(str(folder / "counted.jsonl")), "server", id="counting")
+    if arguments.wandb_receiver:
+        from nvflare.app_opt.tracking.wandb.wandb_receiver import WandBReceiver
+
+        wandb_args = {"name": "burst", "project": "tests", "job_type": "train", "dir": str(folder / "theirs")}
+        (folder / "theirs").mkdir(exist_ok=True)
+        job.to(WandBReceiver(wandb_args=wandb_args), "server", id="wandb_receiver")
+    given = dict(arguments.tracking)
+    wandb_args = {"name": "burst", "project": "tests", **given.pop("wandb_args", {})}
+    add_tracking(job, wandb_args=wandb_args, **given)
+    return job
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    folder = Path(arguments.folder).resolve()
+    sys.path.insert(0, str(_HERE.parent))
+    os.chdir(_HERE)  # NVFlare finds client.py here
+    job = make_job(arguments)
+    exported = Path(arguments.export or folder / "jobs")
+    job.export_job(str(exported))
+    if not arguments.export:
+        sites = [f"site-{number}" for number in range(1, arguments.clients + 1)]
+        sys.exit(simulate(exported / "burst", folder / "workspace", sites, arguments.threads or len(sites)))
+
+
+def simulate(job: Path, workspace: Path, sites: list[str], threads: int) -> int:
+    """Runs an exported job in NVFlare's simulator. Gives its exit status."""
+    from nvflare.private.fed.app.simulator import simulator_runner
+
+    # Its threads look for free ports at the same time and now and then find the same one; then a client is
+    # "reset by peer" and the job never ends (seen with 8 clients on 2.9.0).
+    lock, given = threading.Lock(), set()
+    find = simulator_runner.get_open_ports
+
+    def find_new(number: int) -> list[int]:
+        with lock:
+            while True:
+                ports = find(number)
+                if not given.intersection(ports):
+                    given.update(ports)
+                    return ports
+
+    simulator_runner.get_open_ports = find_new
+    runner = simulator_runner.SimulatorRunner(
+        job_folder=str(job), workspace=str(workspace), clients=",".join(sites), threads=threads
+    )
+    return runner.run() or 0
+
+
+if __name__ == "__main__":
+    main()

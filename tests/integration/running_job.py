@@ -1,0 +1,70 @@
+"""A job in a process of its own, as a user runs one: started at once, waited for with a deadline."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+from bridge_driver import processes_with
+from wandb_tools import logs_below, run_of
+
+_DEADLINE = 240  # seconds of one job
+
+
+class RunningJob:
+    """A command in a process group of its own; its output goes to `log`."""
+
+    def __init__(self, command: list[str], folder: Path, environment: dict[str, str]):
+        self.log = folder / "job.log"
+        with self.log.open("w") as log:
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=subprocess.STDOUT, cwd=folder, env={**os.environ, **environment},
+                start_new_session=True,
+            )  # fmt: skip
+        self._started = time.monotonic()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def finish(self) -> str:
+        """Waits for the job's end. Gives its output; the exit code must be 0."""
+        try:
+            code = self._process.wait(max(1.0, _DEADLINE - (time.monotonic() - self._started)))
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the job did not end within {_DEADLINE} s:\n{self.output()[-3000:]}") from None
+        assert code == 0, self.output()[-3000:]
+        return self.output()
+
+    def kill(self) -> None:
+        """Kills the job and the sessions that NVFlare has made of its processes."""
+        for pid in [self._process.pid, *processes_with(str(self.log.parent))]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait()
+
+    def interrupt(self) -> None:
+        """Ctrl-C: SIGINT to the job's process group, and waits for its end."""
+        os.killpg(self._process.pid, signal.SIGINT)
+        self._process.wait(60)
+
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+
+def logs_by_site(folder: Path) -> dict[str, Path]:
+    """Run logs below a folder by the site they are of."""
+    return {_site_of(path): path for path in logs_below(folder).values()}
+
+
+def _site_of(log: Path) -> str:
+    (site,) = [json.loads(item.value_json) for item in run_of(log).config.update if item.key == "client"]
+    return site

@@ -1,0 +1,86 @@
+"""The way from client to server in the real simulator: the run holds what the script logged, in its order."""
+
+import re
+
+import pytest
+from burst_job import Burst, exit_code_of, values_in
+
+
+def _assert_complete(job: Burst, sites: int, place: str = "server") -> None:
+    logs = job.logs(place)
+    for number in range(1, sites + 1):
+        site = f"site-{number}"
+        logged = job.logged(site)
+        assert logged, "the script logged nothing: the test would pass on nothing"
+        assert values_in(logs[site]) == logged
+        assert exit_code_of(logs[site]) == 0
+
+
+@pytest.mark.parametrize(
+    ("sites", "count", "writer"), [(2, 300, "bridge"), (8, 300, "wandb"), (2, 5000, "tensorboard"), (8, 5000, "mixed")]
+)
+def test_records_logged_back_to_back_all_arrive_in_order(tmp_path, sites, count, writer):
+    job = Burst(tmp_path, "--clients", str(sites), "--count", str(count), "--writer", writer)
+    job.finish()
+    _assert_complete(job, sites)
+    assert f"{sites * (count + 1) + 2} events handed over and durable" in job.said("server")
+
+
+@pytest.mark.parametrize("writer", ["bridge", "wandb"])
+def test_an_external_training_process_loses_nothing_and_is_not_slowed(tmp_path, writer):
+    job = Burst(tmp_path, "--external", "--writer", writer)
+    job.finish()
+    _assert_complete(job, 2)
+
+
+def test_fewer_threads_than_sites_end_processes_between_tasks_and_lose_nothing(tmp_path):
+    """START_RUN comes in each process, END_RUN in few; on the sites, too, one run goes on."""
+    tracking = {"client_side": True}
+    job = Burst(tmp_path, "--clients", "3", "--threads", "1", "--rounds", "2", "--count", "200", tracking=tracking)
+    job.finish()
+    _assert_complete(job, 3)
+    for number in (1, 2, 3):
+        logs = job.logs(f"site-{number}")
+        assert list(logs) == [f"site-{number}"]
+        assert values_in(logs[f"site-{number}"]) == job.logged(f"site-{number}")
+
+
+def test_what_a_site_keeps_is_not_on_the_server(tmp_path):
+    job = Burst(tmp_path, "--count", "20", tracking={"exclude": ["m"], "client_side": True})
+    job.finish()
+    assert "20 kept by the site's policy at site-1" in job.said("server")
+    for site in ("site-1", "site-2"):
+        assert b'"m"' not in job.logs()[site].read_bytes()
+        assert values_in(job.logs(site)[site]) == job.logged(site)
+
+
+def test_the_plain_channel_brings_what_it_brings_and_its_losses_are_told(tmp_path):
+    job = Burst(tmp_path, "--count", "300", "--counting", tracking={"forward": False})
+    job.finish()
+    said = job.said("server")
+    for site in ("site-1", "site-2"):
+        arrived = [value for value in _counted(job, site)]
+        assert sorted(values_in(job.logs()[site])) == sorted(arrived)
+        assert set(arrived) <= set(job.logged(site))
+        missing = len(job.logged(site)) - len(arrived)
+        told = re.search(rf"lost at least (\d+) of (\d+) events of {site}", said)
+        # The last ones can't be seen to be missing.
+        assert (int(told.group(1)) if told else 0) <= missing
+        if missing > 20:
+            assert told, said
+
+
+def test_beside_a_receiver_of_nvflares_both_get_their_records(tmp_path):
+    """The forwarder brings ours; NVFlare's own receivers get theirs in NVFlare's way, and ours takes none twice."""
+    job = Burst(tmp_path, "--count", "40", "--pause", "0.02", "--counting")
+    job.finish()
+    _assert_complete(job, 2)
+    for site in ("site-1", "site-2"):
+        assert len(_counted(job, site)) > 20
+
+
+def _counted(job: Burst, site: str) -> list[tuple]:
+    import json
+
+    lines = map(json.loads, (job.folder / "counted.jsonl").read_text().splitlines())
+    return [(line["step"], line["value"]) for line in lines if line["site"] == site]

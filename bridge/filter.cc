@@ -46,6 +46,13 @@ constexpr std::array<WriterName, 6> kWriters = {{{"TORCH_TB", Writer::kTensorBoa
                                                  {"WANDB", Writer::kWandb},
                                                  {"WEIGHTS_AND_BIASES", Writer::kWandb}}};
 
+// True for a dict of metrics, each with a name of its own.
+bool HoldsSeveral(const Data& data) {
+  const bool dict = data.type == DataType::kScalars || data.type == DataType::kMetrics ||
+                    data.type == DataType::kParameters || data.type == DataType::kTags;
+  return dict && data.value.kind() == ValueKind::kMap;
+}
+
 }  // namespace
 
 Expected<Filter> Filter::Parse(std::string_view receiver, const Value& arguments) {
@@ -95,12 +102,35 @@ bool Filter::WantsData(const Data& data) const {
       std::find(writers_.begin(), writers_.end(), data.writer) == writers_.end()) {
     return false;
   }
-  return WantsTag(data.tag);
+  if (include_.empty() && exclude_.empty()) return true;
+  if (!HoldsSeveral(data)) return WantsName(data.tag);
+  bool any = false;
+  data.value.ForEachPair([&](std::string_view key, Value) { any = any || WantsName(key); });
+  return any;
 }
 
-bool Filter::WantsTag(std::string_view tag) const {
-  if (!include_.empty() && !Matches(include_, tag)) return false;
-  return exclude_.empty() || !Matches(exclude_, tag);
+bool Filter::WantsName(std::string_view name) const {
+  if (!include_.empty() && !Matches(include_, name)) return false;
+  return exclude_.empty() || !Matches(exclude_, name);
+}
+
+std::optional<Event> Filter::Narrowed(const Event& event, Tape& tape) const {
+  const auto* data = std::get_if<Data>(&event);
+  if (data == nullptr || (include_.empty() && exclude_.empty()) || !HoldsSeveral(*data))
+    return std::nullopt;
+  tape.assign(1, data->value.node());
+  tape.front().size = 0;
+  data->value.ForEachPair([&](std::string_view key, Value value) {
+    if (!WantsName(key)) return;
+    const ValueNode* node = &value.node();
+    tape.insert(tape.end(), node - 1, node + node->span);  // the key stands before its value
+    ++tape.front().size;
+  });
+  if (tape.front().size == data->value.size()) return std::nullopt;
+  tape.front().span = static_cast<uint32_t>(tape.size());
+  Data narrowed = *data;
+  narrowed.value = Value(tape.data());
+  return narrowed;
 }
 
 }  // namespace flarebridge

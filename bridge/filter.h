@@ -4,6 +4,7 @@
 // thread.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,18 +17,22 @@ namespace flarebridge {
 class Filter {
  public:
   // From one receiver's name and arguments. Of the arguments it reads, each a list of texts or one
-  // text: `include` and `exclude` (shell globs on the event's tag), `sites` (globs), `writers`
-  // (TENSORBOARD, MLFLOW, WANDB). A missing one lets everything pass. Errors: kConfig.
+  // text: `include` and `exclude` (shell globs on a metric's name: the event's tag, or in a dict
+  // its keys), `sites` (globs), `writers` (TENSORBOARD, MLFLOW, WANDB). A missing one lets
+  // everything pass. Errors: kConfig.
   static Expected<Filter> Parse(std::string_view receiver, const Value& arguments);
 
   const std::string& receiver() const { return receiver_; }
   // Life-cycle events are wanted by the receivers of their site.
   bool Wants(const Event& event) const;
+  // The event with what is wanted of a dict's keys, in `tape`, which must live as long as the
+  // result; nothing if all of it is wanted. For an event that Wants() accepts.
+  std::optional<Event> Narrowed(const Event& event, Tape& tape) const;
 
  private:
   bool WantsSite(std::string_view site) const;
   bool WantsData(const Data& data) const;
-  bool WantsTag(std::string_view tag) const;
+  bool WantsName(std::string_view name) const;
 
   std::string receiver_;
   std::vector<std::string> include_, exclude_, sites_;

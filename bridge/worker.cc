@@ -162,8 +162,10 @@ class Worker {
       const uint64_t position = events->first_position + i;
       for (Output& output : outputs_) {
         if (!output.filter.Wants(*decoded.event)) continue;
-        if (Expected<void> written = output.receiver->Write(position, *decoded.event, now);
-            !written) {
+        const std::optional<Event> narrowed =
+            output.filter.Narrowed(*decoded.event, narrowed_tape_);
+        const Event& wanted = narrowed ? *narrowed : *decoded.event;
+        if (Expected<void> written = output.receiver->Write(position, wanted, now); !written) {
           return tl::unexpected<Error>(written.error());
         }
         output.given = position;
@@ -260,6 +262,7 @@ class Worker {
   UniqueFd socket_;
   FrameReader reader_;
   EventDecoder decoder_;
+  Tape narrowed_tape_;  // of an event of which a receiver wants a part
   std::vector<Output> outputs_;
   std::array<char, size_t{64} << 10> buffer_{};
   uint64_t last_position_ = 0;

@@ -84,6 +84,26 @@ def _large_integer(value: int) -> Any:
         return str(value)[:_MAX_TEXT]
 
 
+def _image(value: Any) -> Any:
+    """A file's bytes as they are; pixels as one byte per channel, row by row, with their measures."""
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value)
+    import numpy as np  # NVFlare brings it
+
+    pixels = np.asarray(value.detach().cpu() if hasattr(value, "detach") else value)
+    if pixels.ndim == 2:
+        pixels = pixels[:, :, None]
+    if pixels.ndim != 3:
+        raise EventRejected(f"an image has 2 or 3 dimensions, not {pixels.ndim}")
+    if pixels.shape[2] > 4 and pixels.shape[0] <= 4:
+        pixels = pixels.transpose(1, 2, 0)  # channels first, as TensorBoard has it
+    if pixels.dtype.kind == "f":
+        pixels = np.nan_to_num(pixels) * 255
+    pixels = np.clip(pixels, 0, 255).astype(np.uint8)
+    height, width, channels = pixels.shape
+    return {"height": height, "width": width, "channels": channels, "data": pixels.tobytes()}
+
+
 def _is_flat(value: Any) -> bool:
     """True for what msgpack encodes rightly by itself: a number, a text, a dict from texts to numbers."""
     if type(value) is dict:
@@ -180,6 +200,8 @@ class Encoder:
         `extra`: the writer's further keyword arguments; of these "receivers" addresses receivers by name.
         """
         type_name = name_of(data_type)
+        if type_name == "IMAGE":
+            value = _image(value)
         type_code = _TYPES.get(type_name, 0)
         if type_code == 0:
             extra = {**(extra or {}), "analytics_data_type": type_name}

@@ -19,6 +19,7 @@ _RETRY = 0.1  # seconds, doubled up to
 _RETRY_MOST = 2.0
 _POLL = 0.05  # seconds between questions for what is durable by now, or whether there is room again
 _NO_RECEIVER = 10.0  # seconds after which a server that knows no inbox is believed
+_TELL = 0.5  # seconds after which the server is told of counts that have changed
 _TELL_LATE = 10.0  # seconds without an answer after which a person is told
 
 # A request as a dict of plain values (inbox.py); the reply likewise, or None if there was none.
@@ -60,6 +61,7 @@ class Outbox:
         self._received = 0  # the last event that the server holds
         self._next_seq = 1
         self._resent = 0
+        self._told: dict[str, int] = {}  # counts that the server knows
         self._answered = False
         self._thread = threading.Thread(target=self._run, name="flarebridge-outbox", daemon=True)
 
@@ -174,6 +176,7 @@ class Outbox:
             if state in ("taken", "full"):
                 greeted = self._answered = True
                 wait = _RETRY
+                self._told = request["dropped"]
                 self._resent += self._on_reply(reply)
                 if request["bye"] and not self.unacknowledged:
                     return
@@ -213,8 +216,8 @@ class Outbox:
                 if batch is not None or not greeted or closing:
                     break
                 # Nothing to send; what is on its way to the disk is asked for a little later.
-                waiting = self._accepted > self._durable
-                if not self._changed.wait(_POLL if waiting else None) and waiting:
+                wait = _POLL if self._accepted > self._durable else _TELL if self._dropped != self._told else None
+                if not self._changed.wait(wait) and wait is not None:
                     break
             if closing and time.monotonic() >= self._close_at:
                 return None

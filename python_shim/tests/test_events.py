@@ -8,7 +8,6 @@ from pathlib import Path
 import msgpack
 import numpy as np
 import pytest
-
 from flarebridge.events import MAX_EVENT_BYTES, Encoder, EventRejected, clean_name
 
 _VECTORS = Path(__file__).resolve().parents[2] / "events" / "vectors" / "events.json"
@@ -137,3 +136,28 @@ def test_both_spellings_of_a_writer_and_unknown_types_are_sent():
 )
 def test_a_name_from_elsewhere_is_made_fit_for_the_wire(name, clean):
     assert clean_name(name) == clean
+
+
+@pytest.mark.parametrize(
+    ("value", "height", "width", "channels", "first"),
+    [
+        (np.full((2, 3), 7, np.uint8), 2, 3, 1, 7),
+        (np.full((2, 30, 3), 1.0), 2, 30, 3, 255),
+        (np.full((3, 20, 30), 0.5, np.float32), 20, 30, 3, 127),
+        (np.full((4, 5, 4), 1000), 4, 5, 4, 255),
+        ([[True, False]], 1, 2, 1, 1),
+    ],
+)
+def test_pixels_of_every_layout_become_bytes_row_by_row(value, height, width, channels, first):
+    event = msgpack.unpackb(Encoder().data(1.0, "s", "IMAGE", "TORCH_TB", "img", value, 1))
+    sent = event[6]
+    assert (sent["height"], sent["width"], sent["channels"], sent["data"][0]) == (height, width, channels, first)
+    assert len(sent["data"]) == height * width * channels
+
+
+def test_an_images_file_is_sent_as_it_is_and_no_image_is_refused():
+    event = msgpack.unpackb(Encoder().data(1.0, "s", "IMAGE", "TORCH_TB", "img", b"\x89PNG...", 1))
+    assert event[6] == b"\x89PNG..."
+    for wrong in (np.zeros(3), np.zeros((2, 2, 2, 2)), np.zeros((1500, 1500))):
+        with pytest.raises(EventRejected):
+            Encoder().data(1.0, "s", "IMAGE", "TORCH_TB", "img", wrong, 1)

@@ -4,6 +4,10 @@ import logging
 
 import msgpack
 import pytest
+from flarebridge import BridgeForwarder, BridgeReceiver
+from flarebridge.channel import Channel
+from flarebridge.events import Encoder
+from flarebridge.policy import Policy
 from nvflare.apis.analytix import AnalyticsDataType
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import EventScope, FLContextKey
@@ -13,11 +17,6 @@ from nvflare.app_common.widgets.convert_to_fed_event import ConvertToFedEvent
 from nvflare.app_common.widgets.streaming import create_analytic_dxo
 from nvflare.widgets.widget import Widget
 from test_forwarding_laws import _FakeLink
-
-from flarebridge import BridgeForwarder, BridgeReceiver
-from flarebridge.channel import Channel
-from flarebridge.events import Encoder
-from flarebridge.policy import Policy
 
 _EVENT = "analytix_log_stats"
 

@@ -6,7 +6,6 @@ import time
 
 import msgpack
 import pytest
-
 from flarebridge.events import Encoder
 from flarebridge.inbox import BadRequest, Inbox
 from flarebridge.outbox import Outbox

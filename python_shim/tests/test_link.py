@@ -8,7 +8,6 @@ from pathlib import Path
 import msgpack
 import pytest
 import zmq
-
 from flarebridge.link import Link
 
 _DEADLINE = 20

@@ -1,7 +1,6 @@
 """What may leave a site."""
 
 import pytest
-
 from flarebridge.events import Record
 from flarebridge.policy import Policy
 

@@ -7,13 +7,12 @@ import threading
 import time
 
 import msgpack
-from test_forwarding_laws import _DEADLINE, _event, _FakeLink, _wait_for
-
 from flarebridge.events import Encoder
 from flarebridge.inbox import Inbox
 from flarebridge.link import Link
 from flarebridge.outbox import Outbox
 from flarebridge.trainer_link import ENDPOINT, ENDPOINT_OF, TrainerLink
+from test_forwarding_laws import _DEADLINE, _event, _FakeLink, _wait_for
 
 
 class _Site:

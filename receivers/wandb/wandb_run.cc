@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "events/names.h"
+#include "receivers/wandb/image.h"
 #include "receivers/wandb/json.h"
 #include "receivers/wandb/run_files.h"
 #include "receivers/wandb/run_folder.h"
@@ -64,8 +65,7 @@ std::string Platform() {
 }
 
 bool HasPlace(DataType type) {
-  return type >= DataType::kScalar && type <= DataType::kLogRecord && type != DataType::kImage &&
-         type != DataType::kModel;
+  return type >= DataType::kScalar && type <= DataType::kLogRecord && type != DataType::kModel;
 }
 
 bool HasLeaf(const Value& value) {
@@ -271,6 +271,7 @@ Expected<void> WandbRun::WriteData(uint64_t position, const Data& data, Clock::t
     return {};
   }
   if (data.type == DataType::kText && !data.path.empty()) return WriteFile(position, data);
+  if (data.type == DataType::kImage) return WriteImage(position, data, now);
   if (Expected<void> reopened = ReopenEnd(); !reopened) return reopened;
   switch (data.type) {
     case DataType::kScalar:
@@ -362,6 +363,43 @@ Expected<void> WandbRun::WriteFile(uint64_t position, const Data& data) {
   const AppliedMark mark = MarkAt(position);
   AppendFile(++number_, relative.generic_string(), &mark, scratch_);
   Queue();
+  return {};
+}
+
+Expected<void> WandbRun::WriteImage(uint64_t position, const Data& data, Clock::time_point now) {
+  const std::optional<Image> image = ReadImage(data.value);
+  if (!image) {
+    ++unsupported_;
+    return {};
+  }
+  // Names as W&B's SDK makes them: media/images/<key>_<step>_<20 digits of the content's hash>.
+  const std::string step = data.step ? std::to_string(*data.step) : "p" + std::to_string(position);
+  const fs::path relative =
+      fs::path("media") / "images" /
+      SafeRelativePath(std::string(data.tag) + "_" + step + "_" + image->sha256.substr(0, 20) +
+                       "." + std::string(image->format));
+  const Expected<bool> possible = WriteRunFile(folder_ / "files", relative, image->file);
+  if (!possible) return tl::unexpected<Error>(possible.error());
+  if (!*possible) {
+    ++unsupported_;
+    return {};
+  }
+  if (Expected<void> reopened = ReopenEnd(); !reopened) return reopened;
+  AppendFile(++number_, relative.generic_string(), nullptr, scratch_);
+  Queue();
+  const std::string path = PathOf(data.tag);
+  std::vector<Item> items;
+  const auto add = [&](std::string_view key, const auto& value) {
+    items.push_back({path + PathOf(key), ToJson(value)});
+  };
+  add("_type", std::string_view("image-file"));
+  add("format", image->format);
+  add("width", static_cast<int64_t>(image->width));
+  add("height", static_cast<int64_t>(image->height));
+  add("path", std::string_view(relative.generic_string()));
+  add("sha256", std::string_view(image->sha256));
+  add("size", static_cast<int64_t>(image->file.size()));
+  merger_.Add(position, data.step, TimeOf(data), std::move(items), now);
   return {};
 }
 
@@ -514,7 +552,9 @@ std::string WandbRun::Report() const {
   tell(merger_.reordered(), " records were brought in another order than they were logged");
   tell(merger_.overwritten(), " values were replaced by a later one of the same step and key");
   tell(unsupported_,
-       " records have no place in a W&B run (images, models, empty values, impossible file names) "
+       " records have no place in a W&B run (models, empty values, what is no image, impossible "
+       "file "
+       "names) "
        "and are left out");
   return report;
 }

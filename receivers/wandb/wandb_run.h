@@ -54,6 +54,7 @@ class WandbRun : public Receiver {
   void WriteConfig(uint64_t position, const Data& data);
   void WriteTags(uint64_t position, const Data& data);
   Expected<void> WriteFile(uint64_t position, const Data& data);
+  Expected<void> WriteImage(uint64_t position, const Data& data, Clock::time_point now);
   void WriteLogLine(uint64_t position, const Data& data);
   Expected<void> WriteEnd(uint64_t position, const RunEnded& ended);
 

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from bridge_driver import processes_with
-from wandb_tools import logs_below, run_of
+from wandb_tools import logs_below, records
 
 _DEADLINE = 240  # seconds of one job
 
@@ -66,5 +66,7 @@ def logs_by_site(folder: Path) -> dict[str, Path]:
 
 
 def _site_of(log: Path) -> str:
-    (site,) = [json.loads(item.value_json) for item in run_of(log).config.update if item.key == "client"]
+    # The run's first record tells it; later ones tell what has changed.
+    first = next(record.run for record in records(log) if record.WhichOneof("record_type") == "run")
+    (site,) = [json.loads(item.value_json) for item in first.config.update if item.key == "client"]
     return site

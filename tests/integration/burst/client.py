@@ -21,11 +21,15 @@ def main() -> None:
     site = flare.get_site_name()
     folder = Path(arguments.values)
     folder.mkdir(parents=True, exist_ok=True)
-    send = make_sender(arguments.writer)
+    send = make_sender(arguments.writer) if arguments.writer != "kinds" else None
     while flare.is_running():
         received = flare.receive()
         if received is None:
             break
+        if arguments.writer == "kinds":
+            log_every_kind(arguments.pause)
+            flare.send(flare.FLModel(params={"numpy_key": np.zeros(1, np.float32)}))
+            continue
         first = received.current_round * arguments.count
         costs = []
         with (folder / f"{site}.jsonl").open("a") as values:
@@ -41,6 +45,50 @@ def main() -> None:
             file.write("".join(f"{cost:.9f}\n" for cost in costs))
         flare.send(flare.FLModel(params={"numpy_key": np.zeros(1, np.float32)}))
     sys.stdout.flush()
+
+
+def log_every_kind(pause: float) -> None:
+    """Values of every kind, by every writer; slowly, so that NVFlare's own channel brings them, too."""
+    from flarebridge import BridgeWriter
+    from nvflare.client.tracking import MLflowWriter, SummaryWriter, WandBWriter
+
+    tensorboard, wandb, mlflow, bridge = SummaryWriter(), WandBWriter(), MLflowWriter(), BridgeWriter()
+    calls = [
+        lambda: wandb.log({"a": 1, "b": 0.1}, 0),
+        lambda: wandb.log({"a": True, "b": float("nan")}, 1),
+        lambda: wandb.log({"b": float("-inf")}, 1),
+        lambda: mlflow.log_metric("c", 2**53 + 1, 2),
+        lambda: mlflow.log_metrics({"d": -1e-300, "e": 0}, 3),
+        lambda: wandb.log({"train/loss": 0.25}, 10),
+        lambda: tensorboard.add_scalar("tb", 0.5, global_step=11),
+        lambda: tensorboard.add_scalars("tbs", {"x": 1.5, "y": 2}, global_step=12),
+        lambda: bridge.log({"np": np.float32(0.5), "np_int": np.int64(7)}, step=np.int64(13)),
+        lambda: (
+            bridge.log({"nested": {"deep": {"deeper": 1}}, "list": [1, 2.5]}, 14)
+            if nested_is_allowed()
+            else bridge.log({"only": 1}, 14)
+        ),
+        lambda: bridge.log({"elsewhere": 1}, 15, receivers=["other"]),
+        lambda: bridge.add_image("img", np.full((4, 6, 3), 0.5), 16),
+        lambda: bridge.add_text("words", "in the history", 17),
+        lambda: mlflow.log_param("lr", 0.1),
+        lambda: mlflow.log_params({"batch": 32, "opt": {"name": "sgd"}}),
+        lambda: mlflow.set_tag("phase", "one"),
+        lambda: mlflow.set_tags({"empty": "", "n": 5}),
+        lambda: mlflow.log_text("a file of text\n", "notes/a.txt"),
+        lambda: bridge.log_line("a line of the console"),
+        lambda: bridge.log({"last": 1}),
+    ]
+    for call in calls:
+        call()
+        time.sleep(pause)
+
+
+def nested_is_allowed() -> bool:
+    # From 2.9 on NVFlare refuses dicts and lists as metrics where they are logged.
+    import nvflare
+
+    return int(nvflare.__version__.split(".")[1]) < 9
 
 
 def make_sender(writer: str):

@@ -40,6 +40,34 @@ TEST_CASE("include and exclude are globs on the tag; exclude wins") {
   CHECK(Wants(R"({"include": "a*"})", "null", "abc"));
 }
 
+TEST_CASE("in a dict of metrics the keys are the names, and only wanted ones are left") {
+  const Document arguments = FromJson(R"({"include": ["train/*", "lr"], "exclude": ["*secret*"]})");
+  const Filter filter = Filter::Parse("wandb", arguments.root()).value();
+  const Document value =
+      FromJson(R"({"train/loss": [1, {"a": 2}], "x": {"y": 1}, "lr": 0.5, "train/secret": 3})");
+  Data data;
+  data.site = "site-1";
+  data.type = DataType::kMetrics;
+  data.tag = "metrics";
+  data.value = value.root();
+  REQUIRE(filter.Wants(data));
+  Tape tape;
+  const std::optional<Event> narrowed = filter.Narrowed(data, tape);
+  REQUIRE(narrowed.has_value());
+  std::string bytes;
+  EncodeValue(std::get<Data>(*narrowed).value, bytes);
+  CHECK(nlohmann::json::from_msgpack(bytes) ==
+        nlohmann::json::parse(R"({"train/loss": [1, {"a": 2}], "lr": 0.5})"));
+
+  const Document unwanted = FromJson(R"({"x": 1})");
+  data.value = unwanted.root();
+  CHECK_FALSE(filter.Wants(data));
+  const Document all = FromJson(R"({"lr": 1})");
+  data.value = all.root();
+  CHECK(filter.Wants(data));
+  CHECK_FALSE(filter.Narrowed(data, tape).has_value());
+}
+
 TEST_CASE("sites are globs, writers are names in any of NVFlare's spellings") {
   CHECK(Wants(R"({"sites": ["site-*"]})", "null", "x"));
   CHECK_FALSE(Wants(R"({"sites": ["clinic-*"]})", "null", "x"));

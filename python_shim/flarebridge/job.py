@@ -1,6 +1,7 @@
 """What NVFlare knows of the running job, over the versions 2.5 to 2.9. Used by BridgeReceiver at START_RUN."""
 
 import os
+import secrets
 import time
 from pathlib import Path
 
@@ -33,38 +34,39 @@ def is_simulated(fl_ctx: FLContext) -> bool:
     return str(fl_ctx.get_job_id()) == _SIMULATED
 
 
-def job_identity(fl_ctx: FLContext) -> tuple[str, str]:
-    """The job's id and its name ("" if it has none).
+def job_identity(fl_ctx: FLContext) -> tuple[str, str, str]:
+    """The job's id, its name ("" if it has none), and what tells it from others of this id ("": nothing has to).
 
     The simulator's jobs all have one id; theirs is replaced by the second at which the job started, the
-    same in all of its processes.
+    same in all of its processes. Jobs of one second have different third parts.
     """
     meta = fl_ctx.get_prop(ReservedKey.JOB_META) or {}
     name = str(meta.get("name") or "") if isinstance(meta, dict) else ""
-    job_id = str(fl_ctx.get_job_id())
+    job_id, instance = str(fl_ctx.get_job_id()), ""
     if job_id == _SIMULATED:
-        job_id = str(_simulated_start(fl_ctx))
-    return job_id, name
+        job_id, instance = _simulated_start(fl_ctx)
+    return job_id, name, instance
 
 
-def _simulated_start(fl_ctx: FLContext) -> int:
+def _simulated_start(fl_ctx: FLContext) -> tuple[str, str]:
     # The simulator empties its workspace before each job, so the first process to come makes the file.
     # The workspace of the server and of each client is a folder of it.
-    now = int(time.time())
+    now = str(int(time.time()))
     root = Path(fl_ctx.get_engine().get_workspace().get_root_dir()).resolve().parent
     path = root / _STARTED_FILE
     try:
         draft = path.with_name(f"{path.name}-{os.getpid()}")
-        draft.write_text(str(now))
+        draft.write_text(f"{now} {secrets.token_hex(8)}")
         try:
             os.link(draft, path)  # whole or not at all, and only for the first
         except FileExistsError:
             pass
         finally:
             draft.unlink()
-        return int(path.read_text())
+        second, instance = path.read_text().split()
+        return second, instance
     except (OSError, ValueError):
-        return now
+        return now, ""
 
 
 def sites_of(fl_ctx: FLContext, server: bool) -> list[str]:

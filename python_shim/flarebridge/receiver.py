@@ -175,7 +175,10 @@ class BridgeReceiver(AnalyticsReceiver):
             return
         server = is_server(fl_ctx)
         side = "server" if server else "client"
-        job_id, job_name = job_identity(fl_ctx)
+        job_id, job_name, instance = job_identity(fl_ctx)
+        if instance:
+            for arguments in receivers.values():
+                arguments.setdefault("id", instance)  # becomes a part of the runs' ids
         folder = result_folder(fl_ctx)
         args = self.wandb_args or self.kwargs or {}
         run_name = clean_name(args.get("name") or job_name or "nvflare")

@@ -62,6 +62,20 @@ def add_tracking(
     return job_or_recipe
 
 
+def register_tracking(name: str = "flarebridge") -> None:
+    """Makes NVFlare's own add_experiment_tracking(recipe, name, tracking_config) add BridgeReceiver.
+
+    With name "wandb" it takes the place of WandBReceiver in jobs that are not changed otherwise. Needs NVFlare 2.7.
+    """
+    from nvflare.recipe.utils import TRACKING_REGISTRY
+
+    TRACKING_REGISTRY[name] = {
+        "package": "flarebridge",
+        "receiver_module": "flarebridge.receiver",
+        "receiver_class": "BridgeReceiver",
+    }
+
+
 def _is_ours(component: Any) -> bool:
     return isinstance(component, BridgeReceiver)
 

@@ -186,9 +186,13 @@ def test_simulated_jobs_have_the_second_of_their_start_as_id_in_all_processes(tm
     contexts = [_context(tmp_path / place) for place in ("server", "site-1", "site-2")]
     for context in contexts:
         context.get_job_id.return_value = "simulate_job"
-    ids = {job_identity(context)[0] for context in contexts}
+    ids = {job_identity(context) for context in contexts}
     assert len(ids) == 1
-    assert abs(int(ids.pop()) - time.time()) < 60
+    second, _name, instance = ids.pop()
+    assert abs(int(second) - time.time()) < 60
+    other = _context(tmp_path / "other" / "server")
+    other.get_job_id.return_value = "simulate_job"
+    assert job_identity(other)[2] != instance
 
 
 def test_arguments_survive_export_and_loading(tmp_path):

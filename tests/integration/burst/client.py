@@ -32,7 +32,7 @@ def main() -> None:
             continue
         first = received.current_round * arguments.count
         costs = []
-        with (folder / f"{site}.jsonl").open("a") as values:
+        with (folder / f"{site}.jsonl").open("a", buffering=1) as values:
             for step in range(first, first + arguments.count):
                 value = (step * 7919 % 1000003) / 1000003
                 values.write(json.dumps([step, "m", value]) + "\n")

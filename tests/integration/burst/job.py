@@ -9,6 +9,7 @@ import os
 import shlex
 import sys
 import threading
+import types
 from pathlib import Path
 
 _HERE = Path(__file__).resolve().parent
@@ -27,6 +28,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--pause", type=float, default=0.0, help="seconds between two records")
     parser.add_argument("--external", action="store_true", help="training in a process of its own")
     parser.add_argument("--tracking", type=json.loads, default={}, help="arguments of add_tracking")
+    ways = ["add_tracking", "analytics_receiver", "registry"]
+    parser.add_argument("--added_by", default="add_tracking", choices=ways, help="how the receiver gets into the job")
     parser.add_argument("--wandb_receiver", action="store_true", help="NVFlare's WandBReceiver beside ours")
     parser.add_argument("--counting", action="store_true", help="a receiver that counts what NVFlare's channel brings")
     parser.add_argument("--export", default=None, help="writes the job there and does not run it")
@@ -34,14 +37,18 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def make_job(arguments: argparse.Namespace):
-    from flarebridge import add_tracking
+    from flarebridge import BridgeReceiver, add_tracking
     from nvflare.app_common.np.np_model_persistor import NPModelPersistor
     from nvflare.app_common.workflows.fedavg import FedAvg
     from nvflare.job_config.api import FedJob
     from nvflare.job_config.script_runner import FrameworkType, ScriptRunner
 
     folder = Path(arguments.folder).resolve()
-    job = FedJob(name="burst")
+    wandb_args = {"name": "burst", "project": "tests"}
+    if arguments.added_by == "analytics_receiver":
+        job = make_base_job(BridgeReceiver(wandb_args=wandb_args))
+    else:
+        job = FedJob(name="burst")
     job.to(FedAvg(num_clients=arguments.clients, num_rounds=arguments.rounds), "server")
     job.to(NPModelPersistor(), "server", id="persistor")
     script_args = ["--values", str(folder / "values"), "--count", str(arguments.count)]
@@ -66,9 +73,31 @@ def make_job(arguments: argparse.Namespace):
         (folder / "theirs").mkdir(exist_ok=True)
         job.to(WandBReceiver(wandb_args=wandb_args), "server", id="wandb_receiver")
     given = dict(arguments.tracking)
-    wandb_args = {"name": "burst", "project": "tests", **given.pop("wandb_args", {})}
-    add_tracking(job, wandb_args=wandb_args, **given)
+    if arguments.added_by == "add_tracking":
+        add_tracking(job, wandb_args={**wandb_args, **given.pop("wandb_args", {})}, **given)
+    elif arguments.added_by == "registry":
+        add_by_registry(job, wandb_args)
     return job
+
+
+def make_base_job(receiver):
+    """A job of NVFlare's BaseFedJob, which takes a receiver and converts its clients' events."""
+    from nvflare.job_config.base_fed_job import BaseFedJob
+
+    return BaseFedJob(name="burst", analytics_receiver=receiver)
+
+
+def add_by_registry(job, wandb_args: dict) -> None:
+    """By NVFlare's own add_experiment_tracking, which knows of flarebridge by an entry in its registry."""
+    from flarebridge.tracking import register_tracking
+    from nvflare.app_common.widgets.convert_to_fed_event import ConvertToFedEvent
+    from nvflare.recipe.utils import add_experiment_tracking
+
+    for site in job.clients:
+        job.to(ConvertToFedEvent(events_to_convert=["analytix_log_stats"]), site, id="event_to_fed")
+    register_tracking("flarebridge")
+    recipe = types.SimpleNamespace(job=job, _job=job)
+    add_experiment_tracking(recipe, "flarebridge", tracking_config={"wandb_args": wandb_args})
 
 
 def main() -> None:

@@ -1,0 +1,118 @@
+"""Separate processes for the server, its clients and their jobs, as in production; some are stopped or killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bridge_driver import processes_with, wait_for
+from burst_job import exit_code_of, values_in
+from poc import Poc
+from running_job import logs_by_site
+
+_SCRIPT = Path(__file__).parent / "burst" / "job.py"
+_SITES = ("site-1", "site-2")
+
+
+@pytest.fixture(scope="module")
+def poc(tmp_path_factory) -> Iterator[Poc]:
+    with Poc(tmp_path_factory.mktemp("poc")) as started:
+        yield started
+
+
+class _Submitted:
+    """A burst job that was submitted; each writes what it logs into a folder of its own."""
+
+    def __init__(self, poc: Poc, folder: Path, *options: str, tracking: dict):
+        command = [sys.executable, str(_SCRIPT), "--folder", str(folder), "--export", str(folder / "jobs")]
+        subprocess.run([*command, *options, "--tracking", json.dumps(tracking)], check=True, timeout=120)
+        self._poc, self._values = poc, folder / "values"
+        self.id = poc.submit(folder / "jobs" / "burst")
+
+    def logged(self, site: str) -> list[tuple]:
+        lines = (self._values / f"{site}.jsonl").read_text().splitlines()
+        return [(step, value) for step, _key, value in map(json.loads, lines)]
+
+    def wait_logged(self, count: int) -> None:
+        """Waits until every site has logged so many records."""
+        files = [self._values / f"{site}.jsonl" for site in _SITES]
+        wait_for(lambda: all(file.exists() and file.read_text().count("\n") >= count for file in files), "training", 90)
+
+    def runs(self) -> dict[str, Path]:
+        """The run logs that come back with the job's results."""
+        return logs_by_site(self._poc.results(self.id))
+
+
+def test_a_jobs_results_bring_the_whole_runs(poc, tmp_path):
+    job = _Submitted(poc, tmp_path, "--count", "2000", tracking={"client_side": True})
+    assert poc.wait_done(job.id) == "FINISHED:COMPLETED"
+    runs = job.runs()
+    for site in _SITES:
+        assert values_in(runs[site]) == job.logged(site)
+        assert exit_code_of(runs[site]) == 0
+        # On the site it stays on the site.
+        assert values_in(logs_by_site(poc.place(site) / job.id)[site]) == job.logged(site)
+
+
+def test_a_server_process_that_is_stopped_for_longer_than_every_timeout_misses_nothing(poc, tmp_path):
+    job = _Submitted(poc, tmp_path, "--count", "600", "--pause", "0.02", tracking={})
+    job.wait_logged(50)
+    server = poc.job_process("server", job.id)
+    os.kill(server, signal.SIGSTOP)
+    try:
+        job.wait_logged(500)  # training goes on
+    finally:
+        os.kill(server, signal.SIGCONT)
+    assert poc.wait_done(job.id) == "FINISHED:COMPLETED"
+    for site, log in job.runs().items():
+        assert values_in(log) == job.logged(site)
+        assert exit_code_of(log) == 0
+
+
+def test_a_killed_clients_run_holds_what_was_acknowledged_and_the_others_all(poc, tmp_path):
+    job = _Submitted(poc, tmp_path, "--count", "300", "--pause", "0.02", tracking={})
+    job.wait_logged(100)
+    os.kill(poc.job_process("site-2", job.id), signal.SIGKILL)
+    poc.wait_done(job.id)
+    runs = job.runs()
+    survivors, victims = values_in(runs["site-1"]), values_in(runs["site-2"])
+    # NVFlare may abort the job of the other one, too; its log is a beginning of what it logged in any case.
+    assert survivors == job.logged("site-1")[: len(survivors)]
+    assert len(survivors) >= 100
+    assert victims == job.logged("site-2")[: len(victims)]
+    assert len(victims) >= 50
+
+
+def test_the_runs_of_an_aborted_job_have_what_was_logged_and_are_failed(poc, tmp_path):
+    job = _Submitted(poc, tmp_path, "--count", "5000", "--pause", "0.02", tracking={})
+    job.wait_logged(100)
+    poc.abort(job.id)
+    assert poc.wait_done(job.id).startswith("FINISHED:")
+    bridges = str(poc.place("server") / job.id)
+    wait_for(lambda: not processes_with(bridges), "the bridge's end")
+    for site, log in logs_by_site(poc.results(job.id)).items():
+        found = values_in(log)
+        assert found == job.logged(site)[: len(found)]
+        assert len(found) >= 100
+        assert exit_code_of(log) == 1
+
+
+def test_a_killed_server_process_leaves_failed_runs_of_what_was_acknowledged(poc, tmp_path):
+    job = _Submitted(poc, tmp_path, "--count", "5000", "--pause", "0.02", tracking={})
+    job.wait_logged(100)
+    run_dir = poc.place("server") / job.id
+    os.kill(poc.job_process("server", job.id), signal.SIGKILL)
+    wait_for(lambda: not processes_with(str(run_dir)), "the bridge's end", 60)
+    runs = logs_by_site(run_dir)
+    assert sorted(runs) == sorted(_SITES)
+    for site, log in runs.items():
+        found = values_in(log)
+        assert found == job.logged(site)[: len(found)]
+        assert len(found) >= 50
+        assert exit_code_of(log) == 1
+    poc.abort(job.id)
+    poc.wait_done(job.id)

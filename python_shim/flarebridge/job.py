@@ -7,6 +7,7 @@ from pathlib import Path
 
 from nvflare.apis.fl_constant import ReservedKey
 from nvflare.apis.fl_context import FLContext
+from nvflare.apis.server_engine_spec import ServerEngineSpec
 
 from .events import clean_name
 
@@ -23,10 +24,7 @@ def is_server(fl_ctx: FLContext) -> bool:
     get_type = getattr(fl_ctx, "get_process_type", None)
     if get_type is not None:
         return get_type() == "SJ"
-    return hasattr(fl_ctx.get_engine(), "get_clients") and fl_ctx.get_identity_name() in (
-        "server",
-        "simulator_server",
-    )
+    return isinstance(fl_ctx.get_engine(), ServerEngineSpec)
 
 
 def is_simulated(fl_ctx: FLContext) -> bool:

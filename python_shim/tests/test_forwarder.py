@@ -12,11 +12,15 @@ from nvflare.apis.analytix import AnalyticsDataType
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import EventScope, FLContextKey
 from nvflare.apis.fl_context import FLContextManager
-from nvflare.apis.utils.event import fire_event_to_components
 from nvflare.app_common.widgets.convert_to_fed_event import ConvertToFedEvent
 from nvflare.app_common.widgets.streaming import create_analytic_dxo
 from nvflare.widgets.widget import Widget
 from test_forwarding_laws import _FakeLink
+
+try:
+    from nvflare.apis.utils.event import fire_event_to_components
+except ImportError:  # NVFlare up to 2.6
+    from nvflare.private.event import fire_event as fire_event_to_components
 
 _EVENT = "analytix_log_stats"
 

@@ -14,6 +14,7 @@ from nvflare.apis.dxo import from_shareable
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import FLContextKey
 from nvflare.apis.fl_context import FLContext
+from nvflare.apis.server_engine_spec import ServerEngineSpec
 from nvflare.apis.workspace import Workspace
 from nvflare.app_common.widgets.streaming import create_analytic_dxo
 
@@ -31,7 +32,8 @@ def _context(folder: Path, sites=("site-1",), identity: str = "server", process:
     """A job's context as far as the receiver asks it."""
     (folder / "startup").mkdir(parents=True, exist_ok=True)
     (folder / "local").mkdir(exist_ok=True)
-    engine = MagicMock()
+    engine = MagicMock(spec=ServerEngineSpec if process == "SJ" else None)
+    engine.get_workspace = MagicMock()
     engine.get_workspace.return_value = Workspace(str(folder), site_name=identity)
     clients = []
     for site in sites:
@@ -43,7 +45,8 @@ def _context(folder: Path, sites=("site-1",), identity: str = "server", process:
     context.get_engine.return_value = engine
     context.get_job_id.return_value = "job-1"
     context.get_identity_name.return_value = identity
-    context.get_process_type.return_value = process
+    if hasattr(FLContext, "get_process_type"):  # from NVFlare 2.6 on
+        context.get_process_type.return_value = process
     context.get_run_abort_signal.return_value = None
     context.get_peer_context.return_value = None
     context.get_prop.side_effect = lambda key, default=None: default

@@ -6,18 +6,23 @@ NVFlare's own WandBReceiver runs beside ours; where it keeps a value, ours keeps
 import json
 import math
 
+import nvflare
 import pytest
 from burst_job import Burst
 from strict_server import StrictServer
 from sync import sync
 from wandb_tools import records, rows, run_of
 
+# Jobs with NVFlare 2.5's WandBReceiver can't be exported.
+_THEIRS = tuple(int(part) for part in nvflare.__version__.split(".")[:2]) >= (2, 6)
+
 
 @pytest.fixture(scope="module")
 def job(tmp_path_factory) -> Burst:
     folder = tmp_path_factory.mktemp("kinds")
     environment = {"WANDB_CONFIG_DIR": str(folder / "config"), "WANDB_CACHE_DIR": str(folder / "cache")}
-    job = Burst(folder, "--writer", "kinds", "--pause", "0.05", "--wandb_receiver", **environment)
+    beside = ["--wandb_receiver"] if _THEIRS else []
+    job = Burst(folder, "--writer", "kinds", "--pause", "0.05", *beside, **environment)
     job.finish()
     return job
 
@@ -85,6 +90,7 @@ def _flat(log) -> dict:
     return {key: value for row in rows(log) for key, value in row.items()}
 
 
+@pytest.mark.skipif(not _THEIRS, reason="NVFlare's WandBReceiver can't be put into a job by 2.5's Job API")
 def test_where_wandb_receiver_keeps_a_value_ours_is_the_same(job):
     theirs_folder = job.folder / "theirs"
     theirs = {run_of(path).display_name.rsplit("-", 2)[0]: path for path in sorted(theirs_folder.rglob("run-*.wandb"))}

@@ -69,9 +69,9 @@ def make_job(arguments: argparse.Namespace):
     if arguments.wandb_receiver:
         from nvflare.app_opt.tracking.wandb.wandb_receiver import WandBReceiver
 
-        wandb_args = {"name": "burst", "project": "tests", "job_type": "train", "dir": str(folder / "theirs")}
+        theirs = {"name": "burst", "project": "tests", "job_type": "train", "dir": str(folder / "theirs")}
         (folder / "theirs").mkdir(exist_ok=True)
-        job.to(WandBReceiver(wandb_args=wandb_args), "server", id="wandb_receiver")
+        job.to(WandBReceiver(wandb_args=theirs), "server", id="wandb_receiver")
     given = dict(arguments.tracking)
     if arguments.added_by == "add_tracking":
         add_tracking(job, wandb_args={**wandb_args, **given.pop("wandb_args", {})}, **given)

@@ -14,6 +14,7 @@ modes:
   (none)   the release build, everything
   asan     address and undefined-behaviour sanitizer: unit, shim, conformance and integration tests
   tsan     thread sanitizer: the same
+  --matrix [VERSION...]   on NVFlare 2.5 to the newest, and writes README.md's table (tests/matrix/run.sh --help)
   -h, --help
 
 examples:
@@ -24,8 +25,10 @@ TEXT
 }
 
 preset=release
+matrix=no
 case "${1:-}" in
   -h | --help) usage; exit 0 ;;
+  --matrix) matrix=yes; shift ;;
   asan | tsan) preset=$1; shift ;;
 esac
 
@@ -39,4 +42,5 @@ if ! { cmake --preset "$preset" && cmake --build --preset "$preset"; } >"$log" 2
   echo "tests: error: the build failed; the whole output is in $root/$log" >&2
   exit 1
 fi
+[ "$matrix" = no ] || exec tests/matrix/run.sh "$@"
 exec ctest --preset "$preset" "$@"

@@ -44,6 +44,12 @@ def parse_arguments(argv: Optional[list[str]] = None) -> argparse.Namespace:
     tracking.add_argument(
         "--streamed_to_clients", action=argparse.BooleanOptionalAction, default=False, help="runs on each site"
     )
+    tracking.add_argument(
+        "--forward",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="bring records to the server by BridgeForwarder, not in NVFlare's own way",
+    )
     tracking.add_argument("--name", default="hello-pt", help="name of the run")
     tracking.add_argument("--project", default="nvflare-hello-pt", help="W&B project")
     tracking.add_argument("--values", default=None, metavar="DIR", help="also write every logged value to DIR")
@@ -120,6 +126,7 @@ def make_recipe(arguments: argparse.Namespace):
         mode=arguments.mode,
         server_side=arguments.streamed_to_server,
         client_side=arguments.streamed_to_clients,
+        forward=arguments.forward,
     )
 
 

@@ -56,6 +56,7 @@ class BridgeProcess:
         self._socket_folder: Optional[str] = None
         self._launcher: Optional[subprocess.Popen] = None  # ends when the bridge is up, or can't be
         self._pidfd: Optional[int] = None  # of the bridge, which is nobody's child
+        self._leaving: Optional[int] = None  # the same, once the link is closed
         self._pid: Optional[int] = None
         self._starts = 0
         self._deaths = 0
@@ -150,11 +151,24 @@ class BridgeProcess:
         used = self._launcher is not None or (self._pidfd is not None and not _has_ended(self._pidfd))
         if self._socket_folder and not used:
             shutil.rmtree(self._socket_folder, ignore_errors=True)
-        self._let_go()
+        self._leaving, self._pidfd = self._pidfd, None
+        self._pid = None
+
+    def wait_gone(self, seconds: float) -> bool:
+        """After the link is closed: waits until the bridge has finished its runs and left. Call it once.
+
+        False: it still works; it will finish by itself.
+        """
+        if self._leaving is None:
+            return True
+        gone = _has_ended(self._leaving, seconds)
+        os.close(self._leaving)
+        self._leaving = None
+        return gone
 
 
-def _has_ended(pidfd: int) -> bool:
+def _has_ended(pidfd: int, seconds: float = 0.0) -> bool:
     # poll, not select: a trainer may have thousands of descriptors.
     poller = select.poll()
     poller.register(pidfd, select.POLLIN)
-    return bool(poller.poll(0))
+    return bool(poller.poll(max(0.0, seconds) * 1000))

@@ -20,7 +20,7 @@ from nvflare.widgets.widget import Widget
 from .events import TYPE_NAMES, Encoder, Record, clean_name, record_of
 from .inbox import FORWARDED, KEPT, TOPIC
 from .job import is_simulated
-from .outbox import Outbox
+from .outbox import DISABLED, Outbox
 from .policy import Policy
 from .trainer_link import ENDPOINT, ENDPOINT_OF, TrainerLink
 
@@ -186,6 +186,9 @@ class BridgeForwarder(Widget):
         self._report(outbox.stats())
 
     def _report(self, stats: dict) -> None:
+        if stats["off"] == DISABLED:
+            self._say("info", DISABLED)
+            return
         text = f"{stats['acknowledged']} events forwarded and durable on the server"
         reasons = [f"{count} {reason}" for reason, count in sorted(stats["dropped"].items())]
         waiting = stats["accepted"] - stats["acknowledged"]

@@ -6,8 +6,9 @@ that a client sends again whatever got lost, and lets go of what the bridge has 
 Request: `session` (32 hex digits), `first` (number of its first event, from 1 on), `count`, `events`
 (so many msgpack events, one after the other), `durable` (the last event that was confirmed as durable: where a
 server that does not know the session begins), `bye` (True: the last one), `dropped` (reason -> events
-that the client could not keep). Reply: `state` ("taken", "full": there is no room now, "ended": the
-run is over), `received` and `durable`: the last event that is held, and that is on disk.
+that the client could not keep). Reply: `state` ("taken", "full": there is no room now, "ended": the run
+is over, "off": the bridge can't take events, "disabled": tracking is), `received` and `durable`: the last
+event that is held, and that is on disk.
 """
 
 import threading
@@ -32,6 +33,7 @@ _MAX_COUNT = 10000  # events of a request; forwarders send 512
 _MAX_BYTES = 4 << 20
 _SITES = 10000
 _SESSIONS = 64  # a site's, remembered; each process of the site that ever ran has one
+_TURN = 0.02  # seconds between looks
 _QUIET = 3.0  # seconds; a forwarder that has something to say tries again within 2
 _DATA_FIELDS = 8  # of a record at least (events/README.md)
 
@@ -71,7 +73,7 @@ class Inbox:
         """Takes what is new of a request of the site, a checked name. Gives the reply. Raises BadRequest."""
         name, first, durable, events = _checked(request)
         if self._ended or self._link.off is not None:
-            return {"state": "ended", "received": 0, "durable": 0}
+            return _without("ended" if self._ended else "off")
         session = self._session(site, name, durable)
         with session.lock:
             session.heard = time.monotonic()
@@ -95,6 +97,12 @@ class Inbox:
                 for sessions in self._sites.values()
                 for session in sessions.values()
             )
+
+    def wait_quiet(self, seconds: float) -> None:
+        """Waits until no forwarder is expected to say more, for so many seconds at most."""
+        deadline = time.monotonic() + seconds
+        while self.expecting and time.monotonic() < deadline:
+            time.sleep(_TURN)
 
     def end(self) -> None:
         """From now on every request is answered with "ended"."""
@@ -162,6 +170,22 @@ class Inbox:
             session.durable = session.received
 
 
+class ClosedInbox:
+    """Stands where a receiver takes nothing, so that forwarders need not ask again and again."""
+
+    def __init__(self, state: str):
+        """`state`: "off" or "disabled"."""
+        self._reply = _without(state)
+
+    def take(self, site: str, request: dict) -> dict:
+        """Gives the reply."""
+        return self._reply
+
+
+def _without(state: str) -> dict:
+    return {"state": state, "received": 0, "durable": 0}
+
+
 def _checked(request: dict) -> tuple[str, int, int, list]:
     session, first, count = request.get("session"), request.get("first"), request.get("count")
     durable, body = request.get("durable"), request.get("events")
@@ -205,13 +229,15 @@ def _counts(given: Any) -> dict[str, int]:
     return {str(k)[:100]: v for k, v in list(given.items())[:20] if type(v) is int and v > 0}
 
 
+AnyInbox = Union[Inbox, ClosedInbox]
+
 # --- one handler per NVFlare engine, for all receivers of a job ---
 
-_inboxes: "weakref.WeakKeyDictionary[Any, list[Inbox]]" = weakref.WeakKeyDictionary()
+_inboxes: "weakref.WeakKeyDictionary[Any, list[AnyInbox]]" = weakref.WeakKeyDictionary()
 _registry_lock = threading.Lock()
 
 
-def attach(engine: Any, inbox: Inbox, site_of: Any) -> None:
+def attach(engine: Any, inbox: AnyInbox, site_of: Callable[[Any], str]) -> None:
     """Lets the job's clients reach the inbox. `site_of`: makes a site's checked name of a peer's name."""
     from nvflare.apis.fl_constant import ReservedKey, ReturnCode
     from nvflare.apis.shareable import Shareable, make_reply
@@ -240,9 +266,10 @@ def attach(engine: Any, inbox: Inbox, site_of: Any) -> None:
 
 def _joined(replies: list[dict]) -> dict:
     """What all receivers that still take something hold."""
-    taking = [reply for reply in replies if reply["state"] != "ended"]
+    taking = [reply for reply in replies if reply["state"] in ("taken", "full")]
     if not taking:
-        return {"state": "ended", "received": 0, "durable": 0}
+        states = {reply["state"] for reply in replies}
+        return _without(next(state for state in ("off", "ended", "disabled") if state in states))
     return {
         "state": "full" if any(reply["state"] == "full" for reply in taking) else "taken",
         "received": min(reply["received"] for reply in taking),

@@ -22,6 +22,8 @@ _NO_RECEIVER = 10.0  # seconds after which a server that knows no inbox is belie
 _TELL = 0.5  # seconds after which the server is told of counts that have changed
 _TELL_LATE = 10.0  # seconds without an answer after which a person is told
 
+DISABLED = "tracking is disabled on the server"  # as Outbox.off has it
+
 # A request as a dict of plain values (inbox.py); the reply likewise, or None if there was none.
 Exchange = Callable[[dict], Optional[dict]]
 
@@ -187,6 +189,10 @@ class Outbox:
                 self._turn_off("the server does not understand this site's flarebridge: their versions differ")
             elif state == "ended":
                 self._turn_off("the server's receiver has ended its run", told=not self.unacknowledged)
+            elif state == "disabled":
+                self._turn_off(DISABLED, told=True)
+            elif state == "off":
+                self._turn_off("the server's bridge can't take events (the server's log says why)")
             elif state == "unknown" and now - started > _NO_RECEIVER:
                 self._turn_off("the server has no BridgeReceiver that takes forwarded events; add one to the job")
             elif self._close_at is not None and now >= self._close_at:

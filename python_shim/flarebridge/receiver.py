@@ -5,6 +5,7 @@ about events: it encodes them and puts them into the link's buffer. Whatever goe
 log line; the job goes on.
 """
 
+import contextlib
 import hashlib
 import json
 import threading
@@ -20,7 +21,7 @@ from nvflare.app_common.widgets.streaming import AnalyticsReceiver
 from .bridge_process import BridgeProcess
 from .channel import Channel
 from .events import Encoder, clean_name, record_of
-from .inbox import FORWARDED, KEPT, Inbox, attach
+from .inbox import FORWARDED, KEPT, ClosedInbox, Inbox, attach
 from .job import is_server, is_simulated, job_identity, result_folder, sites_of, state_folder
 from .link import Link
 
@@ -32,6 +33,7 @@ _MODES = {
     "disabled": "disabled",
 }
 _DEFAULT_BUFFER = 64 << 20
+_ABORTED_END = 0.5  # seconds
 _TASKS_END = 2.0  # seconds, see _settle_before_the_process_may_end
 
 
@@ -77,6 +79,7 @@ class BridgeReceiver(AnalyticsReceiver):
         self._link = None
         self._inbox = None  # on the server: what forwarders bring
         self._encoder = None
+        self._process = None  # of the bridge, if it is our own
         self._aborted = False
         self._record_lock = threading.Lock()
         self._taken = f"flarebridge_taken_{id(self):x}"
@@ -128,6 +131,7 @@ class BridgeReceiver(AnalyticsReceiver):
         except Exception as e:
             self._link = None
             self._say("error", f"tracking is off: {e}. Training goes on without it.")
+            self._close_inbox(fl_ctx, "off")
 
     def save(self, fl_ctx: FLContext, shareable: Shareable, record_origin: str):
         """One record into the buffer: microseconds, no waiting, no exception."""
@@ -154,14 +158,19 @@ class BridgeReceiver(AnalyticsReceiver):
         deadline = time.monotonic() + float(self.process_timeout)
         inbox, self._inbox = self._inbox, None
         if inbox is not None:
-            # What forwarders still have is waited for, not much longer than they talk.
-            while inbox.expecting and time.monotonic() < deadline - 0.2 * float(self.process_timeout):
-                time.sleep(0.02)
+            # What forwarders still have is waited for, not much longer than they talk. Sites may train on for
+            # seconds after an abort, while NVFlare packs the results.
+            longest = _ABORTED_END if self._aborted else 0.8 * float(self.process_timeout)
+            inbox.wait_quiet(min(longest, deadline - time.monotonic()))
             inbox.end()
         reason = "the job was aborted" if self._aborted else ""
         link.put(self._encoder.session_ended(time.time(), 1 if self._aborted else 0, reason))
         link.wait_acknowledged(deadline - time.monotonic())
         link.close(max(0.1, deadline - time.monotonic()))
+        if self._process is not None:
+            # Of an aborted job NVFlare packs the results as soon as this process has ended; otherwise the bridge
+            # has the seconds that the process takes to leave.
+            self._process.wait_gone(deadline - time.monotonic() if self._aborted else 0.0)
         self._report_end(link.stats(), inbox.dropped() if inbox is not None else {})
 
     # --- parts of the above ---
@@ -172,6 +181,7 @@ class BridgeReceiver(AnalyticsReceiver):
         receivers = self._checked_receivers()
         if receivers is None:
             self._say("info", "tracking is disabled (mode)")
+            self._close_inbox(fl_ctx, "disabled")
             return
         server = is_server(fl_ctx)
         side = "server" if server else "client"
@@ -182,12 +192,12 @@ class BridgeReceiver(AnalyticsReceiver):
         folder = result_folder(fl_ctx)
         args = self.wandb_args or self.kwargs or {}
         run_name = clean_name(args.get("name") or job_name or "nvflare")
-        process = None
+        self._process = process = None
         if self.endpoint is None:
             # Stable for a component, so that a process started again finds what an earlier one left.
             identity = json.dumps([receivers, side], sort_keys=True, default=str)
             digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
-            process = BridgeProcess(state_folder(fl_ctx, side, digest))
+            self._process = process = BridgeProcess(state_folder(fl_ctx, side, digest))
         self._names = {}
         self._encoder = Encoder()
         self._channel = Channel()
@@ -202,6 +212,12 @@ class BridgeReceiver(AnalyticsReceiver):
         if server:
             self._inbox = Inbox(link)
             attach(fl_ctx.get_engine(), self._inbox, self._site)
+
+    def _close_inbox(self, fl_ctx: FLContext, state: str) -> None:
+        """Tells forwarders that nothing will be taken."""
+        with contextlib.suppress(Exception):
+            if is_server(fl_ctx):
+                attach(fl_ctx.get_engine(), ClosedInbox(state), clean_name)
 
     def _checked_receivers(self) -> Optional[dict]:
         """The outputs and their arguments; None: disabled. Raises ValueError with what is wrong."""
@@ -248,7 +264,7 @@ class BridgeReceiver(AnalyticsReceiver):
     def _hold_the_run_open(self, fl_ctx: FLContext) -> None:
         link, inbox = self._link, self._inbox
         waiting = link is not None and link.connected and link.unacknowledged
-        if waiting or (inbox is not None and inbox.expecting):
+        if waiting or (inbox is not None and inbox.expecting and not self._aborted):
             fl_ctx.set_prop(FLContextKey.NOT_READY_TO_END_RUN, True, private=True, sticky=False)
 
     def _settle_before_the_process_may_end(self) -> None:

@@ -153,6 +153,16 @@ def test_a_run_that_ended_at_the_server_is_an_error_only_if_something_is_lost():
         assert len(said) == errors
 
 
+@pytest.mark.parametrize(("state", "errors"), [("off", 1), ("disabled", 0), ("refused", 1)])
+def test_a_server_that_takes_nothing_is_told_of_once_or_not_at_all(state, errors):
+    outbox, said = _outbox(lambda _request: {"state": state, "received": 0, "durable": 0})
+    outbox.start()
+    _wait_for(lambda: outbox.off is not None, "the outbox to give up")
+    outbox.put(_event(1))
+    outbox.close(1.0)
+    assert len(said) == errors
+
+
 def test_closing_never_takes_longer_than_it_may():
     outbox, _ = _outbox(lambda _request: None)
     outbox.start()

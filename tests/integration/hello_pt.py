@@ -17,8 +17,7 @@ class Job(RunningJob):
     def __init__(self, folder: Path, *options: str, receiver: Optional[dict] = None, **environment: str):
         self.workspace = folder / "workspace"
         self.values = folder / "values"
-        self.counted = folder / "counted.jsonl"
-        command = [sys.executable, str(_DRIVER), "--counting", str(self.counted)]
+        command = [sys.executable, str(_DRIVER)]
         if receiver is not None:
             command += ["--receiver", json.dumps(receiver)]
         command += ["--", "--workspace", str(self.workspace), "--values", str(self.values), *options]
@@ -36,10 +35,6 @@ class Job(RunningJob):
     def logged(self, site: str) -> list[tuple]:
         """What the training script logged: (step, key, value), in its order."""
         return _read_records(self.values / f"{site}.jsonl", site)
-
-    def delivered(self, site: str) -> list[tuple]:
-        """What NVFlare's channel brought to the server's receivers."""
-        return _read_records(self.counted, site)
 
 
 def _read_records(path: Path, site: str) -> list[tuple]:

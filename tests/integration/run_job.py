@@ -1,6 +1,6 @@
-"""hello-pt with what a test adds: a counting receiver beside ours, other arguments of BridgeReceiver.
+"""hello-pt with what a test adds: other arguments of BridgeReceiver.
 
-usage: run_job.py [--counting FILE] [--receiver JSON] -- job.py's options
+usage: run_job.py [--receiver JSON] -- job.py's options
 """
 
 import argparse
@@ -17,7 +17,6 @@ import job  # noqa: E402
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--counting")
     parser.add_argument("--receiver", type=json.loads, default={})
     own, rest = parser.parse_known_args()
     arguments = job.parse_arguments([word for word in rest if word != "--"])
@@ -34,10 +33,6 @@ def main() -> None:
         flarebridge.add_tracking = add_with_more
     os.chdir(_HELLO_PT)
     recipe = job.make_recipe(arguments)
-    if own.counting:
-        from counting_receiver import CountingReceiver
-
-        recipe.job.to_server(CountingReceiver(own.counting), id="counting")
     from nvflare.recipe import SimEnv
 
     recipe.execute(SimEnv(num_clients=arguments.n_clients, workspace_root=os.path.abspath(arguments.workspace)))

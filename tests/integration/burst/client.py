@@ -28,7 +28,7 @@ def main() -> None:
             break
         if arguments.writer == "kinds":
             log_every_kind(arguments.pause)
-            flare.send(flare.FLModel(params={"numpy_key": np.zeros(1, np.float32)}))
+            flare.send(flare.FLModel(params={"numpy_key": np.zeros(1, np.float32)}, metrics={"loss": 0.0}))
             continue
         first = received.current_round * arguments.count
         costs = []
@@ -43,7 +43,7 @@ def main() -> None:
                     time.sleep(arguments.pause)
         with (folder / f"{site}.costs").open("a") as file:
             file.write("".join(f"{cost:.9f}\n" for cost in costs))
-        flare.send(flare.FLModel(params={"numpy_key": np.zeros(1, np.float32)}))
+        flare.send(flare.FLModel(params={"numpy_key": np.zeros(1, np.float32)}, metrics={"loss": 0.0}))
     sys.stdout.flush()
 
 

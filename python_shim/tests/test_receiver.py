@@ -183,6 +183,38 @@ def test_a_missing_program_is_one_error_and_the_rest_is_counted(tmp_path, caplog
     assert link.stats()["dropped"]["bridge not available"] >= 10
 
 
+def test_a_second_start_run_without_an_end_goes_on_with_the_same_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("FLAREBRIDGE_BINARY", str(tmp_path / "missing"))
+    receiver = BridgeReceiver(wandb_args={"name": "n"}, process_timeout=1)
+    context = _context(tmp_path)
+    receiver.handle_event(EventType.START_RUN, context)
+    link = receiver._link
+    receiver.handle_event(EventType.START_RUN, context)
+    assert receiver._link is link
+    receiver.handle_event(EventType.END_RUN, context)
+    receiver.handle_event(EventType.START_RUN, context)
+    assert receiver._link is not link  # after an end it is a new one
+    receiver.handle_event(EventType.END_RUN, context)
+
+
+def test_end_run_takes_no_longer_than_process_timeout_whatever_the_bridge_does(tmp_path, monkeypatch):
+    """One bound over all sites; here the bridge never answers."""
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\nexec sleep 20\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("FLAREBRIDGE_BINARY", str(program))
+    receiver = BridgeReceiver(wandb_args={"name": "n"}, process_timeout=1.5)
+    receiver.handle_event(EventType.START_RUN, _context(tmp_path, sites=[f"site-{i}" for i in range(100)]))
+    launcher = receiver._process
+    for i in range(100):
+        receiver.save(None, _shareable(), f"site-{i}")
+    began = time.monotonic()
+    receiver.handle_event(EventType.END_RUN, _context(tmp_path))
+    assert time.monotonic() - began < 10
+    launcher._launcher.kill()
+    launcher._launcher.wait()
+
+
 def test_simulated_jobs_have_the_second_of_their_start_as_id_in_all_processes(tmp_path):
     from flarebridge.job import job_identity
 

@@ -186,6 +186,9 @@ Expected<std::unique_ptr<WandbRun>> WandbRun::Open(const RunSpec& spec, const Va
   run->host = HostName();
   run->version = FLAREBRIDGE_VERSION;
   run->platform = Platform();
+  const Value prefix = arguments.Find("prefix_scalars").value_or(Value());
+  if (!prefix.IsNull() && !prefix.AsBool())
+    return Fail(ErrorCode::kConfig, "wandb argument prefix_scalars must be True or False");
   const Value dir = arguments.Find("dir").value_or(Value());
   const fs::path root = dir.AsText() ? fs::path(*dir.AsText()) : fs::path(spec.folder);
   const uint64_t journal = HashOf(spec.journal);
@@ -195,6 +198,7 @@ Expected<std::unique_ptr<WandbRun>> WandbRun::Open(const RunSpec& spec, const Va
   std::unique_ptr<WandbRun> self(
       new WandbRun(opened->folder, std::move(opened->file), std::move(opened->recovered), journal));
   self->set_aside_ = std::move(opened->set_aside);
+  self->prefix_scalars_ = prefix.AsBool().value_or(false);
   if (Expected<void> begun = self->Begin(std::move(*run)); !begun)
     return tl::unexpected<Error>(begun.error());
   return self;
@@ -307,8 +311,15 @@ void WandbRun::WriteRow(uint64_t position, const Data& data, Clock::time_point n
   std::vector<Item> items;
   const bool dict = data.value.kind() == ValueKind::kMap &&
                     (data.type == DataType::kScalars || data.type == DataType::kMetrics);
-  // A dict's keys stand for themselves, as in WandBReceiver; its tag ("metrics") says nothing.
-  AddLeaves(dict ? std::string() : PathOf(data.tag), data.value, items);
+  // A dict's keys stand for themselves, as in WandBReceiver; its tag ("metrics") says nothing. One
+  // of TensorBoard's add_scalars has a tag that was chosen, and may be asked for.
+  if (dict && prefix_scalars_ && data.writer == Writer::kTensorBoard) {
+    data.value.ForEachPair([&](std::string_view key, Value value) {
+      AddLeaves(PathOf(std::string(data.tag) + "/" + std::string(key)), value, items);
+    });
+  } else {
+    AddLeaves(dict ? std::string() : PathOf(data.tag), data.value, items);
+  }
   merger_.Add(position, data.step, TimeOf(data), std::move(items), now);
   if (merger_.ready().size() >= kRowsPerSummary) EncodeReadyRows();
 }

@@ -92,10 +92,11 @@ class WandbRun : public Receiver {
   uint64_t written_ = 0;  // all events up to here are in the file
   uint64_t durable_ = 0;
   bool dirty_ = false;
-  std::string pending_;       // bytes for the file
-  std::string scratch_;       // one record
-  uint64_t unsupported_ = 0;  // data of a type that W&B has no place for, or without content
-  std::string set_aside_;     // what to tell of a damaged log that was found, or nothing
+  bool prefix_scalars_ = false;  // argument prefix_scalars: keys of add_scalars are "<tag>/<key>"
+  std::string pending_;          // bytes for the file
+  std::string scratch_;          // one record
+  uint64_t unsupported_ = 0;     // data of a type that W&B has no place for, or without content
+  std::string set_aside_;        // what to tell of a damaged log that was found, or nothing
 };
 
 }  // namespace wandb

@@ -325,6 +325,14 @@ def test_strangers_and_nonsense_do_not_disturb_a_session(tmp_path):
     assert in_log(_log_of(tmp_path, "site-1")) == [(1, "loss", 0.5)]
 
 
+def test_scalars_of_tensorboard_may_be_named_by_their_tag(tmp_path):
+    with Driver(tmp_path, {"wandb": {**_WANDB["wandb"], "prefix_scalars": True}}) as driver:
+        driver.data("site-1", "SCALARS", "loss", {"train": 1, "val": 2}, step=1, writer="TORCH_TB")
+        driver.data("site-1", "METRICS", "metrics", {"train": 3}, step=1)
+        driver.end()
+    assert sorted(in_log(_log_of(tmp_path, "site-1"))) == [(1, "loss/train", 1), (1, "loss/val", 2), (1, "train", 3)]
+
+
 def test_a_run_of_every_kind_of_late_and_stepless_record_has_them_all(tmp_path):
     with Driver(tmp_path, _WANDB) as driver:
         for step in (5, 3, 4, 5):

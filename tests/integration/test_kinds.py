@@ -22,7 +22,7 @@ def job(tmp_path_factory) -> Burst:
     folder = tmp_path_factory.mktemp("kinds")
     environment = {"WANDB_CONFIG_DIR": str(folder / "config"), "WANDB_CACHE_DIR": str(folder / "cache")}
     beside = ["--wandb_receiver"] if _THEIRS else []
-    job = Burst(folder, "--writer", "kinds", "--pause", "0.05", *beside, **environment)
+    job = Burst(folder, "--writer", "kinds", "--pause", "0.05", "--server_logs", *beside, **environment)
     job.finish()
     return job
 
@@ -84,6 +84,11 @@ def test_an_image_is_a_file_of_the_run_that_wandb_uploads(job, tmp_path):
         held = server.run(run_of(log).run_id)
     assert held.files[image] == content
     assert [row["img"]["path"] for row in held.rows if "img" in row] == [image]
+
+
+def test_the_servers_own_records_have_a_run_of_their_own(job):
+    (server,) = [log for site, log in job.logs().items() if not site.startswith("site-")]
+    assert _by_key(server) == {"aggregated": [(3, 0.75)]}
 
 
 def _flat(log) -> dict:

@@ -31,6 +31,7 @@ def parse_arguments() -> argparse.Namespace:
     ways = ["add_tracking", "analytics_receiver", "registry"]
     parser.add_argument("--added_by", default="add_tracking", choices=ways, help="how the receiver gets into the job")
     parser.add_argument("--wandb_receiver", action="store_true", help="NVFlare's WandBReceiver beside ours")
+    parser.add_argument("--server_logs", action="store_true", help="the server logs a record of its own")
     parser.add_argument("--counting", action="store_true", help="a receiver that counts what NVFlare's channel brings")
     parser.add_argument("--export", default=None, help="writes the job there and does not run it")
     return parser.parse_args()
@@ -62,6 +63,10 @@ def make_job(arguments: argparse.Namespace):
             framework=FrameworkType.NUMPY,
         )
         job.to(runner, f"site-{number}")
+    if arguments.server_logs:
+        from server_logger import ServerLogger
+
+        job.to(ServerLogger(), "server", id="server_logger")
     if arguments.counting:
         from counting_receiver import CountingReceiver
 
@@ -103,7 +108,7 @@ def add_by_registry(job, wandb_args: dict) -> None:
 def main() -> None:
     arguments = parse_arguments()
     folder = Path(arguments.folder).resolve()
-    sys.path.insert(0, str(_HERE.parent))
+    sys.path[:0] = [str(_HERE), str(_HERE.parent)]
     os.chdir(_HERE)  # NVFlare finds client.py here
     job = make_job(arguments)
     exported = Path(arguments.export or folder / "jobs")

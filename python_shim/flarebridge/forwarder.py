@@ -131,7 +131,7 @@ class BridgeForwarder(Widget):
             return False
         try:
             record, _ = record_of(shareable)
-            return self._policy.apply(record) == record
+            return self._policy.apply(record) is record
         except Exception:
             return False
 
@@ -205,12 +205,15 @@ def _exchange(engine: Any, request: dict) -> Optional[dict]:
     """One request to the server's inbox over NVFlare's channel. None: no answer."""
     shareable = Shareable()
     shareable.update(request)
-    with engine.new_context() as fl_ctx:
-        # NVFlare gives up requests once the run's signal is triggered, as it is at every end of a run.
-        fl_ctx.put(ReservedKey.RUN_ABORT_SIGNAL, Signal(), private=True, sticky=False)
-        replies = engine.send_aux_request(
-            targets=None, topic=TOPIC, request=shareable, timeout=_REQUEST_TIMEOUT, fl_ctx=fl_ctx, optional=True
-        )
+    try:
+        with engine.new_context() as fl_ctx:
+            # NVFlare gives up requests once the run's signal is triggered, as it is at every end of a run.
+            fl_ctx.put(ReservedKey.RUN_ABORT_SIGNAL, Signal(), private=True, sticky=False)
+            replies = engine.send_aux_request(
+                targets=None, topic=TOPIC, request=shareable, timeout=_REQUEST_TIMEOUT, fl_ctx=fl_ctx, optional=True
+            )
+    except Exception:  # whatever NVFlare's messaging is in the middle of, it is tried again
+        return None
     reply = next(iter((replies or {}).values()), None)
     if not isinstance(reply, Shareable):
         return None

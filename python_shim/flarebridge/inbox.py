@@ -76,6 +76,8 @@ class Inbox:
             return _without("ended" if self._ended else "off")
         session = self._session(site, name, durable)
         with session.lock:
+            if self._ended:
+                return _without("ended")
             session.heard = time.monotonic()
             session.dropped = _counts(request.get("dropped"))
             full = self._put(site, session, first, events)
@@ -105,8 +107,13 @@ class Inbox:
             time.sleep(_TURN)
 
     def end(self) -> None:
-        """From now on every request is answered with "ended"."""
+        """From now on every request is answered with "ended", and none is at work any more."""
         self._ended = True
+        with self._lock:
+            sessions = [session for sessions in self._sites.values() for session in sessions.values()]
+        for session in sessions:
+            with session.lock:
+                pass
 
     def rejected(self, site: str) -> int:
         """Events of a site that were malformed."""

@@ -158,6 +158,7 @@ class Outbox:
             if lost:
                 self._dropped["server not available"] = self._dropped.get("server not available", 0) + lost
             self._queue.clear()
+            self._sealed.clear()
             self._buffered = 0
             self._changed.notify_all()
         if not told:

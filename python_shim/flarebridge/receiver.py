@@ -106,9 +106,8 @@ class BridgeReceiver(AnalyticsReceiver):
 
     def _on_record(self, fl_ctx: FLContext) -> None:
         """A record's event: local, on its way out of a client, or come in at the server."""
-        link = self._link
         shareable = fl_ctx.get_prop(FLContextKey.EVENT_DATA, None)
-        if link is None or not isinstance(shareable, Shareable):
+        if self._link is None or not isinstance(shareable, Shareable):
             return
         federated = fl_ctx.get_prop(FLContextKey.EVENT_SCOPE) == EventScope.FEDERATION
         origin = shareable.get_peer_prop(ReservedKey.IDENTITY_NAME, None) if federated else None
@@ -152,7 +151,8 @@ class BridgeReceiver(AnalyticsReceiver):
 
     def finalize(self, fl_ctx: FLContext):
         """END_RUN: hands over what is left and returns; the bridge finishes the runs by itself."""
-        link, self._link = self._link, None
+        with self._record_lock:
+            link, self._link = self._link, None
         if link is None:
             return
         deadline = time.monotonic() + float(self.process_timeout)

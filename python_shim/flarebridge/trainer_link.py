@@ -6,10 +6,12 @@ protocol (events/README.md of the project), so that the other side is link.py as
 """
 
 import contextlib
+import os
 import shutil
 import tempfile
 import threading
 import time
+from pathlib import Path
 from typing import Any, Optional
 
 import msgpack
@@ -30,6 +32,7 @@ _CREDIT = 4 << 20  # bytes that may be under way
 _HEARTBEAT_MS = 1000
 _TURN = 0.02  # seconds between looks at what is durable by now
 _PEERS = 64
+_PREFIX = "flarebridge-trainers-"
 
 
 class TrainerLink:
@@ -38,7 +41,8 @@ class TrainerLink:
     def __init__(self, report: Report):
         """Makes the folder only. Raises OSError."""
         self._report = report
-        self._folder = tempfile.mkdtemp(prefix="flarebridge-")
+        _remove_folders_of_the_dead()
+        self._folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{_namespace()}-{os.getpid()}-")
         self._thread: Optional[threading.Thread] = None
         self._close_at: Optional[float] = None
         self._peers: dict[bytes, _Peer] = {}
@@ -167,6 +171,20 @@ class TrainerLink:
     def _send(self, identity: bytes, message: tuple[Any, ...]) -> None:
         with contextlib.suppress(self._again):
             self._socket.send_multipart([identity, msgpack.packb(message)], flags=1)
+
+
+def _namespace() -> str:
+    """What process ids are unique in."""
+    return "".join(filter(str.isdigit, os.readlink("/proc/self/ns/pid")))
+
+
+def _remove_folders_of_the_dead() -> None:
+    """NVFlare's simulator ends processes without a word; their sockets' folders stay behind."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}{_namespace()}-*-*"):
+        with contextlib.suppress(OSError, ValueError):
+            pid = int(folder.name.split("-")[-2])
+            if folder.stat().st_uid == os.getuid() and not Path(f"/proc/{pid}").exists():
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Peer:

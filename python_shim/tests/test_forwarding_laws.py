@@ -173,6 +173,22 @@ def test_closing_never_takes_longer_than_it_may():
     assert not outbox._thread.is_alive()
 
 
+def test_after_the_end_nothing_comes_behind_it():
+    """A request that is at work when the run ends is in before end() returns, or not at all."""
+    for _ in range(50):
+        link = _FakeLink()
+        inbox = Inbox(link)
+        body = b"".join(_event(i) for i in range(200))
+        request = {"session": "a1", "first": 1, "count": 200, "durable": 0, "events": body}
+        inbox.take("site-1", {**request, "count": 0, "events": b""})
+        taker = threading.Thread(target=inbox.take, args=("site-1", request))
+        taker.start()
+        inbox.end()
+        held = len(link.events)
+        taker.join()
+        assert len(link.events) == held
+
+
 def test_a_site_can_write_as_itself_only():
     link = _FakeLink()
     inbox = Inbox(link)

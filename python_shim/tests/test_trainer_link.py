@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
@@ -161,6 +162,23 @@ def test_closing_does_not_wait_for_a_trainer_that_is_gone_for_longer_than_it_may
         site.trainers.close(0.3)
         assert time.monotonic() - began < 5.0
         trainer.close(0.1)
+
+
+def test_folders_of_processes_that_were_killed_are_removed(monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    script = (
+        "from flarebridge.trainer_link import TrainerLink; import os\nTrainerLink(print); os.kill(os.getpid(), 9)\n"
+    )
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    assert subprocess.run([sys.executable, "-c", script], env=environment, timeout=60).returncode == -9
+    assert len(list(tmp_path.iterdir())) == 1
+    mine = TrainerLink(lambda level, text: None)
+    assert [str(folder) in mine.endpoint for folder in tmp_path.iterdir()] == [True]
+    other = TrainerLink(lambda level, text: None)
+    assert len(list(tmp_path.iterdir())) == 2
+    for link in (mine, other):
+        link.close(0.1)
+    assert not list(tmp_path.iterdir())
 
 
 def test_encoding_of_a_trainers_record_is_the_one_of_all_events():

@@ -173,7 +173,7 @@ def test_a_log_cut_anywhere_is_torn_and_whole_up_to_there(log: Path, tmp_path: P
         count = sum(end <= cut for end in whole.ends)
         # A block's last bytes, too few for a chunk, are padding: with all of them a log is as whole as with none.
         last = max((end for end in whole.ends if end <= cut), default=7)
-        padded = cut % BLOCK_BYTES == 0 and cut - last < 7
+        padded = cut % BLOCK_BYTES == 0 and 0 <= cut - last < 7
         assert found.end is (End.CLEAN if cut == last or padded else End.TORN), (cut, found.reason)
         assert len(found.records) == count
         if found.end is End.TORN:

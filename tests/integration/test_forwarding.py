@@ -2,8 +2,11 @@
 
 import re
 
+import nvflare
 import pytest
 from burst_job import Burst, exit_code_of, values_in
+
+_THEIRS = tuple(int(part) for part in nvflare.__version__.split(".")[:2])
 
 
 def _assert_complete(job: Burst, sites: int, place: str = "server") -> None:
@@ -55,7 +58,10 @@ def test_what_a_site_keeps_is_not_on_the_server(tmp_path):
 
 
 def test_the_plain_channel_brings_what_it_brings_and_its_losses_are_told(tmp_path):
-    job = Burst(tmp_path, "--count", "300", "--counting", tracking={"forward": False})
+    # NVFlare 2.5's server stalls for ever on a burst of its own federated events: its stream callbacks wait in the pool
+    # of threads that is to serve what they wait for (nvflare/fuel/f3/streaming/byte_receiver.py). So slowly there.
+    pace = ["--pause", "0.02"] if _THEIRS < (2, 6) else []
+    job = Burst(tmp_path, "--count", "300", *pace, "--counting", tracking={"forward": False})
     job.finish()
     said = job.said("server")
     for site in ("site-1", "site-2"):

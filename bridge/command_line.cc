@@ -19,6 +19,7 @@
 #include "bridge/exit_code.h"
 #include "bridge/log.h"
 #include "bridge/show.h"
+#include "bridge/sync.h"
 #include "bridge/worker.h"
 
 namespace flarebridge {
@@ -192,6 +193,8 @@ int Parse(int argc, char** argv) {
   app.add_subcommand("worker", "Internal: one run's process, started by the bridge");
   ShowArguments show;
   AddShow(app, show);
+  SyncArguments sync;
+  AddSync(app, sync);
   const std::vector<CLI::App*> commands = app.get_subcommands([](const CLI::App*) { return true; });
   const bool known = argc < 2 || argv[1][0] == '-' ||
                      std::any_of(commands.begin(), commands.end(),
@@ -212,6 +215,7 @@ int Parse(int argc, char** argv) {
   }
   if (app.got_subcommand("serve")) return Serve(serve);
   if (app.got_subcommand("worker")) return Worker();
+  if (app.got_subcommand("sync")) return Sync(sync);
   return Show(show);
 }
 

@@ -47,10 +47,11 @@ logged() {
 
 debian_packages() {
   local wanted=(cmake ninja-build g++ pkg-config python3 python3-venv
-    libzmq3-dev cppzmq-dev libmsgpack-cxx-dev libspdlog-dev libprotozero-dev zlib1g-dev libpng-dev libsqlite3-dev
+    libzmq3-dev cppzmq-dev libmsgpack-cxx-dev libspdlog-dev libprotozero-dev zlib1g-dev libpng-dev libcurl4-openssl-dev
+    nlohmann-json3-dev libsqlite3-dev
     libcli11-dev libexpected-dev libutfcpp-dev libsodium-dev)
   if [ "$mode" = tests ]; then
-    wanted+=(doctest-dev nlohmann-json3-dev clang-format clang-tidy git)
+    wanted+=(doctest-dev clang-format clang-tidy git)
   fi
   local missing=() package
   for package in "${wanted[@]}"; do

@@ -12,7 +12,10 @@ using protozero::pbf_writer;
 
 // Fields of Record.
 constexpr uint32_t kNum = 1, kHistory = 2, kSummary = 3, kConfig = 5, kFiles = 6, kOutputRaw = 13,
-                   kRun = 17, kExit = 18, kFinal = 20, kHeader = 21, kEnvironment = 26;
+                   kRun = 17, kExit = 18, kFinal = 20, kHeader = 21, kEnvironment = 26,
+                   kStats = 7;
+// Of Record, too, but not its content.
+constexpr uint32_t kControl = 16, kUuid = 19, kInfo = 200;
 // Ours: far from W&B's numbers, of which the highest is 200. Protobuf readers skip what they do not
 // know.
 constexpr uint32_t kApplied = 7301;
@@ -117,11 +120,10 @@ ParsedRecord::ParsedItem ParseItem(pbf_reader message) {
   while (message.next()) {
     switch (message.tag()) {
       case kKey:
-        item.key = message.get_string();
-        break;
       case kNestedKey:
         if (!item.key.empty()) item.key += '.';
-        item.key += View(message.get_view());
+        item.path.push_back(View(message.get_view()));
+        item.key += item.path.back();
         break;
       case kValueJson:
         item.json = View(message.get_view());
@@ -162,6 +164,13 @@ void ParseHistory(pbf_reader message, ParsedRecord& record) {
       default:
         message.skip();
     }
+  }
+}
+
+void ParseFiles(pbf_reader message, ParsedRecord& record) {
+  while (message.next(1)) {
+    pbf_reader file = message.get_message();
+    while (file.next(1)) record.files.push_back(View(file.get_view()));
   }
 }
 
@@ -225,7 +234,45 @@ void ParseRun(pbf_reader message, ParsedRecord& record) {
   }
 }
 
+void ParseOutput(pbf_reader message, ParsedRecord& record) {
+  record.is_error_output = true;  // the default, 0, is STDERR
+  while (message.next()) {
+    switch (message.tag()) {
+      case 1:
+        record.is_error_output = message.get_enum() == 0;
+        break;
+      case 2:
+        record.time = ParseTimestamp(message.get_message());
+        break;
+      case 3:
+        record.line = View(message.get_view());
+        break;
+      default:
+        message.skip();
+    }
+  }
+}
+
+void ParseStats(pbf_reader message, ParsedRecord& record) {
+  while (message.next()) {
+    switch (message.tag()) {
+      case 2:
+        record.time = ParseTimestamp(message.get_message());
+        break;
+      case 3:
+        record.items.push_back(ParseItem(message.get_message()));
+        break;
+      default:
+        message.skip();
+    }
+  }
+}
+
 void ParseContent(pbf_reader& message, ParsedRecord& record) {
+  if (message.tag() != kNum && message.tag() != kControl && message.tag() != kUuid &&
+      message.tag() < kInfo) {
+    record.field = message.tag();
+  }
   switch (message.tag()) {
     case kNum:
       record.number = message.get_int64();
@@ -252,6 +299,18 @@ void ParseContent(pbf_reader& message, ParsedRecord& record) {
       while (exit.next()) exit.tag() == 1 ? void(record.exit_code = exit.get_int32()) : exit.skip();
       break;
     }
+    case kOutputRaw:
+      record.kind = ParsedRecord::Kind::kOutput;
+      ParseOutput(message.get_message(), record);
+      break;
+    case kFiles:
+      record.kind = ParsedRecord::Kind::kFiles;
+      ParseFiles(message.get_message(), record);
+      break;
+    case kStats:
+      record.kind = ParsedRecord::Kind::kStats;
+      ParseStats(message.get_message(), record);
+      break;
     case kFinal:
       record.kind = ParsedRecord::Kind::kFinal;
       message.skip();

@@ -16,7 +16,8 @@ _HOMES = {
     r"sqlite3\.h": {"bridge/journal.cc"},
     r"protozero/.*": {"receivers/wandb/records.cc"},
     r"zlib\.h": {"receivers/wandb/log_writer.cc", "receivers/wandb/log_reader.cc"},
-    r"CLI/.*": {"bridge/command_line.cc", "bridge/show.h", "bridge/show.cc"},
+    r"curl/.*": {"receivers/wandb/upload/http_client.cc"},
+    r"CLI/.*": {"bridge/command_line.cc", "bridge/show.h", "bridge/show.cc", "bridge/sync.h", "bridge/sync.cc"},
 }
 # events/ describes bytes and touches nothing.
 _FORBIDDEN = {"events": r"unistd\.h|fcntl\.h|sys/.*|filesystem|fstream|curl/.*"}

@@ -1,0 +1,64 @@
+// W&B's HTTP API as far as a run needs it: the run itself and signed uploads by GraphQL, lines by
+// the file stream. Facts: operations and their fields as wandb-core sends them (core/api/graphql,
+// core/internal/filestream at 0.28.3). One request, no retries. One thread.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "events/error.h"
+#include "receivers/wandb/records.h"
+#include "receivers/wandb/upload/account.h"
+#include "receivers/wandb/upload/http_client.h"
+#include "receivers/wandb/upload/retry_policy.h"
+
+namespace flarebridge::wandb {
+
+// How one request went; `words` say why it did not.
+struct Attempt {
+  Outcome outcome = Outcome::kSuccess;
+  std::string words;
+  std::optional<double> retry_after;
+};
+
+// Where the server keeps a run.
+struct RunAddress {
+  std::string entity, project, run_id;
+};
+
+// Lines of one stream from a place on, already JSON strings.
+struct StreamPart {
+  uint64_t offset = 0;
+  std::string lines;  // `"...","..."`
+};
+
+class Api {
+ public:
+  Api(HttpClient& http, const Account& account) : http_(http), account_(account) {}
+
+  // Creates the run or changes it. `config`: W&B's form of it, {"key": {"value": ...}}.
+  Attempt UpsertRun(const RunRecord& run, const std::string& config, RunAddress& address);
+  // Sends lines by stream ("wandb-history.jsonl" ...), and in the last request the exit code.
+  Attempt Stream(const RunAddress& address, const std::map<std::string, StreamPart>& parts,
+                 const std::vector<std::string>& uploaded, std::optional<int32_t> exit_code);
+  // Asks where files may be put, and puts one there.
+  struct Upload {
+    std::string name, url;
+    std::vector<std::string> headers;
+  };
+  Attempt CreateFiles(const RunAddress& address, const std::vector<std::string>& names,
+                      std::vector<Upload>& uploads);
+  Attempt Put(const Upload& upload, std::string_view content);
+
+ private:
+  Attempt Send(HttpRequest request, bool with_key, std::string& answer);
+  Attempt Graphql(const char* query, const std::string& variables, std::string& data);
+
+  HttpClient& http_;
+  const Account& account_;
+};
+
+}  // namespace flarebridge::wandb

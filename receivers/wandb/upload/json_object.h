@@ -1,0 +1,37 @@
+// A JSON object that is put together from leaves, each with the path of keys it lies at, as W&B's
+// logs hold history, summary and config. Leaves are JSON already and are not looked at. Any thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace flarebridge::wandb {
+
+class JsonObject {
+ public:
+  // A path has at least one component. What is set later wins; a leaf and an object at one place
+  // replace each other.
+  void Set(const std::vector<std::string_view>& path, std::string_view json);
+  void Remove(const std::vector<std::string_view>& path);
+  bool empty() const { return children_.empty(); }
+
+  // The object as JSON text, keys in order.
+  std::string Text() const;
+  // The members as JSON text, by key.
+  std::map<std::string, std::string> Members() const;
+
+ private:
+  struct Child {
+    std::string json;
+    std::unique_ptr<JsonObject> object;  // in place of json
+  };
+  static void Append(const Child& child, std::string& out);
+  void AppendTo(std::string& out) const;
+
+  std::map<std::string, Child, std::less<>> children_;
+};
+
+}  // namespace flarebridge::wandb

@@ -1,0 +1,21 @@
+// What an HTTP status means for an upload, and how long to wait before trying again: pure. The
+// lists are wandb-core's (core/internal/clients/retry_policy.go, backoff.go at 0.28.3), so that a
+// server sees the same behaviour. Any thread.
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+namespace flarebridge::wandb {
+
+enum class Outcome { kSuccess, kRetry, kRefused };
+
+// `status`: of HTTP, or 0 if there was no answer.
+Outcome Judge(long status);
+
+// Doubles from 2 s to 60 s. `attempt`: from 0 on; `random`: 0 to 1, up to a quarter is added;
+// `retry_after`: what the server asked for, which is taken as it is, up to an hour.
+std::chrono::milliseconds WaitBefore(unsigned attempt, double random,
+                                     std::optional<double> retry_after);
+
+}  // namespace flarebridge::wandb

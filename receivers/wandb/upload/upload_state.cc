@@ -1,0 +1,50 @@
+#include "receivers/wandb/upload/upload_state.h"
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "receivers/wandb/run_files.h"
+
+namespace flarebridge::wandb {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+fs::path StatePath(const fs::path& log) { return log.string() + ".upload"; }
+
+UploadState ReadState(const fs::path& log, const std::string& server) {
+  UploadState state;
+  state.server = server;
+  std::ifstream file(StatePath(log));
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf())) return state;
+  const Json json = Json::parse(text.str(), nullptr, false);
+  try {
+    if (!json.is_object() || json.at("server") != server) return state;
+    state.lines = json.at("lines").get<std::map<std::string, uint64_t>>();
+    state.files = json.at("files").get<std::map<std::string, uint64_t>>();
+  } catch (const Json::exception&) {
+    state.lines.clear();
+    state.files.clear();
+  }
+  return state;
+}
+
+Expected<void> WriteState(const fs::path& log, const UploadState& state) {
+  const Json json = {{"server", state.server}, {"lines", state.lines}, {"files", state.files}};
+  const fs::path draft = StatePath(log).filename().string() + ".new";
+  // Whole and synced under another name first.
+  const Expected<bool> written = WriteRunFile(
+      log.parent_path(), draft, json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
+  if (!written) return tl::unexpected<Error>(written.error());
+  std::error_code failed;
+  if (*written) fs::rename(log.parent_path() / draft, StatePath(log), failed);
+  if (!*written || failed) {
+    return Fail(ErrorCode::kIo, StatePath(log).string() + " can't be written: " +
+                                    (failed ? failed.message() : "its name is taken"));
+  }
+  return {};
+}
+
+}  // namespace flarebridge::wandb

@@ -1,0 +1,29 @@
+// How far a run's upload has come, kept beside its log so that any later upload goes on there:
+// lines that the server has confirmed, per stream. Written whole and synced before it counts. One
+// thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+
+#include "events/error.h"
+
+namespace flarebridge::wandb {
+
+struct UploadState {
+  std::string server;                     // base URL; for another one all begins anew
+  std::map<std::string, uint64_t> lines;  // stream -> lines confirmed
+  std::map<std::string, uint64_t> files;  // below files/ -> bytes that were uploaded
+};
+
+// The state's file of a log.
+std::filesystem::path StatePath(const std::filesystem::path& log);
+// What is there for this server; an empty state if there is nothing, or nothing readable: then all
+// is sent again, to the same places.
+UploadState ReadState(const std::filesystem::path& log, const std::string& server);
+// Errors: kIo.
+Expected<void> WriteState(const std::filesystem::path& log, const UploadState& state);
+
+}  // namespace flarebridge::wandb

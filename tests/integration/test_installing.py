@@ -82,10 +82,8 @@ def test_a_site_that_does_not_allow_flarebridge_says_so(tmp_path):
 
 @pytest.mark.parametrize("way", ["analytics_receiver", pytest.param("registry", id="recipe's own registry")])
 def test_nvflares_own_ways_of_adding_a_receiver(tmp_path, way):
-    if way == "registry" and _VERSION < (2, 7):
-        pytest.skip("NVFlare has no recipes before 2.7")
-    if way == "analytics_receiver" and _VERSION < (2, 6):
-        pytest.skip("2.5's BaseFedJob is a part of its PyTorch support")
+    if _VERSION < (2, 7):
+        pytest.skip("NVFlare has no recipes before 2.7, and BaseFedJob is a part of its PyTorch support")
     job = Burst(tmp_path, "--count", "30", "--pause", "0.03", "--added_by", way)
     job.finish()
     logs = logs_by_site(job.workspace)

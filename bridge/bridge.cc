@@ -47,6 +47,17 @@ double EpochNow() {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
+spdlog::level::level_enum SeverityOf(NoticeLevel level) {
+  switch (level) {
+    case NoticeLevel::kError:
+      return spdlog::level::err;
+    case NoticeLevel::kWarning:
+      return spdlog::level::warn;
+    default:
+      return spdlog::level::info;
+  }
+}
+
 }  // namespace
 
 Expected<std::unique_ptr<Bridge>> Bridge::Start(const ServeOptions& options,
@@ -89,11 +100,17 @@ Expected<void> Bridge::Prepare() {
     intake_->Finished(run);
     if (!forget_at_) forget_at_ = Clock::now() + kForgetInterval;
   };
+  callbacks.upload = [this](int64_t, const std::string& path) {
+    uploader_->Add(path, Clock::now());
+  };
   callbacks.notice = [this](int64_t run, NoticeLevel level, const std::string& text) {
     TellRun(run, level, text);
   };
   supervisor_ =
       std::make_unique<Supervisor>(*loop_, *journal_, std::move(callbacks), Supervision::Policy());
+
+  uploader_ = std::make_unique<Uploader>(*loop_, options_.state + "/uploads",
+                                         [this](const Notice& notice) { TellAll(notice); });
 
   if (!options_.endpoint.empty()) {
     Expected<std::unique_ptr<Link>> link = Link::Bind(options_.endpoint);
@@ -165,6 +182,7 @@ void Bridge::GoOnWithKnownRuns(Time now) {
 int Bridge::Run() {
   started_ = last_input_ = Clock::now();
   GoOnWithKnownRuns(started_);
+  uploader_->Start(started_);
   std::optional<int> status;
   while (!status) {
     const bool input = link_ && link_->HasInput() && intake_->waiting_bytes() < kMostPerCommit;
@@ -173,6 +191,7 @@ int Bridge::Run() {
     ReceiveAll(now);
     Store(now);
     supervisor_->OnTimer(now);
+    uploader_->OnTimer(now);
     EndLostSessions(now);
     status = LeaveStatus(now);
   }
@@ -309,12 +328,14 @@ void Bridge::Tell(const std::string& session, const BridgeMessage& message) {
   if (peer != peer_of_session_.end()) link_->Send(peer->second, message);
 }
 
+void Bridge::TellAll(const Notice& notice) {
+  log_->log(SeverityOf(notice.level), "{}", notice.text);
+  for (const auto& [session, peer] : peer_of_session_) link_->Send(peer, notice);
+}
+
 void Bridge::TellRun(int64_t run, NoticeLevel level, const std::string& text) {
   const std::string words = "run of " + intake_->SiteOfRun(run) + ": " + text;
-  const auto severity = level == NoticeLevel::kError     ? spdlog::level::err
-                        : level == NoticeLevel::kWarning ? spdlog::level::warn
-                                                         : spdlog::level::info;
-  log_->log(severity, "{}", words);
+  log_->log(SeverityOf(level), "{}", words);
   for (const std::string& session : intake_->SessionsOf(run)) Tell(session, Notice{level, words});
 }
 
@@ -338,6 +359,7 @@ std::optional<int> Bridge::LeaveStatus(Time now) {
   const bool leave = asked_to_leave_ || (options_.own && ShimsAreGone(now) && intake_->AllEnded());
   if (!leave) {
     finish_deadline_.reset();
+    upload_deadline_.reset();
     return std::nullopt;
   }
   if (!finish_deadline_) {
@@ -345,6 +367,7 @@ std::optional<int> Bridge::LeaveStatus(Time now) {
     if (asked_to_leave_) supervisor_->StopAll(now);
   }
   if (supervisor_->AllDone()) {
+    if (!UploadsAreSettled(now)) return std::nullopt;
     if (!asked_to_leave_) CleanUp();
     return kExitOk;
   }
@@ -365,6 +388,21 @@ std::optional<int> Bridge::LeaveStatus(Time now) {
   return kExitIncomplete;
 }
 
+bool Bridge::UploadsAreSettled(Time now) {
+  if (asked_to_leave_) {
+    uploader_->Stop();  // its queue stays, and the next start goes on with it
+    return true;
+  }
+  if (!upload_deadline_) upload_deadline_ = now + options_.upload_timeout;
+  uploader_->Finish(now);
+  if (uploader_->Done()) return true;
+  if (now < *upload_deadline_) return false;
+  log_->warn(
+      "not everything is uploaded yet: that goes on without the bridge; should it be ended, too, "
+      "finish it with: flarebridge sync FOLDER");
+  return true;
+}
+
 std::optional<milliseconds> Bridge::Patience(Time now) const {
   std::optional<Time> next = supervisor_->NextTimer();
   const auto consider = [&next](std::optional<Time> time) {
@@ -373,6 +411,8 @@ std::optional<milliseconds> Bridge::Patience(Time now) const {
   consider(retry_commit_);
   consider(forget_at_);
   consider(finish_deadline_);
+  consider(upload_deadline_);
+  consider(uploader_->NextTimer());
   // States that end by time alone are looked at now and then.
   if (parent_gone_ || !link_) consider(now + kLastWords);
   if (!options_.own) consider(now + options_.session_timeout);

@@ -19,6 +19,7 @@
 #include "bridge/link.h"
 #include "bridge/supervisor.h"
 #include "bridge/unique_fd.h"
+#include "bridge/uploader.h"
 
 namespace spdlog {
 class logger;
@@ -33,6 +34,7 @@ struct ServeOptions {
   bool own = false;      // serves one job's process and leaves when the work is done
   pid_t parent = 0;      // the process it serves; 0: none is watched
   std::chrono::seconds finish_timeout{10};  // without progress, after the shims are gone
+  std::chrono::seconds upload_timeout{30};  // then uploads go on without the bridge
   std::chrono::seconds session_timeout{60};
   Intake::Limits limits;
 };
@@ -70,12 +72,16 @@ class Bridge {
   void EndLostSessions(Time now);
   // Sends to a session if it is connected.
   void Tell(const std::string& session, const BridgeMessage& message);
+  // To a person: in the log and in every training process's.
+  void TellAll(const Notice& notice);
   void TellRun(int64_t run, NoticeLevel level, const std::string& text);
 
   // Nobody can send anything any more.
   bool ShimsAreGone(Time now) const;
   // The exit status, once it is time to leave.
   std::optional<int> LeaveStatus(Time now);
+  // All runs are written: waits for their uploads as long as it may. True: it is time to leave.
+  bool UploadsAreSettled(Time now);
   std::optional<std::chrono::milliseconds> Patience(Time now) const;
   void CleanUp();
 
@@ -89,6 +95,7 @@ class Bridge {
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<Link> link_;
   std::unique_ptr<Supervisor> supervisor_;
+  std::unique_ptr<Uploader> uploader_;
 
   std::map<Link::Peer, std::string> session_of_peer_;
   std::map<std::string, Link::Peer> peer_of_session_;
@@ -97,6 +104,7 @@ class Bridge {
   std::optional<Time> retry_commit_;     // after a failed commit
   std::optional<Time> forget_at_;        // when to forget although nothing arrived
   std::optional<Time> finish_deadline_;  // set when the shims are gone
+  std::optional<Time> upload_deadline_;  // set when all runs are written
   std::optional<Time> rejections_told_;
   uint64_t filtered_ = 0;
   bool served_ = false;  // somebody has said hello

@@ -20,6 +20,7 @@
 #include "bridge/log.h"
 #include "bridge/show.h"
 #include "bridge/sync.h"
+#include "bridge/upload.h"
 #include "bridge/worker.h"
 
 namespace flarebridge {
@@ -51,6 +52,7 @@ struct ServeArguments {
   bool detach = false;
   int parent = 0;
   int finish_timeout = 10;
+  int upload_timeout = 30;
   int session_timeout = 60;
   uint64_t journal_mib = 1024;
   size_t max_runs = 1000;
@@ -80,6 +82,13 @@ void AddServe(CLI::App& app, ServeArguments& to) {
                    "the journal")
       ->check(CLI::Range(0, 86400))
       ->envname("FLAREBRIDGE_FINISH_TIMEOUT")
+      ->capture_default_str();
+  serve
+      ->add_option("--upload-timeout", to.upload_timeout,
+                   "Seconds that the bridge waits at its end for runs of mode online to be "
+                   "uploaded; then they go on without it")
+      ->check(CLI::Range(0, 86400))
+      ->envname("FLAREBRIDGE_UPLOAD_TIMEOUT")
       ->capture_default_str();
   serve
       ->add_option("--session-timeout", to.session_timeout,
@@ -116,6 +125,7 @@ Expected<ServeOptions> Check(const ServeArguments& from) {
   options.own = from.own;
   options.parent = from.parent;
   options.finish_timeout = std::chrono::seconds(from.finish_timeout);
+  options.upload_timeout = std::chrono::seconds(from.upload_timeout);
   options.session_timeout = std::chrono::seconds(from.session_timeout);
   options.limits.journal_bytes = from.journal_mib << 20;
   options.limits.runs = from.max_runs;
@@ -151,8 +161,10 @@ int Serve(const ServeArguments& arguments) {
   return (*bridge)->Run();
 }
 
+// Where processes that the bridge starts find their socket.
+constexpr int kSocket = 3;
+
 int Worker() {
-  constexpr int kSocket = 3;
   if (fcntl(kSocket, F_GETFD) < 0)
     return Complain("`worker` is started by the bridge, not by hand", kExitUsage);
   signal(SIGPIPE, SIG_IGN);
@@ -191,6 +203,10 @@ int Parse(int argc, char** argv) {
   ServeArguments serve;
   AddServe(app, serve);
   app.add_subcommand("worker", "Internal: one run's process, started by the bridge");
+  std::string queue;
+  app.add_subcommand("upload", "Internal: uploads runs of mode online, started by the bridge")
+      ->add_option("--queue", queue, "Folder with an entry for each run")
+      ->required();
   ShowArguments show;
   AddShow(app, show);
   SyncArguments sync;
@@ -215,6 +231,12 @@ int Parse(int argc, char** argv) {
   }
   if (app.got_subcommand("serve")) return Serve(serve);
   if (app.got_subcommand("worker")) return Worker();
+  if (app.got_subcommand("upload")) {
+    if (fcntl(kSocket, F_GETFD) < 0)
+      return Complain("`upload` is started by the bridge, not by hand; try: flarebridge sync",
+                      kExitUsage);
+    return Upload(queue, kSocket);
+  }
   if (app.got_subcommand("sync")) return Sync(sync);
   return Show(show);
 }

@@ -33,6 +33,8 @@ struct Supervisor::Run {
   std::string outgoing;
   uint64_t sent = 0;       // positions up to here are in the worker or in `outgoing`
   uint64_t durable = 0;    // positions up to here are on disk in every receiver
+  bool resumed = false;    // it has gone on after an end
+  std::string upload;      // a file to be uploaded, or empty
   std::string last_error;  // the worker's last words
   bool told = false;       // this failure has been told
 };
@@ -59,6 +61,10 @@ void Supervisor::Offer(const Intake::Slice& slice, Time now) {
   Run& run = *runs_.at(slice.run);
   const bool caught_up = run.IsLive() && run.sent == run.info.last_position;
   run.info.last_position = slice.first_position + slice.count - 1;
+  if (run.info.ended && !slice.ends && !run.upload.empty()) {
+    run.resumed = true;  // it was done with, and goes on
+    callbacks_.upload(run.info.id, run.upload);
+  }
   run.info.ended = slice.ends;
   // What does not join, or finds no room, is read back from the journal in its order.
   if (caught_up && run.outgoing.size() < kMaxOutgoing) {
@@ -116,7 +122,8 @@ void Supervisor::Act(Run& run, Supervision::Action action, Time now) {
 }
 
 void Supervisor::Spawn(Run& run, Time now) {
-  Expected<std::unique_ptr<WorkerProcess>> worker = WorkerProcess::Spawn();
+  Expected<std::unique_ptr<WorkerProcess>> worker =
+      WorkerProcess::Spawn({"worker"}, WorkerProcess::Key::kHidden);
   if (!worker) {
     callbacks_.notice(run.info.id, NoticeLevel::kError, worker.error().message);
     run.supervision.OnExit(now, false, false);
@@ -173,6 +180,13 @@ bool Supervisor::HandleFrame(Run& run, const FrameReader::Frame& frame, Time now
     callbacks_.notice(run.info.id, notice->level, notice->text);
     return true;
   }
+  if (frame.kind == FrameKind::kUpload) {
+    const Expected<std::string> path = ParseUpload(frame.payload);
+    if (!path) return false;
+    run.upload = *path;
+    callbacks_.upload(run.info.id, run.upload);
+    return true;
+  }
   const Expected<uint64_t> position = ParsePosition(frame.payload);
   if (!position || *position > run.info.last_position) return false;
   if (frame.kind == FrameKind::kReady) {
@@ -217,7 +231,11 @@ void Supervisor::OnExit(Run& run, Time now) {
         "its worker " + exit->Describe() + "; a new one goes on from what is on disk");
   }
   if (run.HasWork() && !stopping_) Act(run, run.supervision.OnWork(now), now);
-  if (!run.HasWork() && !run.worker && run.info.ended) callbacks_.finished(run.info.id);
+  if (run.HasWork() || run.worker || !run.info.ended) return;
+  // Its earlier end may have been uploaded while it went on.
+  if (run.resumed) callbacks_.upload(run.info.id, run.upload);
+  run.resumed = false;
+  callbacks_.finished(run.info.id);
 }
 
 void Supervisor::Release(Run& run) {

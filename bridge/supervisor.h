@@ -30,6 +30,8 @@ class Supervisor {
     std::function<void(int64_t run, uint64_t position)> durable;
     // The run has ended, is complete, and its worker has left.
     std::function<void(int64_t run)> finished;
+    // A run's file that is to be uploaded; told whenever it may have more to upload than before.
+    std::function<void(int64_t run, const std::string& path)> upload;
     // Something a person should read about a run.
     std::function<void(int64_t run, NoticeLevel level, const std::string& text)> notice;
   };

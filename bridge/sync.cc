@@ -1,148 +1,145 @@
 #include "bridge/sync.h"
 
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <iostream>
-#include <mutex>
-#include <thread>
+#include <set>
 
+#include "bridge/environment.h"
 #include "bridge/exit_code.h"
+#include "bridge/printable.h"
+#include "bridge/secrets.h"
+#include "bridge/sync_screen.h"
 #include "receivers/wandb/log_summary.h"
-#include "receivers/wandb/upload/run_upload.h"
+#include "receivers/wandb/upload/upload_pool.h"
 
 namespace flarebridge {
 namespace {
 
 namespace fs = std::filesystem;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
 
-// Set by a signal; the uploads look at it through their clients.
+// How often folders are searched for new runs (--watch).
+constexpr std::chrono::seconds kScanInterval{2};
+constexpr milliseconds kLook{100};
+
+// Set by a signal.
 std::atomic<bool> interrupted = false;
-
-std::optional<std::string> FromEnvironment(const char* name) {
-  const char* value = std::getenv(name);
-  return value == nullptr || *value == 0 ? std::nullopt : std::optional<std::string>(value);
-}
 
 bool IsSynced(const fs::path& log) {
   std::error_code ignored;
   return fs::exists(log.string() + ".synced", ignored);
 }
 
-std::string NameOf(const fs::path& log) { return log.parent_path().filename().string(); }
-
-// Text from a server or a log may hold anything; a terminal must not obey it.
-std::string Printable(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  return text;
-}
-
-// Lines for a person, from several threads: on a terminal the last one is rewritten as the uploads
-// go on; elsewhere only what is worth a line is written.
-class Screen {
- public:
-  Screen() : terminal_(isatty(STDERR_FILENO) == 1) {}
-
-  void Progress(const std::string& name, uint64_t rows, uint64_t of_rows,
-                const std::string& waiting) {
-    const std::lock_guard lock(mutex_);
-    if (!waiting.empty() && !terminal_) {
-      std::cerr << name << ": " << Printable(waiting) << "; it is tried again\n";
-    }
-    if (!terminal_) return;
-    constexpr uint64_t kWidth = 20;
-    const uint64_t filled = of_rows == 0 ? kWidth : rows * kWidth / of_rows;
-    std::cerr << "\r\033[K" << name << " [" << std::string(filled, '#')
-              << std::string(kWidth - filled, '.') << "] " << rows << "/" << of_rows << " rows"
-              << (waiting.empty() ? "" : "; " + Printable(waiting).substr(0, 60)) << std::flush;
-    shown_ = true;
-  }
-  void Say(const std::string& line) {
-    const std::lock_guard lock(mutex_);
-    if (shown_) std::cerr << "\r\033[K";
-    shown_ = false;
-    std::cout << line << std::endl;  // each line at once, also into a pipe
-  }
-  void Complain(const std::string& line) {
-    const std::lock_guard lock(mutex_);
-    if (shown_) std::cerr << "\r\033[K";
-    shown_ = false;
-    std::cerr << "flarebridge: " << Printable(line) << "\n";
-  }
-
- private:
-  std::mutex mutex_;
-  bool terminal_;
-  bool shown_ = false;
+struct Found {
+  std::vector<fs::path> logs;
+  size_t synced = 0;
 };
+
+Expected<Found> FindAll(const SyncArguments& arguments) {
+  Found all;
+  for (const std::string& path : arguments.paths) {
+    const auto found = wandb::FindLogs(path);
+    if (!found) return tl::unexpected<Error>(found.error());
+    for (const fs::path& log : *found) {
+      if (IsSynced(log) && !arguments.again) {
+        ++all.synced;
+      } else if (std::find(all.logs.begin(), all.logs.end(), log) == all.logs.end()) {
+        all.logs.push_back(log);
+      }
+    }
+  }
+  return all;
+}
 
 class Uploads {
  public:
-  Uploads(const wandb::Account& account, const SyncArguments& arguments, std::vector<fs::path> logs)
-      : account_(account), arguments_(arguments), logs_(std::move(logs)) {}
+  Uploads(const SyncArguments& arguments, size_t runs)
+      : arguments_(arguments), screen_(arguments.watch ? 0 : runs) {}
 
-  // Gives the number of runs that are not on the server.
-  size_t Run() {
-    std::vector<std::thread> threads;
-    const size_t count = std::min(static_cast<size_t>(arguments_.jobs), logs_.size());
-    for (size_t i = 0; i < count; ++i) threads.emplace_back([this] { Work(); });
-    for (std::thread& thread : threads) thread.join();
-    return failed_;
+  // Gives the exit status.
+  int Run(const wandb::Account& account, const std::vector<fs::path>& logs) {
+    Expected<std::unique_ptr<wandb::UploadPool>> pool =
+        wandb::UploadPool::Start(account, static_cast<size_t>(arguments_.jobs), Callbacks());
+    if (!pool) {
+      screen_.Complain(pool.error().message);
+      return kExitInternal;
+    }
+    for (const fs::path& log : logs) Add(**pool, log);
+    auto scan = steady_clock::now() + kScanInterval;
+    while (!interrupted) {
+      const bool idle = (*pool)->WaitFor(kLook);
+      if (idle && !arguments_.watch) break;
+      if (idle) std::this_thread::sleep_for(kLook);
+      if (!arguments_.watch || steady_clock::now() < scan) continue;
+      scan = steady_clock::now() + kScanInterval;
+      if (const Expected<Found> found = FindAll(arguments_); found) {
+        for (const fs::path& log : found->logs) Add(**pool, log);
+      }
+    }
+    (*pool)->Stop();
+    const size_t open = failed_ + (*pool)->active();
+    if (open == 0 || (arguments_.watch && failed_ == 0)) return kExitOk;
+    screen_.Complain(std::to_string(open) + (open == 1 ? " run is" : " runs are") +
+                     " not wholly on the server; run the same command again to go on");
+    return kExitIncomplete;
   }
 
  private:
-  void Work() {
-    Expected<wandb::HttpClient> http = wandb::HttpClient::Make(
-        account_.ca_file, std::string("flarebridge/") + FLAREBRIDGE_VERSION);
-    if (!http) {
-      screen_.Complain(http.error().message);
-      failed_ += logs_.size();
-      return;
-    }
-    std::jthread watch([&http](const std::stop_token& stop) {
-      while (!stop.stop_requested()) {
-        if (interrupted) http->Stop();
-        std::this_thread::sleep_for(std::chrono::milliseconds(50));
-      }
-    });
-    for (size_t i = next_++; i < logs_.size(); i = next_++) Upload(*http, logs_[i]);
-  }
-
-  void Upload(wandb::HttpClient& http, const fs::path& log) {
-    const std::string name = NameOf(log);
+  void Add(wandb::UploadPool& pool, const fs::path& log) {
+    // One that was refused would be refused again.
+    if (!added_.insert(log).second) return;
     wandb::UploadOptions options;
     options.retry_for = std::chrono::seconds(arguments_.retry_for);
-    wandb::RunUpload upload(http, account_, log, options,
-                            [&](uint64_t rows, uint64_t of_rows, const std::string& waiting) {
-                              screen_.Progress(name, rows, of_rows, waiting);
-                            });
-    const Expected<wandb::UploadReport> report = upload.Run();
-    if (!report) {
-      ++failed_;
-      screen_.Complain(name + ": " + report.error().message);
-      return;
-    }
-    if (!report->complete) ++failed_;
-    screen_.Say(
-        name + ": " + std::to_string(report->rows) + " rows, " +
-        (report->complete ? "complete" : "the run goes on: sync it again when it has ended") +
-        ", " + Printable(report->url));
-    for (const std::string& left : report->left_out)
-      screen_.Complain(name + ": not uploaded: " + left);
+    options.follow = arguments_.watch;
+    options.again = arguments_.again;
+    options.entity = arguments_.entity;
+    options.project = arguments_.project;
+    pool.Add(log, options);
   }
 
-  const wandb::Account& account_;
+  wandb::UploadPool::Callbacks Callbacks() {
+    wandb::UploadPool::Callbacks callbacks;
+    callbacks.progress = [this](const wandb::RunUpload& upload) {
+      const wandb::RunUpload::Progress progress = upload.progress();
+      const double part = progress.bytes == 0 ? 0
+                                              : static_cast<double>(progress.read_bytes) /
+                                                    static_cast<double>(progress.bytes);
+      screen_.Progress(NameOf(upload), progress.rows, part, progress.waiting);
+    };
+    callbacks.done = [this](const wandb::RunUpload& upload) { OnDone(upload); };
+    callbacks.failed = [this](const wandb::RunUpload& upload, const Error& error) {
+      ++failed_;
+      screen_.Done(NameOf(upload));
+      screen_.Complain(NameOf(upload) + ": " + error.message);
+    };
+    return callbacks;
+  }
+
+  void OnDone(const wandb::RunUpload& upload) {
+    const wandb::UploadReport report = upload.report();
+    screen_.Done(NameOf(upload));
+    std::string line = NameOf(upload) + ": " + std::to_string(report.rows) + " rows";
+    if (report.verified) line += ", counted by the server";
+    if (!report.ended) line += ", without an end: the run goes on, or its process was killed";
+    screen_.Say(line + ", " + Printable(report.url));
+    for (const std::string& left : report.left_out)
+      screen_.Complain(NameOf(upload) + ": not uploaded: " + left);
+  }
+
+  static std::string NameOf(const wandb::RunUpload& upload) {
+    return upload.log().parent_path().filename().string();
+  }
+
   const SyncArguments& arguments_;
-  std::vector<fs::path> logs_;
-  Screen screen_;
-  std::atomic<size_t> next_ = 0, failed_ = 0;
+  SyncScreen screen_;
+  std::set<fs::path> added_;
+  std::atomic<size_t> failed_ = 0;
 };
 
 int Complain(const Error& error) {
@@ -160,52 +157,42 @@ void AddSync(CLI::App& app, SyncArguments& to) {
   sync->add_option("path", to.paths, "Run folders, .wandb files, or folders with runs below them")
       ->default_val(std::vector<std::string>{"."});
   sync->add_flag("--dry-run", to.dry_run, "List what would be uploaded");
-  sync->add_flag("--again", to.again, "Also runs that are marked as uploaded (.synced)");
-  sync->add_option("--jobs", to.jobs, "Runs that are uploaded at once")
+  sync->add_flag("--watch", to.watch,
+                 "Go on: follow runs that grow and take new ones, until Ctrl-C");
+  sync->add_flag("--again", to.again,
+                 "All rows again, to the same places; also runs marked as uploaded (.synced)");
+  sync->add_option("--jobs", to.jobs, "Requests at once")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();
   sync->add_option("--retry-for", to.retry_for,
                    "Seconds after which a server that does not answer is given up")
       ->check(CLI::Range(0, 30 * 86400))
       ->capture_default_str();
+  sync->add_option("--entity", to.entity, "W&B user or team, in place of the runs' own");
+  sync->add_option("--project", to.project, "W&B project, in place of the runs' own");
 }
 
 int Sync(const SyncArguments& arguments) {
-  std::vector<fs::path> logs;
-  size_t done = 0;
-  for (const std::string& path : arguments.paths) {
-    const auto found = wandb::FindLogs(path);
-    if (!found) return Complain(found.error());
-    for (const fs::path& log : *found) {
-      if (IsSynced(log) && !arguments.again) {
-        ++done;
-      } else if (std::find(logs.begin(), logs.end(), log) == logs.end()) {
-        logs.push_back(log);
-      }
-    }
-  }
-  if (logs.empty()) {
-    std::cout << (done > 0 ? "every run there is uploaded already (" + std::to_string(done) + ")"
-                           : std::string("no run there"))
+  const Expected<Found> found = FindAll(arguments);
+  if (!found) return Complain(found.error());
+  if (found->logs.empty() && !arguments.watch) {
+    std::cout << (found->synced > 0 ? "every run there is uploaded already (" +
+                                          std::to_string(found->synced) + ")"
+                                    : std::string("no run there"))
               << "\n";
-    return done > 0 ? kExitOk : kExitNoInput;
+    return found->synced > 0 ? kExitOk : kExitNoInput;
   }
   if (arguments.dry_run) {
-    for (const fs::path& log : logs) std::cout << log.parent_path().string() << "\n";
+    for (const fs::path& log : found->logs) std::cout << log.parent_path().string() << "\n";
     return kExitOk;
   }
+  KeepSecrets();
   const Expected<wandb::Account> account = wandb::FindAccount(FromEnvironment);
   if (!account) return Complain(account.error());
   signal(SIGPIPE, SIG_IGN);
   signal(SIGINT, [](int) { interrupted = true; });
   signal(SIGTERM, [](int) { interrupted = true; });
-  const size_t failed = Uploads(*account, arguments, std::move(logs)).Run();
-  if (failed > 0) {
-    std::cerr << "flarebridge: " << failed << (failed == 1 ? " run is" : " runs are")
-              << " not wholly on the server; run the "
-              << "same command again to go on\n";
-  }
-  return failed > 0 ? kExitIncomplete : kExitOk;
+  return Uploads(arguments, found->logs.size()).Run(*account, found->logs);
 }
 
 }  // namespace flarebridge

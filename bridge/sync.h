@@ -12,8 +12,10 @@ struct SyncArguments {
   std::vector<std::string> paths;
   bool dry_run = false;
   bool again = false;
+  bool watch = false;
   int jobs = 4;
   int retry_for = 600;
+  std::string entity, project;
 };
 
 // Declares the command and its options.

@@ -75,6 +75,13 @@ class Worker {
     const Expected<RunSpec> spec = ParseOpen(frame.payload);
     if (!spec) return tl::unexpected<Error>(spec.error());
     if (Expected<void> opened = OpenReceivers(*spec); !opened) return opened;
+    for (const Output& output : outputs_) {
+      const std::string upload = output.receiver->Upload();
+      if (upload.empty()) continue;
+      std::string told;
+      AppendUpload(upload, told);
+      if (Expected<void> sent = SendAll(told); !sent) return sent;
+    }
     return Report(FrameKind::kReady);
   }
 

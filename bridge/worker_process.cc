@@ -33,6 +33,16 @@ struct SpawnSetup {
   SpawnSetup& operator=(const SpawnSetup&) = delete;
 };
 
+std::vector<char*> EnvironmentFor(WorkerProcess::Key key) {
+  std::vector<char*> variables;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const bool is_key = std::string_view(*variable).starts_with("WANDB_API_KEY=");
+    if (!is_key || key == WorkerProcess::Key::kGiven) variables.push_back(*variable);
+  }
+  variables.push_back(nullptr);
+  return variables;
+}
+
 }  // namespace
 
 std::string WorkerProcess::Exit::Describe() const {
@@ -42,7 +52,8 @@ std::string WorkerProcess::Exit::Describe() const {
   return "left with status " + std::to_string(status);
 }
 
-Expected<std::unique_ptr<WorkerProcess>> WorkerProcess::Spawn() {
+Expected<std::unique_ptr<WorkerProcess>> WorkerProcess::Spawn(std::vector<std::string> arguments,
+                                                              Key key) {
   std::array<int, 2> pair{};
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0)
     return FailSystem("socketpair");
@@ -63,14 +74,15 @@ Expected<std::unique_ptr<WorkerProcess>> WorkerProcess::Spawn() {
   posix_spawnattr_setsigmask(&setup.attributes, &none);
   posix_spawnattr_setflags(&setup.attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
 
-  std::string program = "/proc/self/exe";
   std::string name = "flarebridge";
-  std::string command = "worker";
-  const std::array<char*, 3> arguments = {name.data(), command.data(), nullptr};
+  std::vector<char*> argument_list = {name.data()};
+  for (std::string& argument : arguments) argument_list.push_back(argument.data());
+  argument_list.push_back(nullptr);
+  std::vector<char*> environment = EnvironmentFor(key);
   pid_t pid = 0;
-  const int failed = posix_spawn(&pid, program.c_str(), &setup.actions, &setup.attributes,
-                                 arguments.data(), environ);
-  if (failed != 0) return FailSystem("a worker can't be started", failed);
+  const int failed = posix_spawn(&pid, "/proc/self/exe", &setup.actions, &setup.attributes,
+                                 argument_list.data(), environment.data());
+  if (failed != 0) return FailSystem("\"" + arguments.front() + "\" can't be started", failed);
   UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   if (!pidfd) {
     const int error_number = errno;
@@ -111,6 +123,12 @@ void WorkerProcess::CloseStream() { shutdown(socket_.get(), SHUT_WR); }
 void WorkerProcess::Kill() {
   if (pid_ > 0) kill(pid_, SIGKILL);
 }
+
+void WorkerProcess::Terminate() {
+  if (pid_ > 0) kill(pid_, SIGTERM);
+}
+
+void WorkerProcess::LetGo() { pid_ = 0; }
 
 std::optional<WorkerProcess::Exit> WorkerProcess::Reap() {
   int status = 0;

@@ -1,6 +1,6 @@
-// One worker process as the bridge sees it: the program itself, started anew with one inherited
-// socket, watched by a pidfd. Spawning, sending and reaping, no policy: the supervisor decides.
-// The bridge's one thread.
+// One process of ours as the bridge sees it, a worker or the uploader: the program itself, started
+// anew with one inherited socket, watched by a pidfd. Spawning, sending and reaping, no policy: the
+// supervisor decides. The bridge's one thread.
 #pragma once
 
 #include <sys/types.h>
@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "bridge/unique_fd.h"
 #include "events/error.h"
@@ -24,9 +25,12 @@ class WorkerProcess {
     std::string Describe() const;
   };
 
-  // Starts `<this program> worker`. The child has the socket as descriptor 3 and no other of ours,
-  // default signals and an empty signal mask. Errors: kIo.
-  static Expected<std::unique_ptr<WorkerProcess>> Spawn();
+  // Whether the process finds the W&B key that is in our environment.
+  enum class Key { kHidden, kGiven };
+  // Starts this program with the arguments. The child has the socket as descriptor 3 and no other
+  // of ours, default signals and an empty signal mask. Errors: kIo.
+  static Expected<std::unique_ptr<WorkerProcess>> Spawn(std::vector<std::string> arguments,
+                                                        Key key);
   // Kills and reaps what is still there.
   ~WorkerProcess();
   WorkerProcess(const WorkerProcess&) = delete;
@@ -43,6 +47,9 @@ class WorkerProcess {
   // Tells the worker that nothing will follow.
   void CloseStream();
   void Kill();
+  void Terminate();
+  // It goes on by itself when this object is gone.
+  void LetGo();
   // After the pidfd became readable. Nothing: still running.
   std::optional<Exit> Reap();
 

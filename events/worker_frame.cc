@@ -84,6 +84,13 @@ Expected<Notice> ParseNotice(std::string_view payload) {
   return Notice{static_cast<NoticeLevel>(level), std::string(payload.substr(1))};
 }
 
+Expected<std::string> ParseUpload(std::string_view payload) {
+  if (!payload.starts_with('/') ||
+      payload.find_first_of(std::string_view("\0\n", 2)) != std::string_view::npos)
+    return Fail(ErrorCode::kMalformed, "what is to be uploaded is no absolute path");
+  return std::string(payload);
+}
+
 void AppendOpen(const RunSpec& spec, std::string& out) {
   AppendFrame(FrameKind::kOpen, out, [&] {
     FieldWriter writer(out);
@@ -111,6 +118,10 @@ void AppendNotice(const Notice& notice, std::string& out) {
   });
 }
 
+void AppendUpload(std::string_view path, std::string& out) {
+  AppendFrame(FrameKind::kUpload, out, [&] { out.append(path); });
+}
+
 void FrameReader::Feed(std::string_view bytes) {
   // What was handed out is dropped here, so that views stay valid until now.
   buffer_.erase(0, start_);
@@ -127,7 +138,7 @@ Expected<bool> FrameReader::Next(Frame& frame) {
   }
   if (rest.size() < kLengthBytes + length) return false;
   const auto kind = static_cast<uint8_t>(rest[kLengthBytes]);
-  if (kind < 1 || kind > static_cast<uint8_t>(FrameKind::kNotice)) {
+  if (kind < 1 || kind > static_cast<uint8_t>(FrameKind::kUpload)) {
     return Fail(ErrorCode::kMalformed, "frame kind " + std::to_string(kind) + " is not known");
   }
   frame.kind = static_cast<FrameKind>(kind);

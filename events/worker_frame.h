@@ -20,6 +20,8 @@ enum class FrameKind : uint8_t {
   kReady = 3,    // worker to bridge, first frame: the run is open; events up to here are in it
   kDurable = 4,  // worker to bridge: events up to here are on disk in every receiver
   kNotice = 5,   // worker to bridge: something a person should read
+  kUpload = 6,  // worker to bridge: a file that is to be uploaded from now on, also when the worker
+                // is gone
 };
 
 // A frame's bytes at most, its kind included.
@@ -49,12 +51,14 @@ Expected<RunSpec> ParseOpen(std::string_view payload);
 Expected<EventsFrame> ParseEvents(std::string_view payload);
 Expected<uint64_t> ParsePosition(std::string_view payload);  // kReady and kDurable
 Expected<Notice> ParseNotice(std::string_view payload);
+Expected<std::string> ParseUpload(std::string_view payload);  // an absolute path
 
 // Append a whole frame to out.
 void AppendOpen(const RunSpec& spec, std::string& out);
 void AppendEvents(const EventsFrame& events, std::string& out);
 void AppendPosition(FrameKind kind, uint64_t position, std::string& out);
 void AppendNotice(const Notice& notice, std::string& out);
+void AppendUpload(std::string_view path, std::string& out);
 
 // Cuts a byte stream into frames. Memory is bounded by kMaxFrameBytes and what was fed.
 class FrameReader {

@@ -41,6 +41,10 @@ class Receiver {
   // (the run goes on in a later worker). Errors: kIo.
   virtual Expected<void> Drain() = 0;
 
+  // A file of the run that is to be uploaded while it grows and after its end, by `flarebridge
+  // upload`; empty if there is none.
+  virtual std::string Upload() const = 0;
+
   // What a person should know of events that did not become what they were meant to be, in one
   // line; empty if there is nothing. Told at the run's end.
   virtual std::string Report() const = 0;

@@ -59,7 +59,9 @@ class BridgeReceiver(AnalyticsReceiver):
         Args:
             wandb_args: what wandb.init takes: name, project, entity, group is made, job_type, notes, tags,
                 config, dir. No API key: it belongs to the process that uploads.
-            mode: "offline" (run folders that `wandb sync` uploads), "online" or "disabled".
+            mode: "offline" (run folders that `flarebridge sync` or `wandb sync` uploads), "online" (uploaded
+                while the job runs; the key comes from WANDB_API_KEY or ~/.netrc, the server from WANDB_BASE_URL)
+                or "disabled".
             events: names of events to take; None: analytix_log_stats and fed.analytix_log_stats.
             process_timeout: seconds that END_RUN may take in all.
             receivers: outputs by name, each with its arguments and `include`, `exclude` (globs on tags),
@@ -81,6 +83,7 @@ class BridgeReceiver(AnalyticsReceiver):
         self._encoder = None
         self._process = None  # of the bridge, if it is our own
         self._aborted = False
+        self._online = False
         self._record_lock = threading.Lock()
         self._taken = f"flarebridge_taken_{id(self):x}"
 
@@ -169,8 +172,9 @@ class BridgeReceiver(AnalyticsReceiver):
         link.close(max(0.1, deadline - time.monotonic()))
         if self._process is not None:
             # Of an aborted job NVFlare packs the results as soon as this process has ended; otherwise the bridge
-            # has the seconds that the process takes to leave.
-            self._process.wait_gone(deadline - time.monotonic() if self._aborted else 0.0)
+            # has the seconds that the process takes to leave. Uploads are mostly done within moments.
+            waits = self._aborted or self._online
+            self._process.wait_gone(deadline - time.monotonic() if waits else 0.0)
         self._report_end(link.stats(), inbox.dropped() if inbox is not None else {})
 
     # --- parts of the above ---
@@ -243,13 +247,12 @@ class BridgeReceiver(AnalyticsReceiver):
         mode = _MODES[self.mode]
         if mode == "disabled":
             return None
-        if mode == "online":
-            self._say(
-                "warning",
-                "this version writes runs offline only; upload them with `wandb sync <run folder>` after the job",
-            )
-        for arguments in receivers.values():
+        for name, arguments in receivers.items():
             arguments.pop("config_type", None)  # a note to NVFlare's loader, not to W&B
+            if name == "wandb":
+                # One of its own may be given with `receivers`.
+                arguments["mode"] = _MODES.get(arguments.get("mode") or mode, arguments.get("mode"))
+                self._online = arguments["mode"] == "online"
         return receivers
 
     def _site(self, origin: Any) -> str:

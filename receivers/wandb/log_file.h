@@ -15,6 +15,7 @@ class LogFile {
  public:
   // Opens or creates the file and takes its lock. Errors: kBusy (another process has it), kIo.
   static Expected<LogFile> Open(const std::filesystem::path& path);
+  const std::filesystem::path& path() const { return path_; }
   LogFile(LogFile&& other) noexcept;
   LogFile& operator=(LogFile&& other) noexcept;
   LogFile(const LogFile&) = delete;

@@ -30,6 +30,9 @@ class LogReader {
   // Errors: kIo.
   Expected<Status> Next(std::string_view& record);
 
+  // Forgets what was read of the file's end, so that Next() looks again at one that may have grown.
+  void Refresh() { block_start_ = UINT64_MAX; }
+
   // Where the last record given began, and where the file is whole up to: the end of the last whole
   // record (0: not even the file's header is whole).
   uint64_t record_start() const { return record_start_; }

@@ -18,7 +18,7 @@ void Update(const ParsedRecord& record, std::map<std::string, std::string>& to) 
   for (const ParsedRecord::ParsedItem& item : record.items) {
     if (!item.key.starts_with('_')) to[item.key] = item.json;
   }
-  for (const std::string& key : record.removed) to.erase(key);
+  for (const ParsedRecord::ParsedItem& item : record.removed) to.erase(item.key);
 }
 
 void Take(const ParsedRecord& record, const RowVisitor& visit, LogSummary& log) {

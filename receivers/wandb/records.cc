@@ -12,8 +12,7 @@ using protozero::pbf_writer;
 
 // Fields of Record.
 constexpr uint32_t kNum = 1, kHistory = 2, kSummary = 3, kConfig = 5, kFiles = 6, kOutputRaw = 13,
-                   kRun = 17, kExit = 18, kFinal = 20, kHeader = 21, kEnvironment = 26,
-                   kStats = 7;
+                   kStats = 7, kRun = 17, kExit = 18, kFinal = 20, kHeader = 21, kEnvironment = 26;
 // Of Record, too, but not its content.
 constexpr uint32_t kControl = 16, kUuid = 19, kInfo = 200;
 // Ours: far from W&B's numbers, of which the highest is 200. Protobuf readers skip what they do not
@@ -142,7 +141,7 @@ void ParseUpdates(pbf_reader message, ParsedRecord& record) {
         record.items.push_back(ParseItem(message.get_message()));
         break;
       case kRemove:
-        record.removed.push_back(ParseItem(message.get_message()).key);
+        record.removed.push_back(ParseItem(message.get_message()));
         break;
       default:
         message.skip();
@@ -319,7 +318,12 @@ void ParseContent(pbf_reader& message, ParsedRecord& record) {
       record.mark = ParseMark(message.get_message());
       break;
     default:
-      message.skip();
+      if (message.tag() == record.field &&
+          message.wire_type() == protozero::pbf_wire_type::length_delimited) {
+        record.content = View(message.get_view());
+      } else {
+        message.skip();
+      }
   }
 }
 

@@ -95,13 +95,14 @@ struct ParsedRecord {
     std::string_view json;
   };
   Kind kind = Kind::kOther;
-  uint32_t field = 0;  // the content's field in Record: tells what a record of kOther is
+  uint32_t field = 0;        // the content's field in Record: tells what a record of kOther is
+  std::string_view content;  // of a record of kOther: its bytes
   int64_t number = 0;
   std::optional<AppliedMark> mark;
-  std::vector<ParsedItem> items;     // history, summary, config (also the run's), stats
-  std::vector<std::string> removed;  // config and summary
-  int64_t step = 0;                  // history
-  RunRecord run;                     // its config is in `items`
+  std::vector<ParsedItem> items;    // history, summary, config (also the run's), stats
+  std::vector<ParsedItem> removed;  // config and summary; without values
+  int64_t step = 0;                 // history
+  RunRecord run;                    // its config is in `items`
   int32_t exit_code = 0;
   double time = 0;                      // output and stats: seconds since the epoch
   std::string_view line;                // output

@@ -26,6 +26,17 @@ std::string LocalTime(std::time_t seconds) {
   return {text.data(), size};
 }
 
+const std::string kOffline = "offline-run-", kOnline = "run-";
+
+// "<time>-<id>" of a run folder's name, which sorts by time among those of one run; empty if it is
+// none.
+std::string TimeOf(const std::string& name) {
+  for (const std::string& prefix : {kOffline, kOnline}) {
+    if (name.starts_with(prefix)) return name.substr(prefix.size());
+  }
+  return "";
+}
+
 tl::unexpected<Error> FailFolder(const fs::path& folder, int error_number) {
   return Fail(ErrorCode::kIo, "the run's folder " + folder.string() + " can't be made: " +
                                   std::generic_category().message(error_number) +
@@ -59,25 +70,25 @@ std::optional<fs::path> FindRunFolder(const fs::path& wandb_folder, const std::s
   fs::directory_iterator entries(wandb_folder, failed);
   for (; !failed && entries != fs::directory_iterator(); entries.increment(failed)) {
     const std::string name = entries->path().filename().string();
-    if (!name.starts_with("offline-run-") || !name.ends_with("-" + id)) continue;
+    if (TimeOf(name).empty() || !name.ends_with("-" + id)) continue;
     const fs::path log = LogPath(entries->path(), id);
     std::error_code ignored;
     if (!fs::is_regular_file(log, ignored) || fs::exists(log.string() + ".synced", ignored))
       continue;
-    // The names differ in the time only, and sort by it.
-    if (!newest || newest->filename() < entries->path().filename()) newest = entries->path();
+    if (!newest || TimeOf(newest->filename().string()) < TimeOf(name)) newest = entries->path();
   }
   return newest;
 }
 
 Expected<fs::path> MakeRunFolder(const fs::path& wandb_folder, const std::string& id,
-                                 double started) {
+                                 double started, bool online) {
   std::error_code failed;
   fs::create_directories(wandb_folder, failed);
   if (failed) return FailFolder(wandb_folder, failed.value());
   auto seconds = static_cast<std::time_t>(std::floor(started));
   while (true) {
-    const fs::path folder = wandb_folder / ("offline-run-" + LocalTime(seconds) + "-" + id);
+    const std::string name = LocalTime(seconds) + "-" + id;
+    const fs::path folder = wandb_folder / ((online ? kOnline : kOffline) + name);
     if (mkdir(folder.c_str(), 0777) == 0) {
       for (const char* part : {"files", "logs"}) {
         if (mkdir((folder / part).c_str(), 0777) != 0) return FailFolder(folder / part, errno);

@@ -14,17 +14,17 @@ namespace flarebridge::wandb {
 // `<root>/wandb`, or `<root>/.wandb` if that is there already.
 std::filesystem::path WandbFolder(const std::filesystem::path& root);
 
-// The newest `offline-run-*-<id>` in the W&B folder whose log is there and has not been uploaded
-// (no `.synced` beside it), or nothing.
+// The newest `offline-run-*-<id>` or `run-*-<id>` in the W&B folder whose log is there and has not
+// been uploaded (no `.synced` beside it), or nothing.
 std::optional<std::filesystem::path> FindRunFolder(const std::filesystem::path& wandb_folder,
                                                    const std::string& id);
 
-// Makes `offline-run-<YYYYMMDD_HHMMSS>-<id>` with files/ and logs/, from the local time of
-// `started` (seconds since the epoch) or a second later for each that exists, and points
-// `latest-run` to it. The id must be a run id of ours: nothing else of outside reaches a path.
-// Errors: kIo.
+// Makes `offline-run-<YYYYMMDD_HHMMSS>-<id>`, or `run-...` if it is uploaded as it grows, with
+// files/ and logs/, from the local time of `started` (seconds since the epoch) or a second later
+// for each that exists, and points `latest-run` to it. The id must be a run id of ours: nothing
+// else of outside reaches a path. Errors: kIo.
 Expected<std::filesystem::path> MakeRunFolder(const std::filesystem::path& wandb_folder,
-                                              const std::string& id, double started);
+                                              const std::string& id, double started, bool online);
 
 // `<run folder>/run-<id>.wandb`.
 std::filesystem::path LogPath(const std::filesystem::path& run_folder, const std::string& id);

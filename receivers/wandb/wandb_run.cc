@@ -145,7 +145,8 @@ Expected<Opened> OpenFolder(const fs::path& folder, const std::string& id, uint6
   return Opened{folder, std::move(*file), std::move(*recovered), {}};
 }
 
-Expected<Opened> FindOrMake(const fs::path& root, const RunRecord& run, uint64_t journal) {
+Expected<Opened> FindOrMake(const fs::path& root, const RunRecord& run, uint64_t journal,
+                            bool online) {
   const fs::path wandb_folder = WandbFolder(root);
   std::string set_aside;
   if (const std::optional<fs::path> found = FindRunFolder(wandb_folder, run.run_id)) {
@@ -157,7 +158,7 @@ Expected<Opened> FindOrMake(const fs::path& root, const RunRecord& run, uint64_t
     set_aside = "the run log was damaged: what it held until then is in " + aside->string() +
                 ", the run goes on in a new folder";
   }
-  const Expected<fs::path> made = MakeRunFolder(wandb_folder, run.run_id, run.start_time);
+  const Expected<fs::path> made = MakeRunFolder(wandb_folder, run.run_id, run.start_time, online);
   if (!made) return tl::unexpected<Error>(made.error());
   Expected<Opened> opened = OpenFolder(*made, run.run_id, journal);
   if (opened) opened->set_aside = std::move(set_aside);
@@ -189,14 +190,20 @@ Expected<std::unique_ptr<WandbRun>> WandbRun::Open(const RunSpec& spec, const Va
   const Value prefix = arguments.Find("prefix_scalars").value_or(Value());
   if (!prefix.IsNull() && !prefix.AsBool())
     return Fail(ErrorCode::kConfig, "wandb argument prefix_scalars must be True or False");
+  const Value mode = arguments.Find("mode").value_or(Value());
+  const std::string_view mode_name = mode.IsNull() ? "offline" : mode.AsText().value_or("");
+  if (mode_name != "offline" && mode_name != "online")
+    return Fail(ErrorCode::kConfig, "wandb argument mode must be offline or online");
+  const bool online = mode_name == "online";
   const Value dir = arguments.Find("dir").value_or(Value());
   const fs::path root = dir.AsText() ? fs::path(*dir.AsText()) : fs::path(spec.folder);
   const uint64_t journal = HashOf(spec.journal);
-  Expected<Opened> opened = FindOrMake(root, *run, journal);
+  Expected<Opened> opened = FindOrMake(root, *run, journal, online);
   if (!opened) return tl::unexpected<Error>(opened.error());
 
   std::unique_ptr<WandbRun> self(
       new WandbRun(opened->folder, std::move(opened->file), std::move(opened->recovered), journal));
+  self->online_ = online;
   self->set_aside_ = std::move(opened->set_aside);
   self->prefix_scalars_ = prefix.AsBool().value_or(false);
   if (Expected<void> begun = self->Begin(std::move(*run)); !begun)
@@ -439,6 +446,9 @@ Expected<void> WandbRun::WriteEnd(uint64_t position, const RunEnded& ended) {
 Expected<void> WandbRun::ReopenEnd() {
   if (!recovered_.ended) return {};
   if (Expected<void> cut = file_.CutTo(recovered_.content_end); !cut) return cut;
+  // It may have been uploaded to its end; it has more now.
+  std::error_code ignored;
+  fs::remove(file_.path().string() + ".synced", ignored);
   writer_ = LogWriter(recovered_.content_end);
   number_ = recovered_.number_before_end;
   recovered_.ended = false;
@@ -551,6 +561,8 @@ Expected<void> WandbRun::Drain() {
   SettleRows();
   return Sync();
 }
+
+std::string WandbRun::Upload() const { return online_ ? fs::absolute(file_.path()).string() : ""; }
 
 std::string WandbRun::Report() const {
   std::string report = set_aside_;

@@ -38,6 +38,7 @@ class WandbRun : public Receiver {
   std::optional<Clock::time_point> NextFlush() const override { return merger_.NextDue(); }
   Expected<void> Sync() override;
   Expected<void> Drain() override;
+  std::string Upload() const override;
   std::string Report() const override;
 
   const std::filesystem::path& folder() const { return folder_; }
@@ -92,6 +93,7 @@ class WandbRun : public Receiver {
   uint64_t written_ = 0;  // all events up to here are in the file
   uint64_t durable_ = 0;
   bool dirty_ = false;
+  bool online_ = false;          // argument mode: "online"
   bool prefix_scalars_ = false;  // argument prefix_scalars: keys of add_scalars are "<tag>/<key>"
   std::string pending_;          // bytes for the file
   std::string scratch_;          // one record

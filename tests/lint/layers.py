@@ -14,7 +14,11 @@ _HOMES = {
     r"zmq\.hpp|zmq\.h": {"bridge/link.cc"},
     r"msgpack\.hpp": {"events/value.cc"},
     r"sqlite3\.h": {"bridge/journal.cc"},
-    r"protozero/.*": {"receivers/wandb/records.cc"},
+    r"protozero/.*": {
+        "receivers/wandb/records.cc",
+        "receivers/wandb/upload/metadata.cc",
+        "receivers/wandb/upload/metric_definitions.cc",
+    },
     r"zlib\.h": {"receivers/wandb/log_writer.cc", "receivers/wandb/log_reader.cc"},
     r"curl/.*": {"receivers/wandb/upload/http_client.cc"},
     r"CLI/.*": {"bridge/command_line.cc", "bridge/show.h", "bridge/show.cc", "bridge/sync.h", "bridge/sync.cc"},

@@ -1,8 +1,12 @@
 #include "receivers/wandb/upload/account.h"
 
 #include <algorithm>
+#include <charconv>
 #include <fstream>
 #include <sstream>
+#include <tuple>
+
+#include "receivers/wandb/json.h"
 
 namespace flarebridge::wandb {
 namespace {
@@ -28,6 +32,30 @@ std::optional<std::string> KeyInNetrc(const Environment& environment, const std:
   std::ostringstream text;
   if (!file || !(text << file.rdbuf())) return std::nullopt;
   return PasswordIn(text.str(), host);
+}
+
+std::string FirstSet(const Environment& environment, std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    if (const std::optional<std::string> value = environment(name)) return *value;
+  }
+  return "";
+}
+
+// Reads a variable of seconds into `seconds`, if it is set. Errors: kConfig.
+Expected<void> ReadSeconds(const Environment& environment, const char* name, double least,
+                           double& seconds) {
+  constexpr double kMost = 86400;
+  const std::string text = FirstSet(environment, {name});
+  if (text.empty()) return {};
+  double number = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failed != std::errc() || end != text.data() + text.size() || !(number >= least) ||
+      number > kMost) {
+    return Fail(ErrorCode::kConfig, std::string(name) + " must be a number of seconds from " +
+                                        ToJson(least) + " to 86400, not " + text);
+  }
+  seconds = number;
+  return {};
 }
 
 }  // namespace
@@ -58,6 +86,12 @@ Expected<Account> FindAccount(const Environment& environment) {
     return Fail(ErrorCode::kConfig,
                 "WANDB_BASE_URL must begin with https:// or http://, not " + account.base_url);
   }
+  if (const std::string off = FirstSet(environment, {"WANDB_INSECURE_DISABLE_SSL"});
+      !off.empty() && off != "0" && off != "false" && off != "False") {
+    return Fail(ErrorCode::kConfig,
+                "WANDB_INSECURE_DISABLE_SSL asks to send the API key to a server that is not "
+                "verified; unset it, and give the server's own authority with SSL_CERT_FILE");
+  }
   const std::string host = HostOf(account.base_url);
   std::optional<std::string> key = environment("WANDB_API_KEY");
   if (!key) key = KeyInNetrc(environment, host);
@@ -71,8 +105,24 @@ Expected<Account> FindAccount(const Environment& environment) {
                                         " holds blanks or other characters "
                                         "that no key has");
   account.key = std::move(*key);
-  account.ca_file =
-      environment("SSL_CERT_FILE").value_or(environment("REQUESTS_CA_BUNDLE").value_or(""));
+  account.username = FirstSet(environment, {"WANDB_USERNAME"});
+  account.email = FirstSet(environment, {"WANDB_USER_EMAIL"});
+  for (const std::string& name : {account.username, account.email}) {
+    if (!name.empty() && !IsKey(name))
+      return Fail(ErrorCode::kConfig,
+                  "WANDB_USERNAME and WANDB_USER_EMAIL may hold neither blanks nor letters beyond "
+                  "ASCII");
+  }
+  account.ca_file = FirstSet(environment, {"SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"});
+  account.http_proxy = FirstSet(environment, {"WANDB_HTTP_PROXY", "http_proxy", "HTTP_PROXY"});
+  account.https_proxy = FirstSet(environment, {"WANDB_HTTPS_PROXY", "https_proxy", "HTTPS_PROXY"});
+  for (const auto& [name, least, seconds] :
+       {std::tuple{"WANDB_HTTP_TIMEOUT", 1.0, &account.timeout},
+        {"WANDB_X_FILE_STREAM_RETRY_WAIT_MIN_SECONDS", 0.001, &account.retry_waits.first},
+        {"WANDB_X_FILE_STREAM_RETRY_WAIT_MAX_SECONDS", 0.001, &account.retry_waits.most}}) {
+    if (Expected<void> read = ReadSeconds(environment, name, least, *seconds); !read)
+      return tl::unexpected<Error>(read.error());
+  }
   return account;
 }
 

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "events/error.h"
+#include "receivers/wandb/upload/retry_policy.h"
 
 namespace flarebridge::wandb {
 
@@ -16,11 +17,18 @@ using Environment = std::function<std::optional<std::string>(const char* name)>;
 struct Account {
   std::string base_url;  // without a slash at the end
   std::string key;
+  std::string username, email;  // WANDB_USERNAME, WANDB_USER_EMAIL: for whom a service account acts
   std::string ca_file;  // SSL_CERT_FILE or REQUESTS_CA_BUNDLE; empty: the system's certificates
+  // WANDB_HTTP_PROXY or HTTP_PROXY, WANDB_HTTPS_PROXY or HTTPS_PROXY; also in small letters.
+  std::string http_proxy, https_proxy;
+  double timeout = 180;  // WANDB_HTTP_TIMEOUT: seconds of a request
+  // WANDB_X_FILE_STREAM_RETRY_WAIT_MIN_SECONDS and ..._MAX_SECONDS; here for all requests.
+  RetryWaits retry_waits;
 };
 
 // WANDB_BASE_URL (https://api.wandb.ai without it); WANDB_API_KEY, or the password of the server's
-// machine in NETRC or ~/.netrc. Errors: kConfig, with what to do.
+// machine in NETRC or ~/.netrc. Errors: kConfig, with what to do; also if certificates are to be
+// ignored (WANDB_INSECURE_DISABLE_SSL), which is never done.
 Expected<Account> FindAccount(const Environment& environment);
 
 // The password that a netrc file has for a host. Lines as ftp(1) has them: `machine NAME login NAME

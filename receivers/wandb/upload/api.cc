@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "receivers/wandb/json.h"
+
 namespace flarebridge::wandb {
 namespace {
 
@@ -15,6 +17,13 @@ constexpr const char* kUpsertBucket = R"(mutation UpsertBucket($name: String, $p
   jobType: $jobType, tags: $tags}) {
   inserted
   bucket { id name project { name entity { name } } }
+ }
+})";
+
+constexpr const char* kRunResumeStatus = R"(query RunResumeStatus($project: String,
+ $entity: String, $name: String!) {
+ model(name: $project, entityName: $entity) {
+  bucket(name: $name, missingOk: true) { id historyLineCount }
  }
 })";
 
@@ -53,7 +62,36 @@ std::string Escape(const std::string& component) {
   return escaped;
 }
 
-Attempt Refuse(const std::string& words) { return {Outcome::kRefused, words, std::nullopt}; }
+Attempt Refuse(const std::string& words) {
+  Attempt attempt;
+  attempt.outcome = Outcome::kRefused;
+  attempt.words = words;
+  return attempt;
+}
+
+Attempt TryAgain(const std::string& words) {
+  Attempt attempt;
+  attempt.outcome = Outcome::kRetry;
+  attempt.words = words;
+  return attempt;
+}
+
+std::string Explain(long status) {
+  switch (status) {
+    case 401:
+      return ": the server does not accept the API key";
+    case 403:
+      return ": the API key may not write here";
+    case 413:
+      return ": the request is too large for the server";
+    case 429:
+      return ": too many requests";
+    default:
+      return status >= 300 && status < 400 ? ": it points elsewhere; set WANDB_BASE_URL to the "
+                                             "server itself"
+                                           : "";
+  }
+}
 
 }  // namespace
 
@@ -62,36 +100,51 @@ Attempt Api::Send(HttpRequest request, bool with_key, std::string& answer) {
     request.user = "api";
     request.password = account_.key;
     request.headers.emplace_back("Content-Type: application/json");
+    if (!account_.username.empty())
+      request.headers.push_back("X-WANDB-USERNAME: " + account_.username);
+    if (!account_.email.empty()) request.headers.push_back("X-WANDB-USER-EMAIL: " + account_.email);
   }
   Expected<HttpResponse> response = http_.Send(request);
   if (!response) {
     const bool final = response.error().code == ErrorCode::kConfig;
-    return {final ? Outcome::kRefused : Outcome::kRetry, response.error().message, std::nullopt};
+    return final ? Refuse(response.error().message) : TryAgain(response.error().message);
   }
-  const Outcome outcome = Judge(response->status);
+  Attempt attempt;
+  attempt.outcome = Judge(response->status);
+  attempt.retry_after = response->retry_after;
+  attempt.limit_remaining = response->limit_remaining;
+  attempt.limit_reset = response->limit_reset;
+  attempt.status = response->status;
   answer = std::move(response->body);
-  if (outcome == Outcome::kSuccess) return {};
-  std::string words = "status " + std::to_string(response->status);
-  if (response->status == 401) words += ": the server does not accept the API key";
-  if (response->status == 403) words += ": the API key may not write here";
-  if (!answer.empty()) words += " (" + FirstWords(answer) + ")";
-  return {outcome, words, response->retry_after};
+  if (attempt.outcome == Outcome::kSuccess) return attempt;
+  attempt.words = "status " + std::to_string(response->status) + Explain(response->status);
+  if (!answer.empty()) attempt.words += " (" + FirstWords(WithoutKey(answer)) + ")";
+  return attempt;
+}
+
+std::string Api::WithoutKey(std::string text) const {
+  for (size_t at = text.find(account_.key); at != std::string::npos; at = text.find(account_.key))
+    text.replace(at, account_.key.size(), "<the API key>");
+  return text;
 }
 
 Attempt Api::Graphql(const char* query, const std::string& variables, std::string& data) {
   const std::string body =
       R"({"query":)" + Json(query).dump() + R"(,"variables":)" + variables + "}";
-  HttpRequest request{"POST", account_.base_url + "/graphql", {}, body, {}, {}};
+  HttpRequest request;
+  request.method = "POST";
+  request.url = account_.base_url + "/graphql";
+  request.body = body;
   std::string answer;
   Attempt attempt = Send(std::move(request), true, answer);
   if (attempt.outcome != Outcome::kSuccess) return attempt;
   const Json json = Json::parse(answer, nullptr, false);
-  if (!json.is_object()) return {Outcome::kRetry, "an answer that is not JSON", std::nullopt};
+  if (!json.is_object()) return TryAgain("an answer that is not JSON");
   if (const auto errors = json.find("errors"); errors != json.end() && !errors->empty())
-    return Refuse(FirstWords(errors->dump()));
-  if (!json.contains("data")) return {Outcome::kRetry, "an answer without data", std::nullopt};
+    return Refuse(FirstWords(WithoutKey(errors->dump())));
+  if (!json.contains("data")) return TryAgain("an answer without data");
   data = json["data"].dump();
-  return {};
+  return attempt;
 }
 
 Attempt Api::UpsertRun(const RunRecord& run, const std::string& config, RunAddress& address) {
@@ -108,6 +161,8 @@ Attempt Api::UpsertRun(const RunRecord& run, const std::string& config, RunAddre
   std::string data;
   Attempt attempt =
       Graphql(kUpsertBucket, variables.dump(-1, ' ', false, Json::error_handler_t::replace), data);
+  // Two requests that create one run at once: the other one's is there the next time.
+  if (attempt.status == 409) attempt.outcome = Outcome::kRetry;
   if (attempt.outcome != Outcome::kSuccess) return attempt;
   try {
     const Json bucket = Json::parse(data).at("upsertBucket").at("bucket");
@@ -115,28 +170,53 @@ Attempt Api::UpsertRun(const RunRecord& run, const std::string& config, RunAddre
     address.project = bucket.at("project").at("name");
     address.entity = bucket.at("project").at("entity").at("name");
   } catch (const Json::exception&) {
-    return {Outcome::kRetry, "the server did not say where the run is", std::nullopt};
+    return TryAgain("the server did not say where the run is");
   }
-  return {};
+  return attempt;
 }
 
-Attempt Api::Stream(const RunAddress& address, const std::map<std::string, StreamPart>& parts,
-                    const std::vector<std::string>& uploaded, std::optional<int32_t> exit_code) {
+Attempt Api::Stream(const RunAddress& address, const Lines& lines) {
   std::string body = R"({"files":{)";
-  for (const auto& [stream, part] : parts) {
+  const auto add = [&body](const std::string& stream, uint64_t offset, const std::string& content) {
     if (body.back() != '{') body += ',';
-    body += '"' + stream + R"(":{"offset":)" + std::to_string(part.offset) + R"(,"content":[)" +
-            part.lines + "]}";
+    body += '"' + stream + R"(":{"offset":)" + std::to_string(offset) + R"(,"content":[)" +
+            content + "]}";
+  };
+  if (lines.parts != nullptr) {
+    for (const auto& [stream, part] : *lines.parts) {
+      const auto base = lines.base->find(stream);
+      add(stream, part.offset + (base == lines.base->end() ? 0 : base->second), part.lines);
+    }
   }
+  if (!lines.summary.empty()) add(kSummaryStream, 0, ToJson(std::string_view(lines.summary)));
   body += '}';
-  if (!uploaded.empty())
-    body += R"(,"uploaded":)" + Json(uploaded).dump(-1, ' ', false, Json::error_handler_t::replace);
-  if (exit_code) body += R"(,"complete":true,"exitcode":)" + std::to_string(*exit_code);
+  if (!lines.uploaded.empty()) {
+    body += R"(,"uploaded":)" +
+            Json(lines.uploaded).dump(-1, ' ', false, Json::error_handler_t::replace);
+  }
+  if (lines.exit_code) body += R"(,"complete":true,"exitcode":)" + std::to_string(*lines.exit_code);
   body += '}';
-  const std::string url = account_.base_url + "/files/" + Escape(address.entity) + "/" +
-                          Escape(address.project) + "/" + Escape(address.run_id) + "/file_stream";
+  HttpRequest request;
+  request.method = "POST";
+  request.url = account_.base_url + "/files/" + Escape(address.entity) + "/" +
+                Escape(address.project) + "/" + Escape(address.run_id) + "/file_stream";
+  request.body = body;
   std::string answer;
-  return Send({"POST", url, {}, body, {}, {}}, true, answer);
+  return Send(std::move(request), true, answer);
+}
+
+Attempt Api::CountRows(const RunAddress& address, uint64_t& rows) {
+  const Json variables = {
+      {"entity", address.entity}, {"project", address.project}, {"name", address.run_id}};
+  std::string data;
+  Attempt attempt = Graphql(kRunResumeStatus, variables.dump(), data);
+  if (attempt.outcome != Outcome::kSuccess) return attempt;
+  try {
+    rows = Json::parse(data).at("model").at("bucket").at("historyLineCount");
+  } catch (const Json::exception&) {
+    return Refuse("the server did not say how many rows it has");
+  }
+  return attempt;
 }
 
 Attempt Api::CreateFiles(const RunAddress& address, const std::vector<std::string>& names,
@@ -160,15 +240,31 @@ Attempt Api::CreateFiles(const RunAddress& address, const std::vector<std::strin
       uploads.push_back(std::move(upload));
     }
   } catch (const Json::exception&) {
-    return {Outcome::kRetry, "the server did not say where files go", std::nullopt};
+    return TryAgain("the server did not say where files go");
   }
-  return {};
+  return attempt;
 }
 
 Attempt Api::Put(const Upload& upload, std::string_view content) {
+  HttpRequest request;
+  request.method = "PUT";
+  request.url = upload.url;
+  request.headers = upload.headers;
+  request.body = content;
   std::string answer;
   // The storage is another server: it must not see the key.
-  return Send({"PUT", upload.url, upload.headers, content, {}, {}}, false, answer);
+  return Send(std::move(request), false, answer);
+}
+
+Attempt Api::PutFile(const Upload& upload, const std::string& file, uint64_t bytes) {
+  HttpRequest request;
+  request.method = "PUT";
+  request.url = upload.url;
+  request.headers = upload.headers;
+  request.file = file;
+  request.file_bytes = bytes;
+  std::string answer;
+  return Send(std::move(request), false, answer);
 }
 
 }  // namespace flarebridge::wandb

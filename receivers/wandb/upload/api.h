@@ -13,6 +13,7 @@
 #include "receivers/wandb/records.h"
 #include "receivers/wandb/upload/account.h"
 #include "receivers/wandb/upload/http_client.h"
+#include "receivers/wandb/upload/line_buffer.h"
 #include "receivers/wandb/upload/retry_policy.h"
 
 namespace flarebridge::wandb {
@@ -21,18 +22,14 @@ namespace flarebridge::wandb {
 struct Attempt {
   Outcome outcome = Outcome::kSuccess;
   std::string words;
-  std::optional<double> retry_after;
+  std::optional<double> retry_after;  // seconds
+  long status = 0;                    // of HTTP; 0: no answer
+  std::optional<double> limit_remaining, limit_reset;
 };
 
 // Where the server keeps a run.
 struct RunAddress {
   std::string entity, project, run_id;
-};
-
-// Lines of one stream from a place on, already JSON strings.
-struct StreamPart {
-  uint64_t offset = 0;
-  std::string lines;  // `"...","..."`
 };
 
 class Api {
@@ -41,9 +38,17 @@ class Api {
 
   // Creates the run or changes it. `config`: W&B's form of it, {"key": {"value": ...}}.
   Attempt UpsertRun(const RunRecord& run, const std::string& config, RunAddress& address);
-  // Sends lines by stream ("wandb-history.jsonl" ...), and in the last request the exit code.
-  Attempt Stream(const RunAddress& address, const std::map<std::string, StreamPart>& parts,
-                 const std::vector<std::string>& uploaded, std::optional<int32_t> exit_code);
+  // What one request to the file stream carries; nothing at all is a sign of life.
+  struct Lines {
+    const std::map<std::string, StreamPart>* parts = nullptr;  // by stream
+    const std::map<std::string, uint64_t>* base = nullptr;     // added to each offset
+    std::string summary;                                       // the whole object, or empty
+    std::vector<std::string> uploaded;                         // files that were put there
+    std::optional<int32_t> exit_code;                          // the last request of the run
+  };
+  Attempt Stream(const RunAddress& address, const Lines& lines);
+  // History lines that the server counts, which may be some seconds old.
+  Attempt CountRows(const RunAddress& address, uint64_t& rows);
   // Asks where files may be put, and puts one there.
   struct Upload {
     std::string name, url;
@@ -52,9 +57,12 @@ class Api {
   Attempt CreateFiles(const RunAddress& address, const std::vector<std::string>& names,
                       std::vector<Upload>& uploads);
   Attempt Put(const Upload& upload, std::string_view content);
+  Attempt PutFile(const Upload& upload, const std::string& file, uint64_t bytes);
 
  private:
   Attempt Send(HttpRequest request, bool with_key, std::string& answer);
+  // A server's words, which may repeat what it was sent.
+  std::string WithoutKey(std::string text) const;
   Attempt Graphql(const char* query, const std::string& variables, std::string& data);
 
   HttpClient& http_;

@@ -18,19 +18,19 @@ Outcome Judge(long status) {
     case 501:
       return Outcome::kRefused;
     default:
-      return Outcome::kRetry;
+      // No redirection is followed: the key must not go where nobody sent it.
+      return status >= 300 && status < 400 ? Outcome::kRefused : Outcome::kRetry;
   }
 }
 
-std::chrono::milliseconds WaitBefore(unsigned attempt, double random,
+std::chrono::milliseconds WaitBefore(const RetryWaits& waits, unsigned attempt, double random,
                                      std::optional<double> retry_after) {
-  constexpr double kFirst = 2000, kMost = 60000, kLongest = 3600000;
-  if (retry_after && *retry_after >= 0) {
-    return std::chrono::milliseconds(static_cast<int64_t>(std::min(*retry_after * 1000, kLongest)));
-  }
-  const double doubled = kFirst * static_cast<double>(uint64_t{1} << std::min(attempt, 10U));
-  return std::chrono::milliseconds(
-      static_cast<int64_t>(std::min(doubled * (1 + random / 4), kMost)));
+  constexpr double kLongest = 3600;
+  double seconds = std::min(
+      waits.first * static_cast<double>(uint64_t{1} << std::min(attempt, 20U)) * (1 + random / 4),
+      waits.most);
+  if (retry_after && *retry_after >= 0) seconds = std::min(*retry_after, kLongest);
+  return std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000));
 }
 
 }  // namespace flarebridge::wandb

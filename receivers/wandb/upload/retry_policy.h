@@ -13,9 +13,16 @@ enum class Outcome { kSuccess, kRetry, kRefused };
 // `status`: of HTTP, or 0 if there was no answer.
 Outcome Judge(long status);
 
-// Doubles from 2 s to 60 s. `attempt`: from 0 on; `random`: 0 to 1, up to a quarter is added;
-// `retry_after`: what the server asked for, which is taken as it is, up to an hour.
-std::chrono::milliseconds WaitBefore(unsigned attempt, double random,
+// The first and the longest wait between two attempts, in seconds.
+struct RetryWaits {
+  double first = 2;
+  double most = 60;
+};
+
+// Doubles from the first wait to the longest. `attempt`: from 0 on; `random`: 0 to 1, up to a
+// quarter is added; `retry_after`: what the server asked for in seconds, which is taken as it is,
+// up to an hour.
+std::chrono::milliseconds WaitBefore(const RetryWaits& waits, unsigned attempt, double random,
                                      std::optional<double> retry_after);
 
 }  // namespace flarebridge::wandb

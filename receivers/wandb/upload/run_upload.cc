@@ -1,36 +1,52 @@
 #include "receivers/wandb/upload/run_upload.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cmath>
-#include <ctime>
-#include <fstream>
-#include <iterator>
-#include <thread>
+#include <system_error>
 
-#include "receivers/wandb/json.h"
-#include "receivers/wandb/record_stream.h"
 #include "receivers/wandb/run_files.h"
+#include "receivers/wandb/upload/parts.h"
+#include "receivers/wandb/upload/retry_policy.h"
 
 namespace flarebridge::wandb {
 namespace {
 
 namespace fs = std::filesystem;
 using std::chrono::milliseconds;
+using std::chrono::seconds;
 using std::chrono::steady_clock;
 
-const std::string kHistory = "wandb-history.jsonl", kEvents = "wandb-events.jsonl",
-                  kSummary = "wandb-summary.json", kConsole = "output.log";
-// W&B's back end takes 10 MiB of lines a request, and no line above this (filestream.go).
-constexpr size_t kMaxLine = (size_t{10} << 20) - (size_t{100} << 10);
-constexpr size_t kRequestBytes = size_t{4} << 20;
+// How soon a log is looked at again that had nothing new.
+constexpr milliseconds kPoll{500};
+// Between requests to the file stream of one run: W&B takes 2 a second.
+constexpr milliseconds kStreamGap{500};
+// While lines come in all the time, they are gathered this long; after a quiet time the first ones
+// go at once (kCredit of them).
+constexpr double kStreamInterval = 2.0, kCredit = 5;
+// A run of which nothing is heard is shown as crashed after minutes; W&B's own client reports this
+// often (filestream.go at 0.28.3).
+constexpr seconds kAliveInterval{30};
+// Changes of the config are gathered (runupdatework.go at 0.28.3).
+constexpr seconds kRunInterval{5};
+// Files are asked for together.
+constexpr seconds kFilesInterval{2};
+// A log that nobody has locked is written by somebody else if it has grown within this time.
+constexpr seconds kLifeAfterGrowth{600};
+// The server counts its rows some seconds late.
+constexpr milliseconds kCountInterval{1000};
+constexpr seconds kCountDeadline{30};
 constexpr size_t kFilesAtOnce = 50;
-constexpr size_t kMaxFile = size_t{256} << 20;
+constexpr unsigned kMostRenewals = 3;
+// Of one file (W&B's own limit for run files is 5 GiB).
+constexpr uint64_t kMaxFile = uint64_t{5} << 30;
+// The console as a file; the lines themselves go to the stream without a limit.
+constexpr size_t kMaxConsole = size_t{64} << 20;
 
 double Random() {
   uint32_t number = 0;
@@ -38,316 +54,483 @@ double Random() {
   return number / 4294967296.0;
 }
 
-// W&B wants a config's values in objects of their own, and strict JSON: NaN and infinities, which
-// the log may hold, become texts.
-std::string UploadConfig(const JsonObject& config) {
-  std::string text = "{";
-  for (auto [key, json] : config.Members()) {
-    if (key == "_wandb") continue;
-    if (json == "NaN" || json == "Infinity" || json == "-Infinity") json = '"' + json + '"';
-    AppendJson(std::string_view(key), text);
-    text += R"(:{"value":)" + json + "},";
-  }
-  // A run is only resumable if its config has telemetry (core/internal/runbranch/resume.go).
-  return text + R"("_wandb":{"value":{"cli_version":"flarebridge )" + FLAREBRIDGE_VERSION +
-         R"(","t":{}}}})";
+const char* NameOf(int task) {
+  constexpr std::array<const char*, 8> kNames = {"",
+                                                 "creating the run",
+                                                 "asking where files go",
+                                                 "uploading a file",
+                                                 "sending rows",
+                                                 "a sign of life",
+                                                 "counting the rows",
+                                                 "ending the run"};
+  return kNames.at(static_cast<size_t>(task));
 }
 
-// "2026-08-21T10:00:00.123456", UTC.
-std::string TimeText(double seconds) {
-  const auto whole = static_cast<time_t>(std::floor(seconds));
-  tm parts{};
-  gmtime_r(&whole, &parts);
-  std::array<char, 64> text{};
-  const size_t size = strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
-  snprintf(text.data() + size, text.size() - size, ".%06d",
-           static_cast<int>((seconds - std::floor(seconds)) * 1e6));
-  return text.data();
+uint64_t RowsIn(const std::map<std::string, uint64_t>& lines) {
+  const auto rows = lines.find(kHistoryStream);
+  return rows == lines.end() ? 0 : rows->second;
 }
 
-std::string ObjectOf(const std::vector<ParsedRecord::ParsedItem>& items) {
-  JsonObject object;
-  for (const ParsedRecord::ParsedItem& item : items) {
-    if (!item.path.empty()) object.Set(item.path, item.json);
-  }
-  return object.Text();
+Expected<std::string> ConsoleText(const fs::path& log) {
+  LogFollower follower(log);
+  std::string text;
+  const Expected<LogFollower::End> end = follower.Read([&](const ParsedRecord& record) {
+    if (record.kind == ParsedRecord::Kind::kOutput) text += record.line;
+    return text.size() < kMaxConsole;
+  });
+  if (!end) return tl::unexpected<Error>(end.error());
+  return text;
 }
-
-Expected<std::string> ReadWhole(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::string content((std::istreambuf_iterator<char>(file)), {});
-  if (!file && !file.eof())
-    return Fail(ErrorCode::kIo, "the file " + path.string() + " can't be read");
-  return content;
-}
-
-// Lines of the three streams that only grow, gathered until they are worth a request. Lines that
-// the server has already are counted and not kept.
-class LineBuffer {
- public:
-  LineBuffer(const UploadState& state, double start_time) : start_time_(start_time) {
-    for (const auto& [stream, count] : state.lines) confirmed_[stream] = count;
-  }
-
-  void Take(const ParsedRecord& record) {
-    switch (record.kind) {
-      case ParsedRecord::Kind::kHistory:
-        if (IsNew(kHistory)) Add(kHistory, ObjectOf(record.items));
-        break;
-      case ParsedRecord::Kind::kStats:
-        if (IsNew(kEvents)) Add(kEvents, EventLine(record));
-        break;
-      case ParsedRecord::Kind::kOutput:
-        if (IsNew(kConsole)) Add(kConsole, ConsoleLine(record));
-        break;
-      default:
-        break;
-    }
-  }
-  size_t bytes() const { return bytes_; }
-  const std::map<std::string, StreamPart>& parts() const { return parts_; }
-  // Lines by stream, with those in parts().
-  const std::map<std::string, uint64_t>& seen() const { return seen_; }
-  uint64_t too_long() const { return too_long_; }
-  void Clear() {
-    parts_.clear();
-    bytes_ = 0;
-  }
-
- private:
-  bool IsNew(const std::string& stream) { return seen_[stream]++ >= confirmed_[stream]; }
-
-  void Add(const std::string& stream, std::string line) {
-    if (line.size() > kMaxLine) {
-      line = "{}";  // it keeps its place, so that those behind it keep theirs
-      ++too_long_;
-    }
-    const auto [part, added] = parts_.try_emplace(stream);
-    if (added) part->second.offset = seen_[stream] - 1;
-    if (!added) part->second.lines += ',';
-    const size_t before = part->second.lines.size();
-    AppendJson(std::string_view(line), part->second.lines);
-    bytes_ += part->second.lines.size() - before;
-  }
-
-  std::string EventLine(const ParsedRecord& record) const {
-    std::string line = R"({"_wandb":true,"_timestamp":)" + ToJson(record.time) + R"(,"_runtime":)" +
-                       ToJson(std::max(0.0, record.time - start_time_));
-    for (const ParsedRecord::ParsedItem& item : record.items) {
-      line += ',';
-      AppendJson(std::string_view("system." + item.key), line);
-      line += ':';
-      line += item.json;
-    }
-    return line + "}";
-  }
-
-  static std::string ConsoleLine(const ParsedRecord& record) {
-    std::string_view text = record.line;
-    while (text.ends_with('\n') || text.ends_with('\r')) text.remove_suffix(1);
-    return (record.is_error_output ? "ERROR " : "") + TimeText(record.time) + " " +
-           std::string(text);
-  }
-
-  double start_time_;
-  std::map<std::string, uint64_t> confirmed_, seen_;
-  std::map<std::string, StreamPart> parts_;
-  size_t bytes_ = 0;
-  uint64_t too_long_ = 0;
-};
 
 }  // namespace
 
-RunUpload::RunUpload(HttpClient& http, const Account& account, fs::path log,
-                     const UploadOptions& options, UploadProgress progress)
-    : http_(http),
-      account_(account),
-      api_(http, account),
+RunUpload::RunUpload(const Account& account, RateLimit& limit, fs::path log,
+                     const UploadOptions& options)
+    : account_(account),
+      limit_(limit),
       log_(std::move(log)),
       options_(options),
-      progress_(std::move(progress)) {}
+      follower_(std::make_unique<LogFollower>(log_)) {}
 
-Expected<UploadReport> RunUpload::Run() {
-  Expected<LogSurvey> survey = SurveyLog(log_);
-  if (!survey) return tl::unexpected<Error>(survey.error());
-  survey_ = std::move(*survey);
+RunUpload::~RunUpload() {
+  if (lock_ >= 0) close(lock_);
+}
+
+Expected<void> RunUpload::Open() {
+  lock_ = open(log_.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (lock_ < 0) {
+    return flarebridge::Fail(ErrorCode::kIo, log_.parent_path().string() + " can't be opened: " +
+                                                 std::generic_category().message(errno));
+  }
+  if (flock(lock_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    close(lock_);
+    lock_ = -1;
+    return flarebridge::Fail(ErrorCode::kBusy, "another process uploads this run");
+  }
   state_ = ReadState(log_, account_.base_url);
-  progress_(state_.lines[kHistory], survey_.history_lines, "");
-  for (const auto step :
-       {&RunUpload::CreateRun, &RunUpload::SendLines, &RunUpload::SendFiles, &RunUpload::SendEnd}) {
-    if (Expected<void> done = (this->*step)(); !done) return tl::unexpected<Error>(done.error());
+  if (options_.again) {
+    state_ = UploadState();
+    state_.server = account_.base_url;
   }
-  UploadReport report;
-  report.rows = state_.lines[kHistory];
-  report.complete = survey_.ended;
-  report.url = account_.base_url + "/" + address_.entity + "/" + address_.project + "/runs/" +
-               address_.run_id;
-  if (report.url.starts_with("https://api.wandb.ai/"))
-    report.url.replace(0, sizeof "https://api" - 1, "https://");
-  for (const auto& [kind, count] : survey_.left_out)
-    report.left_out.push_back(std::to_string(count) + " " + kind);
-  for (const std::string& file : missing_)
-    report.left_out.push_back("the file " + file + " (it is not in the folder, or above 256 MiB)");
-  if (too_long_ > 0)
-    report.left_out.push_back(std::to_string(too_long_) + " lines of more than 9.9 MiB");
-  if (survey_.corrupt) report.left_out.emplace_back("what is behind the damage in the log");
-  return report;
-}
-
-Expected<void> RunUpload::Insist(const std::string& what, const std::function<Attempt()>& attempt) {
-  const auto give_up = steady_clock::now() + options_.retry_for;
-  for (unsigned tries = 0;; ++tries) {
-    const Attempt tried = attempt();
-    if (tried.outcome == Outcome::kSuccess) return {};
-    if (http_.stopped()) return Fail(ErrorCode::kBusy, "the upload was stopped");
-    if (tried.outcome == Outcome::kRefused)
-      return Fail(ErrorCode::kForbidden, what + " was refused: " + tried.words);
-    const milliseconds wait = WaitBefore(tries, Random(), tried.retry_after);
-    if (steady_clock::now() + wait > give_up)
-      return Fail(ErrorCode::kIo, what + " failed for too long: " + tried.words);
-    progress_(state_.lines[kHistory], survey_.history_lines, what + ": " + tried.words);
-    if (Expected<void> waited = Wait(wait); !waited) return waited;
-  }
-}
-
-Expected<void> RunUpload::Wait(milliseconds time) {
-  constexpr milliseconds kTurn{50};
-  for (const auto end = steady_clock::now() + time; steady_clock::now() < end;) {
-    if (http_.stopped()) return Fail(ErrorCode::kBusy, "the upload was stopped");
-    std::this_thread::sleep_for(std::min<steady_clock::duration>(kTurn, end - steady_clock::now()));
-  }
+  lines_ = LineBuffer(state_.lines);
+  credit_at_ = steady_clock::now();
+  credit_ = kCredit;
   return {};
 }
 
-Expected<void> RunUpload::CreateRun() {
-  const std::string config = UploadConfig(survey_.config);
-  return Insist("creating the run", [&] { return api_.UpsertRun(survey_.run, config, address_); });
-}
-
-Expected<void> RunUpload::SendLines() {
-  const int fd = open(log_.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0)
-    return Fail(ErrorCode::kIo, log_.string() + ": " + std::generic_category().message(errno));
-  LineBuffer lines(state_, survey_.run.start_time);
-  Expected<void> sent;
-  auto next = steady_clock::now();
-  const auto send = [&]() -> Expected<void> {
-    if (lines.parts().empty()) return {};
-    if (Expected<void> waited =
-            Wait(std::chrono::duration_cast<milliseconds>(next - steady_clock::now()));
-        !waited)
-      return waited;
-    next = steady_clock::now() + options_.pace;
-    if (Expected<void> insisted = Insist(
-            "sending rows", [&] { return api_.Stream(address_, lines.parts(), {}, std::nullopt); });
-        !insisted)
-      return insisted;
-    for (const auto& [stream, part] : lines.parts()) state_.lines[stream] = lines.seen().at(stream);
-    lines.Clear();
-    progress_(state_.lines[kHistory], survey_.history_lines, "");
-    return WriteState(log_, state_);
-  };
-  const Expected<LogEnd> end = ReadRecords(fd, [&](const ParsedRecord& record, uint64_t) {
-    if (!sent) return;
-    lines.Take(record);
-    if (lines.bytes() > kRequestBytes) sent = send();
+Expected<bool> RunUpload::FindBase() {
+  const std::vector<fs::path> parts = PartsOf(log_);
+  const auto own = std::find_if(parts.begin(), parts.end(), [&](const fs::path& part) {
+    return part.parent_path().filename() == log_.parent_path().filename();
   });
-  close(fd);
-  if (!end) return tl::unexpected<Error>(end.error());
-  if (sent) sent = send();
-  too_long_ = lines.too_long();
-  return sent;
-}
-
-std::map<std::string, std::string> RunUpload::MadeFiles() const {
-  std::map<std::string, std::string> files;
-  files[kSummary] = survey_.summary.Text();
-  if (!survey_.console.empty()) files[kConsole] = survey_.console;
-  // JSON values are YAML, too.
-  std::string& config = files["config.yaml"];
-  for (const auto& [key, json] : survey_.config.Members()) {
-    if (key == "_wandb") continue;
-    AppendJson(std::string_view(key), config);
-    config += ":\n  value: " + json + "\n";
+  superseded_ = own != parts.end() && own + 1 != parts.end();
+  base_.clear();
+  for (auto part = parts.begin(); part != own; ++part) {
+    const Expected<std::map<std::string, uint64_t>> lines = CountLines(*part);
+    if (!lines) return tl::unexpected<Error>(lines.error());
+    const UploadState there = ReadState(*part, account_.base_url);
+    if (RowsIn(there.lines) < RowsIn(*lines)) return false;
+    for (const auto& [stream, count] : *lines) base_[stream] += count;
   }
-  return files;
+  return true;
 }
 
-Expected<void> RunUpload::SendFiles() {
-  const std::map<std::string, std::string> made =
-      survey_.ended ? MadeFiles() : std::map<std::string, std::string>();
-  std::vector<std::string> wanted;
-  const auto want = [&](const std::string& name, uint64_t size) {
-    const auto had = state_.files.find(name);
-    if (had == state_.files.end() || had->second != size) wanted.push_back(name);
-  };
-  for (const auto& [name, content] : made) want(name, content.size());
-  for (const std::string& name : survey_.files) {
-    if (made.contains(name)) continue;
+void RunUpload::Want(const std::string& name, std::optional<std::string> content) {
+  uint64_t size = content ? content->size() : 0;
+  if (!content) {
     // A log may come from anywhere; its names may not lead out of the folder.
     std::error_code failed;
     const fs::path path = log_.parent_path() / "files" / SafeRelativePath(name);
-    const uint64_t size =
-        fs::is_regular_file(path, failed) ? fs::file_size(path, failed) : kMaxFile + 1;
+    size = fs::is_regular_file(path, failed) ? fs::file_size(path, failed) : kMaxFile + 1;
     if (failed || size > kMaxFile || SafeRelativePath(name).generic_string() != name) {
-      missing_.push_back(name);
-    } else {
-      want(name, size);
+      missing_.insert(name);
+      return;
     }
   }
-  for (size_t first = 0; first < wanted.size(); first += kFilesAtOnce) {
-    const std::vector<std::string> names(
-        wanted.begin() + static_cast<ptrdiff_t>(first),
-        wanted.begin() + static_cast<ptrdiff_t>(std::min(first + kFilesAtOnce, wanted.size())));
-    std::vector<Api::Upload> uploads;
-    if (Expected<void> created = Insist("asking where files go",
-                                        [&] {
-                                          uploads.clear();
-                                          return api_.CreateFiles(address_, names, uploads);
-                                        });
-        !created)
-      return created;
-    for (const Api::Upload& upload : uploads) {
-      if (std::find(names.begin(), names.end(), upload.name) == names.end()) continue;
-      const auto content = made.find(upload.name);
-      Expected<std::string> read = content != made.end()
-                                       ? Expected<std::string>(content->second)
-                                       : ReadWhole(log_.parent_path() / "files" / upload.name);
-      if (!read) return tl::unexpected<Error>(read.error());
-      if (Expected<void> sent = SendFile(upload, *read); !sent) return sent;
-    }
+  const auto had = state_.files.find(name);
+  if (had != state_.files.end() && had->second == size) return;
+  if (wanted_.empty()) wanted_since_ = steady_clock::now();
+  wanted_.push_back({name, std::move(content), size});
+}
+
+void RunUpload::Restart() {
+  follower_ = std::make_unique<LogFollower>(log_);
+  log_end_ = LogFollower::End::kMore;
+  view_ = RunView();
+  lines_ = LineBuffer(state_.lines);
+  wanted_.clear();
+  addressed_.clear();
+  summary_version_ = 0;
+  if (run_version_) run_version_ = 0;
+  made_files_ = count_settled_ = verified_ = false;
+}
+
+Expected<void> RunUpload::ReadLog(Time now) {
+  if (lines_.full()) return {};
+  // A run that had ended goes on: its log's end was replaced.
+  if (view_.ended() && (follower_->IsShorterThanRead() || log_end_ == LogFollower::End::kCorrupt) &&
+      !replaced_) {
+    replaced_ = true;
+    Restart();
   }
+  size_t files = view_.files().size();
+  const Expected<LogFollower::End> end = follower_->Read([&](const ParsedRecord& record) {
+    grown_ = now;
+    view_.Take(record);
+    lines_.Take(record, view_.run().start_time);
+    for (; files < view_.files().size(); ++files) Want(view_.files()[files], std::nullopt);
+    return !lines_.full();
+  });
+  if (!end) return tl::unexpected<Error>(end.error());
+  log_end_ = *end;
+  if (log_end_ != LogFollower::End::kCorrupt) replaced_ = false;
   return {};
 }
 
-Expected<void> RunUpload::SendFile(const Api::Upload& upload, const std::string& content) {
-  if (Expected<void> put =
-          Insist("uploading " + upload.name, [&] { return api_.Put(upload, content); });
-      !put)
-    return put;
-  uploaded_.push_back(upload.name);
-  state_.files[upload.name] = content.size();
-  return WriteState(log_, state_);
+bool RunUpload::IsAlive(Time now) const {
+  return follower_->HasWriter() || now - grown_ < kLifeAfterGrowth;
 }
 
-Expected<void> RunUpload::SendEnd() {
-  std::map<std::string, StreamPart> parts;
-  if (!survey_.summary.empty())
-    AppendJson(std::string_view(survey_.summary.Text()), parts[kSummary].lines);
-  std::optional<int32_t> exit_code;
-  if (survey_.ended) exit_code = std::max(0, survey_.exit_code);
-  if (Expected<void> sent = Insist(
-          "ending the run", [&] { return api_.Stream(address_, parts, uploaded_, exit_code); });
-      !sent)
-    return sent;
-  return survey_.ended ? MarkSynced() : Expected<void>();
+void RunUpload::NextStreamAt(Time now, bool full) {
+  const double passed = std::chrono::duration<double>(now - credit_at_).count();
+  credit_ = std::min(kCredit, credit_ + passed / kStreamInterval) - 1;
+  credit_at_ = now;
+  stream_due_ = end_due_ = now + kStreamGap;
+  alive_due_ = now + kAliveInterval;
+  if (full || credit_ >= 0) return;
+  stream_due_ =
+      std::max(stream_due_, now + std::chrono::duration_cast<milliseconds>(
+                                      std::chrono::duration<double>(-credit_ * kStreamInterval)));
 }
 
-Expected<void> RunUpload::MarkSynced() {
+RunUpload::Task RunUpload::Choose(Time now) {
+  const bool at_end = log_end_ != LogFollower::End::kMore;
+  // Of a log that is there to its end, the run is created with all that is known of it.
+  if (!run_version_) {
+    if (view_.run().run_id.empty()) {
+      next_ = now + kPoll;
+      return Task::kNone;
+    }
+    return Task::kCreate;
+  }
+  next_ = now + kPoll;
+  if (view_.ended()) stream_due_ = end_due_;  // nobody waits for more
+  const bool lines = !lines_.parts().empty() || summary_version_ != view_.summary_version();
+  if (lines && now >= stream_due_) return Task::kLines;
+  if (!addressed_.empty()) return Task::kPutFile;
+  if (wanted_.size() >= kFilesAtOnce || (!wanted_.empty() && now - wanted_since_ >= kFilesInterval))
+    return Task::kAskFiles;
+  if (*run_version_ != view_.run_version() && (now >= run_due_ || (at_end && view_.ended())))
+    return Task::kCreate;
+  if (lines) {
+    next_ = lines_.full() ? stream_due_ : std::min(next_, stream_due_);
+    return Task::kNone;
+  }
+  if (!at_end) {
+    next_ = now;  // what is read next goes on
+    return Task::kNone;
+  }
+  if (const std::optional<Task> task = ChooseFinal(now)) return *task;
+  if (now >= alive_due_ && !done_ && options_.follow && !view_.ended() && IsAlive(now))
+    return Task::kAlive;
+  return Task::kNone;
+}
+
+std::optional<RunUpload::Task> RunUpload::ChooseFinal(Time now) {
+  const bool closed = view_.ended() && !superseded_;
+  const bool waits =
+      options_.follow && !view_.ended() && !superseded_ && log_end_ != LogFollower::End::kCorrupt;
+  if (waits) return std::nullopt;
+  if (!wanted_.empty()) return Task::kAskFiles;
+  if (closed && !made_files_) {
+    made_files_ = true;
+    for (auto& [name, content] : view_.MadeFiles()) Want(name, std::move(content));
+    if (view_.output_lines() > 0) {
+      Expected<std::string> text = ConsoleText(log_);
+      if (text) Want(kConsoleStream, std::move(*text));
+    }
+    if (!wanted_.empty()) return Task::kAskFiles;
+  }
+  if (!count_settled_) {
+    next_ = std::min(next_, count_due_);
+    return now >= count_due_ ? std::optional(Task::kCount) : std::nullopt;
+  }
+  if (closed || !uploaded_.empty()) {
+    next_ = std::max(now, stream_due_);
+    if (now < stream_due_) return std::nullopt;
+    return closed ? Task::kEnd : Task::kAlive;
+  }
+  done_ = true;
+  return std::nullopt;
+}
+
+Attempt RunUpload::AskFiles(Api& api) {
+  std::vector<std::string> names;
+  for (size_t i = 0; i < std::min(kFilesAtOnce, wanted_.size()); ++i)
+    names.push_back(wanted_[i].name);
+  std::vector<Api::Upload> uploads;
+  Attempt attempt = api.CreateFiles(address_, names, uploads);
+  if (attempt.outcome != Outcome::kSuccess) return attempt;
+  for (size_t i = 0; i < names.size(); ++i) {
+    const auto upload = std::find_if(uploads.begin(), uploads.end(), [&](const auto& candidate) {
+      return candidate.name == wanted_.front().name;
+    });
+    if (upload != uploads.end()) {
+      addressed_.emplace_back(std::move(wanted_.front()), *upload);
+    } else {
+      missing_.insert(wanted_.front().name);  // the server does not take it
+    }
+    wanted_.pop_front();
+  }
+  return attempt;
+}
+
+Attempt RunUpload::PutFile(Api& api) {
+  auto& [file, upload] = addressed_.front();
+  if (file.content) return api.Put(upload, *file.content);
+  const fs::path path = log_.parent_path() / "files" / file.name;
+  std::error_code failed;
+  file.size = fs::file_size(path, failed);  // it may have been written anew
+  return api.PutFile(upload, path.string(), failed ? 0 : file.size);
+}
+
+Attempt RunUpload::Perform(Task task, Api& api) {
+  switch (task) {
+    case Task::kCreate: {
+      RunRecord run = view_.run();
+      if (!options_.entity.empty()) run.entity = options_.entity;
+      if (!options_.project.empty()) run.project = options_.project;
+      return api.UpsertRun(run, view_.UploadConfig(), address_);
+    }
+    case Task::kAskFiles:
+      return AskFiles(api);
+    case Task::kPutFile:
+      return PutFile(api);
+    case Task::kCount:
+      return api.CountRows(address_, counted_);
+    default: {
+      Api::Lines lines;
+      if (task == Task::kLines) {
+        lines.parts = &lines_.parts();
+        lines.base = &base_;
+      }
+      if (task != Task::kAlive && summary_version_ != view_.summary_version()) {
+        lines.summary = view_.summary().Text();
+      }
+      sent_summary_ = view_.summary_version();
+      lines.uploaded = uploaded_;
+      if (task == Task::kEnd) lines.exit_code = std::max(0, view_.exit_code());
+      return api.Stream(address_, lines);
+    }
+  }
+}
+
+Expected<void> RunUpload::SettleRun(Time now) {
+  const bool first = !run_version_;
+  run_version_ = view_.run_version();
+  run_due_ = now + kRunInterval;
+  if (!first) return {};
+  const std::string run = address_.entity + "/" + address_.project + "/" + address_.run_id;
+  if (state_.run == run) return {};
+  const bool elsewhere = !state_.run.empty();
+  state_.run = run;
+  state_.lines.clear();
+  state_.files.clear();
+  if (elsewhere) Restart();  // what was confirmed was confirmed of another run
+  return SaveState();
+}
+
+void RunUpload::SettleCount(Time now) {
+  const uint64_t expected = RowsIn(base_) + RowsIn(state_.lines);
+  if (counted_ >= expected) {
+    count_settled_ = verified_ = true;
+    return;
+  }
+  if (!count_deadline_) count_deadline_ = now + kCountDeadline;
+  count_due_ = now + kCountInterval;
+  waiting_ = "the server has counted " + std::to_string(counted_) + " of " +
+             std::to_string(expected) + " rows";
+  if (now < *count_deadline_) return;
+  if (sent_again_) {
+    count_settled_ = true;  // report() tells
+    return;
+  }
+  // All lines go to their places again.
+  sent_again_ = true;
+  count_deadline_.reset();
+  state_.lines.clear();
+  Restart();
+}
+
+Expected<void> RunUpload::Settle(Task task, Time now) {
+  tries_ = 0;
+  waiting_.clear();
+  switch (task) {
+    case Task::kCreate:
+      return SettleRun(now);
+    case Task::kCount:
+      SettleCount(now);
+      return {};
+    case Task::kPutFile: {
+      renewals_ = 0;
+      const PendingFile& file = addressed_.front().first;
+      state_.files[file.name] = file.size;
+      uploaded_.push_back(file.name);
+      addressed_.pop_front();
+      return SaveState();
+    }
+    case Task::kLines: {
+      const bool full = lines_.full();
+      for (const auto& [stream, part] : lines_.parts())
+        state_.lines[stream] = part.offset + part.count;
+      lines_.Clear();
+      NextStreamAt(now, full);
+      summary_version_ = sent_summary_;
+      uploaded_.clear();
+      return SaveState();
+    }
+    case Task::kAlive:
+      NextStreamAt(now, false);
+      uploaded_.clear();
+      return {};
+    case Task::kEnd:
+      done_ = true;
+      return {};
+    default:
+      return {};
+  }
+}
+
+bool RunUpload::FailedToPut(const Attempt& attempt) {
+  PendingFile& file = addressed_.front().first;
+  std::error_code failed;
+  if (!file.content && !fs::is_regular_file(log_.parent_path() / "files" / file.name, failed)) {
+    missing_.insert(file.name);
+    addressed_.pop_front();
+    return true;
+  }
+  if (attempt.status != 403 || renewals_++ >= kMostRenewals) return false;
+  // A signed address is valid for a time only: a new one is asked for.
+  wanted_.push_front(std::move(file));
+  addressed_.pop_front();
+  return true;
+}
+
+Expected<void> RunUpload::Fail(Task task, const Attempt& attempt, Time now) {
+  if (attempt.status == 429) limit_.Busy(now, attempt.retry_after);
+  if (task == Task::kPutFile && FailedToPut(attempt)) return {};
+  const bool refused = attempt.outcome == Outcome::kRefused;
+  if (refused && task == Task::kCount) {
+    count_settled_ = true;
+    return {};
+  }
+  const std::string what = NameOf(static_cast<int>(task));
+  if (refused)
+    return flarebridge::Fail(ErrorCode::kForbidden, what + " was refused: " + attempt.words);
+  if (tries_ == 0) failing_since_ = now;
+  const milliseconds wait =
+      WaitBefore(account_.retry_waits, tries_++, Random(), attempt.retry_after);
+  if (now + wait > failing_since_ + options_.retry_for)
+    return flarebridge::Fail(ErrorCode::kIo, what + " failed for too long: " + attempt.words);
+  task_ = task;
+  next_ = now + wait;
+  waiting_ = what + ": " + attempt.words;
+  return {};
+}
+
+Expected<void> RunUpload::Finish() {
+  if (!view_.ended() && !superseded_) return {};
   const Expected<bool> marked =
       WriteRunFile(log_.parent_path(), log_.filename().string() + ".synced", "");
   if (!marked) return tl::unexpected<Error>(marked.error());
   return {};
+}
+
+Expected<RunUpload::Turn> RunUpload::Step(HttpClient& http) {
+  Time now = steady_clock::now();
+  const auto fail = [](const Expected<void>& failed) {
+    return tl::unexpected<Error>(failed.error());
+  };
+  if (lock_ < 0) {
+    const Expected<void> opened = Open();
+    if (!opened && opened.error().code == ErrorCode::kBusy && options_.follow) {
+      waiting_ = opened.error().message;
+      return Turn{false, now + seconds(1)};
+    }
+    if (!opened) return fail(opened);
+  }
+  Task task = task_;
+  task_ = Task::kNone;
+  if (task == Task::kNone) {
+    if (Expected<void> read = ReadLog(now); !read) return fail(read);
+    if (!run_version_) {
+      const Expected<bool> base = FindBase();
+      if (!base) return tl::unexpected<Error>(base.error());
+      if (!*base) {
+        waiting_ = "an earlier part of the run is not uploaded yet";
+        return Turn{false, now + seconds(1)};
+      }
+      waiting_.clear();
+    }
+    if (view_.run().run_id.empty() && !options_.follow)
+      return flarebridge::Fail(ErrorCode::kMalformed, log_.string() +
+                                                          " names no run: it has "
+                                                          "just been begun, or was "
+                                                          "cut");
+    task = Choose(now);
+  }
+  if (task == Task::kNone && !done_) return Turn{false, next_};
+  if (task != Task::kNone) {
+    // Files go to a storage of its own.
+    const std::optional<Time> later = task == Task::kPutFile ? std::nullopt : limit_.Take(now);
+    if (later) {
+      task_ = tries_ > 0 ? task : Task::kNone;
+      return Turn{false, *later};
+    }
+    Api api(http, account_);
+    const Attempt attempt = Perform(task, api);
+    now = steady_clock::now();
+    if (http.stopped()) return flarebridge::Fail(ErrorCode::kBusy, "the upload was stopped");
+    next_ = now;
+    if (attempt.outcome == Outcome::kSuccess) {
+      limit_.Taken(now, attempt.limit_remaining, attempt.limit_reset);
+      if (Expected<void> settled = Settle(task, now); !settled) return fail(settled);
+    } else if (Expected<void> failed = Fail(task, attempt, now); !failed) {
+      return fail(failed);
+    }
+  }
+  if (!done_) return Turn{false, next_};
+  if (Expected<void> finished = Finish(); !finished) return fail(finished);
+  return Turn{true, {}};
+}
+
+RunUpload::Progress RunUpload::progress() const {
+  const auto [read, bytes] = follower_->Position();
+  return {RowsIn(state_.lines), read, bytes, waiting_};
+}
+
+UploadReport RunUpload::report() const {
+  UploadReport report;
+  report.rows = RowsIn(state_.lines);
+  report.ended = view_.ended() || superseded_;
+  report.verified = verified_;
+  report.url = account_.base_url + "/" + address_.entity + "/" + address_.project + "/runs/" +
+               address_.run_id;
+  if (report.url.starts_with("https://api.wandb.ai/"))
+    report.url.replace(0, sizeof "https://api" - 1, "https://");
+  for (const auto& [kind, count] : view_.left_out())
+    report.left_out.push_back(std::to_string(count) + " " + kind);
+  for (const std::string& file : missing_)
+    report.left_out.push_back("the file " + file + " (it is not in the folder, or above 5 GiB)");
+  if (lines_.too_long() > 0)
+    report.left_out.push_back(std::to_string(lines_.too_long()) + " lines of more than 9.9 MiB");
+  if (log_end_ == LogFollower::End::kCorrupt)
+    report.left_out.emplace_back("what is behind the damage in the log");
+  if (!verified_ && count_settled_ && sent_again_) {
+    report.left_out.push_back("rows: the server has counted " + std::to_string(counted_) + " of " +
+                              std::to_string(RowsIn(base_) + report.rows));
+  }
+  return report;
 }
 
 }  // namespace flarebridge::wandb

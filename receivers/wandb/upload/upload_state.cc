@@ -22,9 +22,11 @@ UploadState ReadState(const fs::path& log, const std::string& server) {
   const Json json = Json::parse(text.str(), nullptr, false);
   try {
     if (!json.is_object() || json.at("server") != server) return state;
+    state.run = json.at("run").get<std::string>();
     state.lines = json.at("lines").get<std::map<std::string, uint64_t>>();
     state.files = json.at("files").get<std::map<std::string, uint64_t>>();
   } catch (const Json::exception&) {
+    state.run.clear();
     state.lines.clear();
     state.files.clear();
   }
@@ -32,7 +34,8 @@ UploadState ReadState(const fs::path& log, const std::string& server) {
 }
 
 Expected<void> WriteState(const fs::path& log, const UploadState& state) {
-  const Json json = {{"server", state.server}, {"lines", state.lines}, {"files", state.files}};
+  const Json json = {
+      {"server", state.server}, {"run", state.run}, {"lines", state.lines}, {"files", state.files}};
   const fs::path draft = StatePath(log).filename().string() + ".new";
   // Whole and synced under another name first.
   const Expected<bool> written = WriteRunFile(

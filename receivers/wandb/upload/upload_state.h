@@ -14,6 +14,7 @@ namespace flarebridge::wandb {
 
 struct UploadState {
   std::string server;                     // base URL; for another one all begins anew
+  std::string run;                        // entity/project/id there; the same holds
   std::map<std::string, uint64_t> lines;  // stream -> lines confirmed
   std::map<std::string, uint64_t> files;  // below files/ -> bytes that were uploaded
 };

@@ -1,0 +1,14 @@
+#include "bridge/secrets.h"
+
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+namespace flarebridge {
+
+void KeepSecrets() {
+  const rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+  prctl(PR_SET_DUMPABLE, 0);
+}
+
+}  // namespace flarebridge

@@ -1,0 +1,158 @@
+#include "receivers/wandb/upload/run_view.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "receivers/wandb/json.h"
+#include "receivers/wandb/upload/metadata.h"
+
+namespace flarebridge::wandb {
+namespace {
+
+// Fields of Record whose content is of use here (wandb_internal.proto).
+constexpr uint32_t kMetric = 12, kEnvironment = 26;
+
+// What holds something of the user's and is not uploaded.
+std::string LeftOutName(uint32_t field) {
+  switch (field) {
+    case 8:
+    case 25:
+      return "artifacts";
+    case 9:
+      return "TensorBoard folders";
+    case 10:
+      return "alerts";
+    default:
+      return "";
+  }
+}
+
+void SetAll(const ParsedRecord& record, JsonObject& object) {
+  for (const ParsedRecord::ParsedItem& item : record.items) {
+    if (!item.path.empty()) object.Set(item.path, item.json);
+  }
+  for (const ParsedRecord::ParsedItem& item : record.removed) {
+    if (!item.path.empty()) object.Remove(item.path);
+  }
+}
+
+// A log's JSON may hold the bare tokens NaN, Infinity and -Infinity, which a config may not. They
+// become texts.
+std::string StrictJson(std::string_view json) {
+  std::string strict;
+  bool in_text = false;
+  for (size_t i = 0; i < json.size(); ++i) {
+    const char c = json[i];
+    if (in_text) {
+      strict += c;
+      if (c == '\\' && i + 1 < json.size()) strict += json[++i];
+      if (c == '"') in_text = false;
+      continue;
+    }
+    size_t length = 0;
+    for (const std::string_view token : {"NaN", "Infinity", "-Infinity"}) {
+      if (json.substr(i).starts_with(token)) length = token.size();
+    }
+    if (length > 0) {
+      strict += '"';
+      strict += json.substr(i, length);
+      strict += '"';
+      i += length - 1;
+      continue;
+    }
+    in_text = c == '"';
+    strict += c;
+  }
+  return strict;
+}
+
+}  // namespace
+
+void RunView::Take(const ParsedRecord& record) {
+  switch (record.kind) {
+    case ParsedRecord::Kind::kRun:
+      TakeRun(record);
+      [[fallthrough]];
+    case ParsedRecord::Kind::kConfig:
+      SetAll(record, config_);
+      ++run_version_;
+      break;
+    case ParsedRecord::Kind::kHistory:
+      ++history_lines_;  // its values are in the summary record before it
+      break;
+    case ParsedRecord::Kind::kSummary:
+      SetAll(record, summary_);
+      ++summary_version_;
+      break;
+    case ParsedRecord::Kind::kOutput:
+      ++output_lines_;
+      break;
+    case ParsedRecord::Kind::kFiles:
+      TakeFiles(record);
+      break;
+    case ParsedRecord::Kind::kExit:
+      ended_ = true;
+      exit_code_ = record.exit_code;
+      break;
+    case ParsedRecord::Kind::kOther:
+      if (record.field == kMetric) {
+        metrics_.Take(record.content);
+        ++run_version_;
+      } else if (record.field == kEnvironment) {
+        metadata_ = MetadataJson(record.content);
+      } else if (const std::string name = LeftOutName(record.field); !name.empty()) {
+        ++left_out_[name];
+      }
+      break;
+    default:
+      break;
+  }
+}
+
+void RunView::TakeRun(const ParsedRecord& record) {
+  const RunRecord& newer = record.run;
+  for (const auto field :
+       {&RunRecord::run_id, &RunRecord::entity, &RunRecord::project, &RunRecord::group,
+        &RunRecord::job_type, &RunRecord::display_name, &RunRecord::notes, &RunRecord::host}) {
+    if (!(newer.*field).empty()) run_.*field = newer.*field;
+  }
+  if (!newer.tags.empty()) run_.tags = newer.tags;
+  // The first one counts: times in lines that were sent must not change.
+  if (run_.start_time == 0) run_.start_time = newer.start_time;
+}
+
+void RunView::TakeFiles(const ParsedRecord& record) {
+  for (const std::string_view path : record.files) {
+    if (known_files_.emplace(path).second) files_.emplace_back(path);
+  }
+}
+
+std::string RunView::UploadConfig() const {
+  std::string text = "{";
+  for (const auto& [key, json] : config_.Members()) {
+    if (key == "_wandb") continue;
+    AppendJson(std::string_view(key), text);
+    text += R"(:{"value":)" + StrictJson(json) + "},";
+  }
+  // A run is only resumable if its config has telemetry (core/internal/runbranch/resume.go).
+  text += R"("_wandb":{"value":{"cli_version":"flarebridge )" + std::string(FLAREBRIDGE_VERSION) +
+          R"(","t":{})";
+  if (!metrics_.empty()) text += R"(,"m":)" + metrics_.Json();
+  return text + "}}}";
+}
+
+std::map<std::string, std::string> RunView::MadeFiles() const {
+  std::map<std::string, std::string> files;
+  files["wandb-summary.json"] = summary_.Text();
+  if (!metadata_.empty()) files["wandb-metadata.json"] = metadata_;
+  // JSON values are YAML, too.
+  std::string& config = files["config.yaml"];
+  for (const auto& [key, json] : config_.Members()) {
+    if (key == "_wandb") continue;
+    AppendJson(std::string_view(key), config);
+    config += ":\n  value: " + json + "\n";
+  }
+  return files;
+}
+
+}  // namespace flarebridge::wandb

@@ -1,0 +1,116 @@
+#include "receivers/wandb/upload/upload_pool.h"
+
+#include <algorithm>
+
+namespace flarebridge::wandb {
+
+namespace fs = std::filesystem;
+
+Expected<std::unique_ptr<UploadPool>> UploadPool::Start(const Account& account, size_t threads,
+                                                        Callbacks callbacks) {
+  HttpOptions options;
+  options.user_agent = std::string("flarebridge/") + FLAREBRIDGE_VERSION;
+  options.ca_file = account.ca_file;
+  options.http_proxy = account.http_proxy;
+  options.https_proxy = account.https_proxy;
+  options.timeout = account.timeout;
+  std::unique_ptr<UploadPool> pool(new UploadPool(account, std::move(callbacks)));
+  for (size_t i = 0; i < threads; ++i) {
+    Expected<HttpClient> client = HttpClient::Make(options);
+    if (!client) return tl::unexpected<Error>(client.error());
+    pool->clients_.push_back(std::make_unique<HttpClient>(std::move(*client)));
+  }
+  for (const std::unique_ptr<HttpClient>& client : pool->clients_)
+    pool->threads_.emplace_back([&pool = *pool, &client = *client] { pool.Work(client); });
+  return pool;
+}
+
+UploadPool::~UploadPool() {
+  Stop();
+  for (std::thread& thread : threads_) thread.join();
+}
+
+bool UploadPool::Add(const fs::path& log, const UploadOptions& options) {
+  const std::lock_guard lock(mutex_);
+  Job& job = jobs_[log];
+  if (job.upload) return false;
+  job.upload = std::make_unique<RunUpload>(account_, limit_, log, options);
+  changed_.notify_all();
+  return true;
+}
+
+void UploadPool::StopFollowing() {
+  const std::lock_guard lock(mutex_);
+  following_ = false;
+  for (auto& [log, job] : jobs_) job.due = Time{};
+  changed_.notify_all();
+}
+
+size_t UploadPool::active() const {
+  const std::lock_guard lock(mutex_);
+  return jobs_.size();
+}
+
+void UploadPool::Stop() {
+  const std::lock_guard lock(mutex_);
+  stopped_ = true;
+  for (const std::unique_ptr<HttpClient>& client : clients_) client->Stop();
+  changed_.notify_all();
+}
+
+bool UploadPool::WaitFor(std::chrono::milliseconds time) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, time, [this] { return jobs_.empty() || stopped_; }) &&
+         jobs_.empty();
+}
+
+UploadPool::Job* UploadPool::Next() {
+  Job* next = nullptr;
+  for (auto& [log, job] : jobs_) {
+    if (!job.at_work && (next == nullptr || job.due < next->due)) next = &job;
+  }
+  return next;
+}
+
+void UploadPool::TakeOut(const Job& job) {
+  const std::unique_lock lock(mutex_);
+  jobs_.erase(job.upload->log());
+  changed_.notify_all();
+}
+
+void UploadPool::Work(HttpClient& http) {
+  std::unique_lock lock(mutex_);
+  while (!stopped_) {
+    Job* job = Next();
+    if (job == nullptr) {
+      changed_.wait(lock);
+      continue;
+    }
+    if (job->due > RunUpload::Time::clock::now()) {
+      changed_.wait_until(lock, job->due);
+      continue;
+    }
+    job->at_work = true;
+    lock.unlock();
+    if (!following_) job->upload->StopFollowing();
+    const Expected<RunUpload::Turn> turn = job->upload->Step(http);
+    {
+      const std::lock_guard calling(callback_mutex_);
+      callbacks_.progress(*job->upload);
+      if (turn && turn->done) callbacks_.done(*job->upload);
+      if (!turn && !http.stopped()) callbacks_.failed(*job->upload, turn.error());
+    }
+    if (!turn || turn->done) {
+      TakeOut(*job);
+      lock.lock();
+      continue;
+    }
+    lock.lock();
+    job->due = turn->next;
+    job->at_work = false;
+    // Another thread may be waiting for a later one.
+    changed_.notify_one();
+  }
+}
+
+}  // namespace flarebridge::wandb

@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <set>
 
 #include "bridge/environment.h"
@@ -112,7 +113,7 @@ class UploadProcess {
     if (upload.created() && shown_.insert(upload.log()).second)
       Say(NoticeLevel::kInfo, "View run at " + upload.report().url);
     const std::string waiting = upload.progress().waiting;
-    if (waiting.empty() || steady_clock::now() - told_ < kTellInterval) return;
+    if (waiting.empty() || (told_ && steady_clock::now() - *told_ < kTellInterval)) return;
     told_ = steady_clock::now();
     Say(NoticeLevel::kWarning,
         "uploads wait, and nothing is lost: " + NameOf(upload) + ": " + waiting);
@@ -165,7 +166,7 @@ class UploadProcess {
   std::map<fs::path, UploadQueue::Entry> entries_;
   std::set<fs::path> shown_;
   std::atomic<size_t> failed_ = 0;
-  steady_clock::time_point told_{};
+  std::optional<steady_clock::time_point> told_;
   std::atomic<bool> finishing_ = false;
 };
 

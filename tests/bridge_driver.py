@@ -40,12 +40,23 @@ def processes_with(text: str) -> dict[int, str]:
 
 
 def children_of(pid: int) -> list[int]:
-    """Living child processes."""
+    """Living child processes that run their own program.
+
+    One that is being spawned is still a part of its parent, which waits for it: a signal that stops the one stops both.
+    """
     try:
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        children = map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+        own = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return []
-    return [int(child) for child in text.split()]
+    return [child for child in children if _command(child) not in (b"", own)]
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 class Driver:

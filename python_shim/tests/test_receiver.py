@@ -252,7 +252,7 @@ def test_arguments_survive_export_and_loading(tmp_path):
     assert given["wandb_args"] == {"config_type": "dict", **arguments}
     loaded = BridgeReceiver(**given)
     assert (loaded.mode, loaded.process_timeout) == ("offline", 3.0)
-    assert loaded._checked_receivers() == {"wandb": arguments}
+    assert loaded._checked_receivers() == {"wandb": {**arguments, "mode": "offline"}}
 
 
 def test_components_go_to_the_client_apps_that_the_job_has():

@@ -75,6 +75,7 @@ class Run:
     exit_codes: list[int] = field(default_factory=list)  # one for each completion
     preempting: bool = False
     complete: bool = False
+    completion: Any = None  # the request that completed it
 
     def lines(self, stream: str) -> list[str]:
         """A stream's lines in their order."""
@@ -170,6 +171,8 @@ class Run:
         """Takes the body of one file_stream request, whole or not at all. Raises Breach."""
         if not isinstance(body, dict) or not body.keys() <= _REQUEST_MEMBERS:
             raise Breach(f"run {self.id}: a request that is not of the file stream: {str(body)[:200]}")
+        if self.complete and body == self.completion:
+            return  # a client that did not get the answer sends its last request again
         if self.complete:
             raise Breach(f"run {self.id}: {sorted(body)} after its completion")
         bytes_of_lines = 0
@@ -195,6 +198,7 @@ class Run:
         self.preempting = self.preempting or bool(body.get("preempting"))
         if "complete" in body:
             self.complete = True
+            self.completion = body
             self.exit_codes.append(body["exitcode"])
 
     def _check_part(self, name: str, part: Any) -> int:

@@ -16,6 +16,7 @@ import contextlib
 import json
 import re
 import secrets
+import ssl
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -50,6 +51,7 @@ class Answer:
 
     status: int = 200
     body: Any = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 class StrictServer:
@@ -61,15 +63,16 @@ class StrictServer:
 
     key = "0123456789abcdef0123456789abcdef01234567"  # made up
 
-    def __init__(self, port: int = 0):
-        """port: on 127.0.0.1; 0 takes a free one. Raises OSError if it is taken."""
+    def __init__(self, port: int = 0, handler: Optional[type["Handler"]] = None):
+        """port: on 127.0.0.1; 0 takes a free one. handler: of requests. Raises OSError if the port is taken."""
         self.runs: dict[tuple[str, str, str], Run] = {}  # (entity, project, id)
         self.violations: list[str] = []
         self.calls: list[str] = []  # what was asked, in order: an operation, "file_stream", "PUT <file>"
         self._uploads: dict[str, tuple[Run, str]] = {}  # signed path -> run and file
         self._signature = secrets.token_hex(8)
         self._changed = threading.Condition()
-        self._http = _Http(("127.0.0.1", port), type("Handler", (_Handler,), {"owner": self}))
+        self._at_work: dict[str, int] = {}  # path of a file stream -> requests that have no answer yet
+        self._http = _Http(("127.0.0.1", port), type("Bound", (handler or Handler,), {"owner": self}))
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="strict-server")
         self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
 
@@ -81,6 +84,11 @@ class StrictServer:
         self._http.shutdown()
         self._thread.join()
         self._http.server_close()
+
+    def use_tls(self, context: ssl.SSLContext) -> None:
+        """From here on it takes TLS connections only. Call it before any client."""
+        self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
+        self.url = self.url.replace("http:", "https:")
 
     def run(self, run_id: str) -> Run:
         """The only run with this id. Raises LookupError if there is none, or more in several projects."""
@@ -94,6 +102,18 @@ class StrictServer:
         with self._changed:
             if not self._changed.wait_for(lambda: condition(self), seconds):
                 raise TimeoutError(f"not within {seconds} s; violations: {self.violations}")
+
+    def begin(self, path: str) -> None:
+        """A request has come, and was not answered yet: of a run's file stream only one at a time may be."""
+        with self._changed:
+            self._at_work[path] = self._at_work.get(path, 0) + 1
+            if _FILE_STREAM.fullmatch(path) and self._at_work[path] > 1:
+                self.violations.append(f"two requests in flight at {path}")
+
+    def end(self, path: str) -> None:
+        """The client of a request knows that it is over: it was answered, or given up."""
+        with self._changed:
+            self._at_work[path] -= 1
 
     def handle(self, request: Request) -> Answer:
         """One request from a handler's thread: answers it, or notes what was wrong with it."""
@@ -163,7 +183,7 @@ class StrictServer:
         }.get(operation)  # fmt: skip
         if handler is None:
             raise Breach(f"a GraphQL operation that is not known: {query[:200]}")
-        return handler(variables)
+        return handler({**variables, "query": query} if operation == "RunResumeStatus" else variables)
 
     def _viewer(self, _variables: dict[str, Any]) -> dict[str, Any]:
         teams = {"edges": [{"node": {"name": ENTITY}}]}
@@ -187,6 +207,8 @@ class StrictServer:
         entity, project = variables.get("entity") or ENTITY, variables.get("project") or PROJECT
         run = self.runs.get((entity, project, variables.get("name")))
         bucket = run.bucket() if run else None
+        if bucket:  # what was asked for, and no more: some of it is large
+            bucket = {name: value for name, value in bucket.items() if re.search(rf"\b{name}\b", variables["query"])}
         return {
             "model": {
                 "id": project,
@@ -234,25 +256,47 @@ class _Http(ThreadingHTTPServer):
             super().handle_error(request, client_address)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class Handler(BaseHTTPRequestHandler):
+    """One connection of a client. A subclass that overrides `respond` can answer in other ways."""
+
     owner: StrictServer
     protocol_version = "HTTP/1.1"
 
     def do_POST(self) -> None:
-        length = self.headers.get("Content-Length", "")
-        if not length.isdigit() or int(length) > MAX_REQUEST_BYTES:
-            self.close_connection = True
-            said = f"{self.command} {self.path}: a request of {length or 'an unknown number of'} bytes"
-            answer = self.owner.refuse(Breach(said, 413))
-        else:
-            body = self.rfile.read(int(length))
-            answer = self.owner.handle(Request(self.command, self.path, self.headers, body))
+        self.owner.begin(self.path)
+        self.over = False
+        try:
+            length = self.headers.get("Content-Length", "")
+            if not length.isdigit() or int(length) > MAX_REQUEST_BYTES:
+                self.close_connection = True
+                said = f"{self.command} {self.path}: a request of {length or 'an unknown number of'} bytes"
+                self.send(self.owner.refuse(Breach(said, 413)))
+            else:
+                body = self.rfile.read(int(length))
+                self.respond(Request(self.command, self.path, self.headers, body))
+        finally:
+            self.end()
+
+    def respond(self, request: Request) -> None:
+        """Answers a request that has come whole."""
+        self.send(self.owner.handle(request))
+
+    def send(self, answer: Answer) -> None:
         content = json.dumps(answer.body).encode()
+        self.end()
         self.send_response(answer.status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(content)
+
+    def end(self) -> None:
+        """From here on the client may know that the request is over."""
+        if not self.over:
+            self.over = True
+            self.owner.end(self.path)
 
     do_PUT = do_POST
 

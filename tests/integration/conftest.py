@@ -9,6 +9,8 @@ _TESTS = Path(__file__).resolve().parents[1]
 for folder in (_TESTS, _TESTS / "conformance", Path(__file__).parent):
     sys.path.insert(0, str(folder))
 
+pytest.register_assert_rewrite("uploads", "burst_job", "running_job")
+
 from bridge_driver import processes_with, wait_for  # noqa: E402
 
 

@@ -75,7 +75,8 @@ for version in "${versions[@]}"; do
   pythons=(python3)
   if [ "$version" = "$latest" ]; then
     for minor in 10 11 12 13; do
-      command -v "python3.$minor" >/dev/null || continue
+      # A name without a Python behind it may be there, too.
+      "python3.$minor" -c '' 2>/dev/null || continue
       [ "$(python3 -c 'import sys; print(sys.version_info[1])')" = "$minor" ] || pythons+=("python3.$minor")
     done
   fi

@@ -9,8 +9,6 @@
 namespace flarebridge::wandb {
 namespace {
 
-// No line above this is taken ("imposed by the back-end", wandb-core's filestream.go at 0.28.3).
-constexpr size_t kMaxLine = (size_t{10} << 20) - (size_t{100} << 10);
 // Of a request's lines together (the same).
 constexpr size_t kMaxLines = size_t{10} << 20;
 // A request of this many bytes is worth its cost.

@@ -19,6 +19,9 @@ inline constexpr const char* kEventsStream = "wandb-events.jsonl";
 inline constexpr const char* kSummaryStream = "wandb-summary.json";
 inline constexpr const char* kConsoleStream = "output.log";
 
+// No line above this is taken ("imposed by the back-end", wandb-core's filestream.go at 0.28.3).
+inline constexpr size_t kMaxLine = (size_t{10} << 20) - (size_t{100} << 10);
+
 // Lines of one stream from a place on, already JSON strings.
 struct StreamPart {
   uint64_t offset = 0;

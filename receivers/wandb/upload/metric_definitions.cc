@@ -12,6 +12,8 @@ namespace {
 // Fields of MetricRecord.
 constexpr uint32_t kName = 1, kGlob = 2, kStepMetric = 4, kStepIndex = 5, kOptions = 6,
                    kSummary = 7, kGoal = 8;
+// Of MetricOptions.
+constexpr uint32_t kDefined = 3;
 
 std::set<uint32_t> SetFields(protozero::pbf_reader message) {
   std::set<uint32_t> fields;
@@ -109,8 +111,10 @@ std::string MetricDefinitions::Json() const {
     });
     if (step != metrics_.end())
       AppendMember(kStepIndex, std::to_string(step - metrics_.begin() + 1), json);
-    if (!metric.options.empty()) AppendMember(kOptions, ListOf(metric.options), json);
-    if (!metric.summary.empty()) AppendMember(kSummary, ListOf(metric.summary), json);
+    std::set<uint32_t> options = metric.options;
+    if (!metric.glob.empty()) options.erase(kDefined);  // as wandb-core sends globs (0.31.0)
+    if (!options.empty()) AppendMember(kOptions, ListOf(options), json);
+    AppendMember(kSummary, ListOf(metric.summary), json);
     if (metric.goal != 0) AppendMember(kGoal, std::to_string(metric.goal), json);
     json += '}';
   }

@@ -41,6 +41,9 @@ constexpr seconds kLifeAfterGrowth{600};
 // The server counts its rows some seconds late.
 constexpr milliseconds kCountInterval{1000};
 constexpr seconds kCountDeadline{30};
+// A summary goes whole each time, a large one not with every request.
+constexpr size_t kLargeSummary = size_t{64} << 10;
+constexpr seconds kLargeSummaryInterval{15};
 constexpr size_t kFilesAtOnce = 50;
 constexpr unsigned kMostRenewals = 3;
 // Of one file (W&B's own limit for run files is 5 GiB).
@@ -215,7 +218,7 @@ RunUpload::Task RunUpload::Choose(Time now) {
   }
   next_ = now + kPoll;
   if (view_.ended()) stream_due_ = end_due_;  // nobody waits for more
-  const bool lines = !lines_.parts().empty() || summary_version_ != view_.summary_version();
+  const bool lines = !lines_.parts().empty() || SummaryIsDue(Task::kLines);
   if (lines && now >= stream_due_) return Task::kLines;
   if (!addressed_.empty()) return Task::kPutFile;
   if (wanted_.size() >= kFilesAtOnce || (!wanted_.empty() && now - wanted_since_ >= kFilesInterval))
@@ -314,15 +317,27 @@ Attempt RunUpload::Perform(Task task, Api& api) {
         lines.parts = &lines_.parts();
         lines.base = &base_;
       }
-      if (task != Task::kAlive && summary_version_ != view_.summary_version()) {
-        lines.summary = view_.summary().Text();
-      }
-      sent_summary_ = view_.summary_version();
+      if (task != Task::kAlive && SummaryIsDue(task)) lines.summary = Summary();
       lines.uploaded = uploaded_;
       if (task == Task::kEnd) lines.exit_code = std::max(0, view_.exit_code());
       return api.Stream(address_, lines);
     }
   }
+}
+
+bool RunUpload::SummaryIsDue(Task task) const {
+  return summary_version_ != view_.summary_version() &&
+         (task == Task::kEnd || view_.ended() || steady_clock::now() >= summary_due_);
+}
+
+// The summary's text, for a request that is made now; empty if the server would not take it.
+std::string RunUpload::Summary() {
+  std::string text = view_.summary().Text();
+  sent_summary_ = view_.summary_version();
+  summary_due_ =
+      steady_clock::now() + (text.size() > kLargeSummary ? kLargeSummaryInterval : milliseconds(0));
+  summary_too_long_ = text.size() > kMaxLine;
+  return summary_too_long_ ? "" : text;
 }
 
 Expected<void> RunUpload::SettleRun(Time now) {
@@ -420,9 +435,14 @@ Expected<void> RunUpload::Fail(Task task, const Attempt& attempt, Time now) {
   if (attempt.status == 429) limit_.Busy(now, attempt.retry_after);
   if (task == Task::kPutFile && FailedToPut(attempt)) return {};
   const bool refused = attempt.outcome == Outcome::kRefused;
-  if (refused && task == Task::kCount) {
-    count_settled_ = true;
-    return {};
+  if (task == Task::kCount) {
+    if (!count_deadline_) count_deadline_ = now + kCountDeadline;
+    // The upload does not hang on it.
+    if (refused || now >= *count_deadline_) {
+      count_settled_ = true;
+      tries_ = 0;
+      return {};
+    }
   }
   const std::string what = NameOf(static_cast<int>(task));
   if (refused)
@@ -524,6 +544,7 @@ UploadReport RunUpload::report() const {
     report.left_out.push_back("the file " + file + " (it is not in the folder, or above 5 GiB)");
   if (lines_.too_long() > 0)
     report.left_out.push_back(std::to_string(lines_.too_long()) + " lines of more than 9.9 MiB");
+  if (summary_too_long_) report.left_out.emplace_back("the summary: it has more than 9.9 MiB");
   if (log_end_ == LogFollower::End::kCorrupt)
     report.left_out.emplace_back("what is behind the damage in the log");
   if (!verified_ && count_settled_ && sent_again_) {

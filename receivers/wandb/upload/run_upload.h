@@ -100,6 +100,8 @@ class RunUpload {
   Task Choose(Time now);
   std::optional<Task> ChooseFinal(Time now);
   Attempt Perform(Task task, Api& api);
+  bool SummaryIsDue(Task task) const;
+  std::string Summary();
   Attempt AskFiles(Api& api);
   Attempt PutFile(Api& api);
   // The request was answered well.
@@ -133,6 +135,8 @@ class RunUpload {
   // What the server has been told.
   std::optional<uint64_t> run_version_;  // nothing: the run is not created yet
   uint64_t summary_version_ = 0;
+  Time summary_due_{};
+  bool summary_too_long_ = false;
   uint64_t sent_summary_ = 0;       // the version that the request at work carries
   std::deque<PendingFile> wanted_;  // no address asked for yet
   std::deque<std::pair<PendingFile, Api::Upload>> addressed_;

@@ -99,7 +99,7 @@ void RunView::Take(const ParsedRecord& record) {
         metrics_.Take(record.content);
         ++run_version_;
       } else if (record.field == kEnvironment) {
-        metadata_ = MetadataJson(record.content);
+        TakeEnvironment(record.content);
       } else if (const std::string name = LeftOutName(record.field); !name.empty()) {
         ++left_out_[name];
       }
@@ -119,6 +119,13 @@ void RunView::TakeRun(const ParsedRecord& record) {
   if (!newer.tags.empty()) run_.tags = newer.tags;
   // The first one counts: times in lines that were sent must not change.
   if (run_.start_time == 0) run_.start_time = newer.start_time;
+}
+
+void RunView::TakeEnvironment(std::string_view record) {
+  // The SDK tells what it knows in several records. Protobuf merges messages that stand one behind
+  // the other.
+  constexpr size_t kMost = size_t{1} << 20;
+  if (environment_.size() + record.size() <= kMost) environment_ += record;
 }
 
 void RunView::TakeFiles(const ParsedRecord& record) {
@@ -144,7 +151,7 @@ std::string RunView::UploadConfig() const {
 std::map<std::string, std::string> RunView::MadeFiles() const {
   std::map<std::string, std::string> files;
   files["wandb-summary.json"] = summary_.Text();
-  if (!metadata_.empty()) files["wandb-metadata.json"] = metadata_;
+  if (!environment_.empty()) files["wandb-metadata.json"] = MetadataJson(environment_);
   // JSON values are YAML, too.
   std::string& config = files["config.yaml"];
   for (const auto& [key, json] : config_.Members()) {

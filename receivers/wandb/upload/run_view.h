@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "receivers/wandb/records.h"
@@ -43,12 +44,13 @@ class RunView {
 
  private:
   void TakeRun(const ParsedRecord& record);
+  void TakeEnvironment(std::string_view record);
   void TakeFiles(const ParsedRecord& record);
 
   RunRecord run_;
   JsonObject config_, summary_;
   MetricDefinitions metrics_;
-  std::string metadata_;
+  std::string environment_;  // EnvironmentRecords one behind the other: their merger
   std::vector<std::string> files_;
   std::set<std::string, std::less<>> known_files_;
   uint64_t history_lines_ = 0, output_lines_ = 0;

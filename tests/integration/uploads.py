@@ -1,0 +1,156 @@
+"""Run logs to upload, `flarebridge sync` as a user calls it, and what has to be on the server afterwards."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+import run_log_writer as writer
+from strict_run import Run
+from strict_server import StrictServer
+from wandb.proto import wandb_internal_pb2 as pb
+
+DEADLINE = 120  # seconds of one upload
+_KEPT = ("PATH", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS")
+BINARY = os.environ.get("FLAREBRIDGE_BINARY", "flarebridge")
+
+
+@dataclass
+class Logged:
+    """A run log and what it holds."""
+
+    log: Path
+    run_id: str
+    rows: list[dict[str, Any]]
+    console: list[str]
+    files: dict[str, bytes]
+    exit_code: Optional[int]
+
+    def assert_on(self, server: StrictServer) -> None:
+        """The server holds the run, each row once and in its place, and all else of it."""
+        run = server.run(self.run_id)
+        assert run.rows == self.rows
+        assert [line.split(" ", 1)[1] for line in run.console] == self.console
+        assert {name: run.files.get(name) for name in self.files} == self.files
+        assert set(self.files) <= set(run.reported)
+        assert run.exit_code == self.exit_code
+        if self.rows:
+            assert run.summary["loss"] == self.rows[-1]["loss"]
+
+
+def make_run(
+    folder: Path, number: int, rows: int, files: int = 1, exit_code: Optional[int] = 0, width: int = 0
+) -> Logged:
+    """A run of its own with rows, console lines and files. exit_code None: it has no end. width: characters of a text
+    in each row."""
+    run_id = f"made{number:05d}"
+    made = [
+        {"loss": 1 / (step + 1), "epoch": {"number": step}, "text": f"{number} é" + "t" * width} for step in range(rows)
+    ]
+    console = [f"line {i} of {number}" for i in range(rows // 10)]
+    names = {f"media/file{i}.txt": f"file {i} of {number}".encode() for i in range(files)}
+    records = [
+        writer.header(),
+        writer.run_record(run_id, project="made", entity="tester", display_name=f"run {number}"),
+    ]
+    for i, row in enumerate(made):
+        records += [writer.summary_update(row), writer.history(i, row)]
+        if i % 10 == 9:
+            output = pb.OutputRawRecord(output_type=pb.OutputRawRecord.STDOUT, line=console[i // 10] + "\n")
+            output.timestamp.FromSeconds(writer.START_SECONDS + i)
+            records.append(pb.Record(output_raw=output))
+    records += [pb.Record(files=pb.FilesRecord(files=[pb.FilesItem(path=name)])) for name in names]
+    if exit_code is not None:
+        records.append(writer.exit_record(exit_code))
+    log = writer.write_run(folder, run_id, records)
+    for name, content in names.items():
+        path = log.parent / "files" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    rows_there = [
+        {**row, "_step": i, "_runtime": float(i), "_timestamp": writer.START_SECONDS + i} for i, row in enumerate(made)
+    ]
+    return Logged(log, run_id, rows_there, console, names, exit_code)
+
+
+def environment(home: Path, server: Optional[StrictServer] = None, **more: str) -> dict[str, str]:
+    """A user's environment: nothing of the machine's W&B settings, quick repetitions."""
+    kept = {
+        name: os.environ[name]
+        for name in ("PATH", "LD_LIBRARY_PATH", "ASAN_OPTIONS", "TSAN_OPTIONS")
+        if name in os.environ
+    }
+    given = {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": server.key} if server else {}
+    waits = {
+        "WANDB_X_FILE_STREAM_RETRY_WAIT_MIN_SECONDS": "0.01",
+        "WANDB_X_FILE_STREAM_RETRY_WAIT_MAX_SECONDS": "0.1",
+        "WANDB_HTTP_TIMEOUT": "1",
+    }
+    return {**kept, "HOME": str(home), **waits, **given, **more}
+
+
+def start_sync(folder: Path, environ: dict[str, str], *options: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [BINARY, "sync", *options, str(folder)], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )  # fmt: skip
+
+
+def sync(folder: Path, environ: dict[str, str], *options: str) -> "subprocess.CompletedProcess[str]":
+    """`flarebridge sync [options] folder`, with a deadline."""
+    return subprocess.run(
+        [BINARY, "sync", *options, str(folder)], env=environ, capture_output=True, text=True, timeout=DEADLINE
+    )  # fmt: skip
+
+
+def kill_after(process: "subprocess.Popen[str]", seconds: float) -> None:
+    """SIGKILL at that time, unless it has ended."""
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+    process.communicate()
+
+
+def wait_for_marks(runs: list[Logged], seconds: float = DEADLINE) -> None:
+    """Until each run is marked as uploaded."""
+    deadline = time.monotonic() + seconds
+    while not all(is_marked(run.log) for run in runs):
+        assert time.monotonic() < deadline, "not uploaded in time"
+        time.sleep(0.05)  # between two looks
+
+
+def is_marked(log: Path) -> bool:
+    return Path(f"{log}.synced").exists()
+
+
+def same_run(ours: Run, theirs: Run) -> None:
+    """Two servers hold the same run, as far as a person can tell."""
+    for field in ("display_name", "group", "job_type", "notes", "host", "tags", "state", "exit_codes"):
+        assert getattr(ours, field) == getattr(theirs, field), field
+    for field in ("user_config", "summary", "rows"):
+        # NaN is not equal to itself; as text it is.
+        assert _text(getattr(ours, field)) == _text(getattr(theirs, field)), field
+    assert len(ours.events) == len(theirs.events)
+    for one, other in zip(ours.events, theirs.events):
+        assert one.keys() == other.keys()
+    # W&B's own gives console lines the time of their upload.
+    assert [_without_time(line) for line in ours.console] == [_without_time(line) for line in theirs.console]
+    assert set(ours.files) == set(theirs.files)
+    for name in set(ours.files) - {"config.yaml", "wandb-metadata.json", "wandb-summary.json"}:
+        assert ours.files[name] == theirs.files[name], name
+    for name in {"wandb-metadata.json", "wandb-summary.json"} & set(ours.files):
+        assert _text(json.loads(ours.files[name])) == _text(json.loads(theirs.files[name])), name
+    own, other = (run.config["_wandb"]["value"].get("m") for run in (ours, theirs))
+    assert own == other
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _without_time(line: str) -> str:
+    return " ".join(word for i, word in enumerate(line.split(" ")) if not ("T" in word and ":" in word and i < 2))

@@ -58,8 +58,9 @@ def test_what_a_site_keeps_is_not_on_the_server(tmp_path):
 
 
 def test_the_plain_channel_brings_what_it_brings_and_its_losses_are_told(tmp_path):
-    # The servers of NVFlare 2.5 and 2.6 may stall for ever on a burst of its own federated events: its stream callbacks wait in the pool
-    # of threads that is to serve what they wait for (nvflare/fuel/f3/streaming/byte_receiver.py). So slowly there.
+    # The servers of NVFlare 2.5 and 2.6 may stall for ever on a burst of its own federated events: their stream
+    # callbacks wait in the pool of threads that is to serve what they wait for
+    # (nvflare/fuel/f3/streaming/byte_receiver.py). So slowly there.
     pace = ["--pause", "0.02"] if _THEIRS < (2, 7) else []
     job = Burst(tmp_path, "--count", "300", *pace, "--counting", tracking={"forward": False})
     job.finish()

@@ -56,6 +56,8 @@ class Outbox:
         self._accepted = 0
         self._durable = 0
         self._dropped: dict[str, int] = {}
+        self._told: dict[str, int] = {}  # counts that the server knows
+        self._waiters = 0  # threads in wait_acknowledged()
         self._off: Optional[str] = None
         self._close_at: Optional[float] = None  # time.monotonic() at which the thread leaves in any case
         # The thread's own.
@@ -63,7 +65,6 @@ class Outbox:
         self._received = 0  # the last event that the server holds
         self._next_seq = 1
         self._resent = 0
-        self._told: dict[str, int] = {}  # counts that the server knows
         self._answered = False
         self._thread = threading.Thread(target=self._run, name="flarebridge-outbox", daemon=True)
 
@@ -112,9 +113,20 @@ class Outbox:
         return 0 if self._off is not None else self._accepted - self._durable
 
     def wait_acknowledged(self, seconds: float) -> bool:
-        """Waits until every event is durable. False: the time is over, or there is no server to wait for."""
+        """Waits until every event is durable, and the server knows the counts of those that are not to be.
+
+        False: the time is over, or there is no server to wait for.
+        """
+
+        def settled() -> bool:
+            told = self._off is not None or self._dropped == self._told
+            return (told and not self.unacknowledged) or not self._thread.is_alive()
+
         with self._changed:
-            self._changed.wait_for(lambda: not self.unacknowledged or not self._thread.is_alive(), max(0.0, seconds))
+            self._waiters += 1
+            self._changed.notify_all()
+            self._changed.wait_for(settled, max(0.0, seconds))
+            self._waiters -= 1
             return self._accepted == self._durable
 
     def wait_for_number(self, number: int, seconds: float) -> None:
@@ -179,7 +191,9 @@ class Outbox:
             if state in ("taken", "full"):
                 greeted = self._answered = True
                 wait = _RETRY
-                self._told = request["dropped"]
+                with self._changed:
+                    self._told = request["dropped"]
+                    self._changed.notify_all()
                 self._resent += self._on_reply(reply)
                 if request["bye"] and not self.unacknowledged:
                     return
@@ -223,7 +237,10 @@ class Outbox:
                 if batch is not None or not greeted or closing:
                     break
                 # Nothing to send; what is on its way to the disk is asked for a little later.
-                wait = _POLL if self._accepted > self._durable else _TELL if self._dropped != self._told else None
+                untold = self._dropped != self._told
+                if untold and self._waiters:
+                    break
+                wait = _POLL if self._accepted > self._durable else _TELL if untold else None
                 if not self._changed.wait(wait) and wait is not None:
                     break
             if closing and time.monotonic() >= self._close_at:

@@ -1,5 +1,6 @@
 """`flarebridge sync`: what is in a log is on the server, once, whatever the network and the machine do."""
 
+import itertools
 import os
 import random
 import shutil
@@ -10,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from faulty_server import FINAL, FaultyServer, at_random
+from faulty_server import FINAL, PASSING, FaultyServer, at_random
 from run_log_writer import container
 from strict_server import StrictServer
 from sync import sync as wandb_sync
@@ -155,6 +156,19 @@ def test_a_key_that_expires_in_the_middle_is_told_and_a_new_one_goes_on(tmp_path
         assert 0 < len(server.run(run.run_id).rows) < 60
         assert sync(tmp_path, environ).returncode == 0
         run.assert_on(server)
+        assert not server.violations
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_each_fault_alone_is_got_over(tmp_path, fault):
+    """Every other request meets it, whatever it asks for."""
+    run = make_run(tmp_path, 1, rows=50, files=1)
+    count = itertools.count()
+    with FaultyServer(lambda _request: fault if next(count) % 2 == 0 else None) as server:
+        done = sync(tmp_path, environment(tmp_path, server))
+        assert done.returncode == 0, done.stderr
+        run.assert_on(server)
+        assert fault in server.faults
         assert not server.violations
 
 

@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <ctime>
 #include <exception>
-#include <iterator>
 #include <map>
 #include <protozero/pbf_reader.hpp>
 #include <span>
@@ -19,52 +17,52 @@ namespace {
 using protozero::pbf_reader;
 using protozero::pbf_wire_type;
 
-enum class Type { kText, kTexts, kNumber, kLongNumber, kTime, kObject, kObjects, kMap };
+enum class Type : uint8_t { kText, kTexts, kNumber, kLongNumber, kTime, kObject, kObjects, kMap };
 
 struct Field {
   uint32_t number;
-  const char* name;
   Type type;
+  const char* name;
   std::span<const Field> members = {};
 };
 
-constexpr Field kGit[] = {{1, "remote", Type::kText}, {2, "commit", Type::kText}};
-constexpr Field kDisk[] = {{1, "total", Type::kLongNumber}, {2, "used", Type::kLongNumber}};
-constexpr Field kDiskEntry[] = {{1, "key", Type::kText}, {2, "value", Type::kObject, kDisk}};
-constexpr Field kMemory[] = {{1, "total", Type::kLongNumber}};
+constexpr Field kGit[] = {{1, Type::kText, "remote"}, {2, Type::kText, "commit"}};
+constexpr Field kDisk[] = {{1, Type::kLongNumber, "total"}, {2, Type::kLongNumber, "used"}};
+constexpr Field kDiskEntry[] = {{1, Type::kText, "key"}, {2, Type::kObject, "value", kDisk}};
+constexpr Field kMemory[] = {{1, Type::kLongNumber, "total"}};
 constexpr Field kCpu[] = {
-    {1, "count", Type::kNumber}, {2, "countLogical", Type::kNumber}, {3, "model", Type::kText}};
-constexpr Field kNvidia[] = {{1, "name", Type::kText},        {2, "memoryTotal", Type::kLongNumber},
-                             {3, "cudaCores", Type::kNumber}, {4, "architecture", Type::kText},
-                             {5, "uuid", Type::kText},        {6, "pciBusId", Type::kText},
-                             {7, "numaNode", Type::kNumber}};
-constexpr Field kSlurmEntry[] = {{1, "key", Type::kText}, {2, "value", Type::kText}};
-constexpr Field kEnvironment[] = {{1, "os", Type::kText},
-                                  {2, "python", Type::kText},
-                                  {3, "startedAt", Type::kTime},
-                                  {4, "docker", Type::kText},
-                                  {5, "args", Type::kTexts},
-                                  {6, "program", Type::kText},
-                                  {7, "codePath", Type::kText},
-                                  {8, "codePathLocal", Type::kText},
-                                  {9, "git", Type::kObject, kGit},
-                                  {10, "email", Type::kText},
-                                  {11, "root", Type::kText},
-                                  {12, "host", Type::kText},
-                                  {13, "username", Type::kText},
-                                  {14, "executable", Type::kText},
-                                  {15, "colab", Type::kText},
-                                  {16, "cpu_count", Type::kNumber},
-                                  {17, "cpu_count_logical", Type::kNumber},
-                                  {18, "gpu", Type::kText},
-                                  {19, "gpu_count", Type::kNumber},
-                                  {20, "disk", Type::kMap, kDiskEntry},
-                                  {21, "memory", Type::kObject, kMemory},
-                                  {22, "cpu", Type::kObject, kCpu},
-                                  {24, "gpu_nvidia", Type::kObjects, kNvidia},
-                                  {25, "cudaVersion", Type::kText},
-                                  {27, "slurm", Type::kMap, kSlurmEntry},
-                                  {199, "writerId", Type::kText}};
+    {1, Type::kNumber, "count"}, {2, Type::kNumber, "countLogical"}, {3, Type::kText, "model"}};
+constexpr Field kNvidia[] = {{1, Type::kText, "name"},        {2, Type::kLongNumber, "memoryTotal"},
+                             {3, Type::kNumber, "cudaCores"}, {4, Type::kText, "architecture"},
+                             {5, Type::kText, "uuid"},        {6, Type::kText, "pciBusId"},
+                             {7, Type::kNumber, "numaNode"}};
+constexpr Field kSlurmEntry[] = {{1, Type::kText, "key"}, {2, Type::kText, "value"}};
+constexpr Field kEnvironment[] = {{1, Type::kText, "os"},
+                                  {2, Type::kText, "python"},
+                                  {3, Type::kTime, "startedAt"},
+                                  {4, Type::kText, "docker"},
+                                  {5, Type::kTexts, "args"},
+                                  {6, Type::kText, "program"},
+                                  {7, Type::kText, "codePath"},
+                                  {8, Type::kText, "codePathLocal"},
+                                  {9, Type::kObject, "git", kGit},
+                                  {10, Type::kText, "email"},
+                                  {11, Type::kText, "root"},
+                                  {12, Type::kText, "host"},
+                                  {13, Type::kText, "username"},
+                                  {14, Type::kText, "executable"},
+                                  {15, Type::kText, "colab"},
+                                  {16, Type::kNumber, "cpu_count"},
+                                  {17, Type::kNumber, "cpu_count_logical"},
+                                  {18, Type::kText, "gpu"},
+                                  {19, Type::kNumber, "gpu_count"},
+                                  {20, Type::kMap, "disk", kDiskEntry},
+                                  {21, Type::kObject, "memory", kMemory},
+                                  {22, Type::kObject, "cpu", kCpu},
+                                  {24, Type::kObjects, "gpu_nvidia", kNvidia},
+                                  {25, Type::kText, "cudaVersion"},
+                                  {27, Type::kMap, "slurm", kSlurmEntry},
+                                  {199, Type::kText, "writerId"}};
 
 std::string ObjectJson(pbf_reader message, std::span<const Field> fields);
 
@@ -130,6 +128,10 @@ void Append(const std::string& text, char separator, std::string& to) {
   to += text;
 }
 
+std::string Enclosed(char open, const std::string& text, char close) {
+  return std::string(1, open).append(text).append(1, close);
+}
+
 std::string ObjectJson(pbf_reader message, std::span<const Field> fields) {
   std::map<uint32_t, std::string> values;  // field -> JSON; of lists and maps the inner part
   while (message.next()) {
@@ -152,8 +154,8 @@ std::string ObjectJson(pbf_reader message, std::span<const Field> fields) {
     const auto value = values.find(field.number);
     if (value == values.end()) continue;
     std::string json = value->second;
-    if (field.type == Type::kMap) json = "{" + json + "}";
-    if (field.type == Type::kTexts || field.type == Type::kObjects) json = "[" + json + "]";
+    if (field.type == Type::kMap) json = Enclosed('{', json, '}');
+    if (field.type == Type::kTexts || field.type == Type::kObjects) json = Enclosed('[', json, ']');
     Append(ToJson(std::string_view(field.name)) + ":" + json, ',', members);
   }
   return "{" + members + "}";

@@ -50,23 +50,27 @@ class Poc:
         return self._session.submit_job(str(job))
 
     def abort(self, job_id: str) -> None:
-        self._session.abort_job(job_id)
+        """Ends a job; nothing happens to one that has ended."""
+        with contextlib.suppress(Exception):
+            self._session.abort_job(job_id)
+
+    def is_done(self, job_id: str) -> bool:
+        return str(self._session.get_job_meta(job_id).get("status")).startswith("FINISHED")
 
     def wait_done(self, job_id: str) -> str:
         """Waits for a job's end. Gives its status, as NVFlare calls it."""
-        status = ""
-
-        def done() -> bool:
-            nonlocal status
-            status = str(self._session.get_job_meta(job_id).get("status"))
-            return status.startswith("FINISHED")
-
-        wait_for(done, f"the end of job {job_id} (its status is {status})", _DEADLINE)
-        return status
+        wait_for(lambda: self.is_done(job_id), f"the end of job {job_id}", _DEADLINE)
+        return str(self._session.get_job_meta(job_id).get("status"))
 
     def results(self, job_id: str) -> Path:
-        """Downloads a job's results."""
-        return Path(self._session.download_job_result(job_id))
+        """Downloads a job's results, with the server's workspace of it."""
+
+        def download():
+            # NVFlare 2.7 tells a job's end before it has stored the workspace.
+            folder = Path(self._session.download_job_result(job_id))
+            return folder if any(folder.rglob("workspace*")) else None
+
+        return wait_for(download, f"the workspace of job {job_id}", 60)
 
     def job_process(self, place: str, job_id: str) -> int:
         """The pid of a place's job process."""

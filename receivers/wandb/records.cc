@@ -4,6 +4,8 @@
 #include <protozero/pbf_reader.hpp>
 #include <protozero/pbf_writer.hpp>
 
+#include "receivers/wandb/json.h"
+
 namespace flarebridge::wandb {
 namespace {
 
@@ -418,6 +420,18 @@ void AppendOutput(int64_t number, double time, std::string_view line, const Appl
     message.add_enum(1, 1);  // STDOUT; the default, 0, is STDERR
     AddTimestamp(message, 2, time);
     message.add_string(3, line.data(), line.size());
+  });
+}
+
+void AppendStats(int64_t number, double time,
+                 const std::vector<std::pair<std::string, double>>& values, std::string& out) {
+  AppendRecord(number, kStats, nullptr, out, [&](pbf_writer& message) {
+    AddTimestamp(message, 2, time);
+    for (const auto& [key, value] : values) {
+      pbf_writer item(message, 3);
+      item.add_string(kKey, key);
+      item.add_string(kValueJson, ToJson(value));
+    }
   });
 }
 

@@ -42,6 +42,13 @@ std::string HostName() {
   return gethostname(name.data(), name.size() - 1) == 0 ? TextOrNothing(name.data()) : "";
 }
 
+// How often W&B's own client samples (x_stats_sampling_interval).
+constexpr std::chrono::seconds kSampleInterval{15};
+
+double EpochNow() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
 EnvironmentRecord DescribeEnvironment(const RunRecord& run) {
   EnvironmentRecord environment;
   utsname system{};
@@ -204,6 +211,7 @@ Expected<std::unique_ptr<WandbRun>> WandbRun::Open(const RunSpec& spec, const Va
   std::unique_ptr<WandbRun> self(
       new WandbRun(opened->folder, std::move(opened->file), std::move(opened->recovered), journal));
   self->online_ = online;
+  if (spec.side == "client") self->system_.emplace();
   self->set_aside_ = std::move(opened->set_aside);
   self->prefix_scalars_ = prefix.AsBool().value_or(false);
   if (Expected<void> begun = self->Begin(std::move(*run)); !begun)
@@ -537,7 +545,27 @@ Expected<void> WandbRun::WriteOut() {
   return written;
 }
 
+std::optional<Clock::time_point> WandbRun::NextFlush() const {
+  const std::optional<Clock::time_point> rows = merger_.NextDue();
+  if (!next_sample_ || recovered_.ended) return rows;
+  return rows ? std::min(*rows, *next_sample_) : next_sample_;
+}
+
+void WandbRun::SampleSystem(Clock::time_point now) {
+  if (!system_ || recovered_.ended || (next_sample_ && now < *next_sample_)) return;
+  // The first one only begins to count.
+  if (next_sample_) {
+    const auto values = system_->Sample();
+    if (!values.empty()) {
+      AppendStats(++number_, EpochNow(), values, scratch_);
+      Queue();
+    }
+  }
+  next_sample_ = now + kSampleInterval;
+}
+
 Expected<void> WandbRun::Flush(Clock::time_point now) {
+  SampleSystem(now);
   merger_.Release(now);
   EncodeReadyRows();
   if (Expected<void> written = WriteOut(); !written) return written;

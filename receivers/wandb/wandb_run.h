@@ -19,6 +19,7 @@
 #include "receivers/wandb/records.h"
 #include "receivers/wandb/recovery.h"
 #include "receivers/wandb/step_merger.h"
+#include "receivers/wandb/system_metrics.h"
 
 namespace flarebridge {
 
@@ -35,7 +36,7 @@ class WandbRun : public Receiver {
   uint64_t DurablePosition() const override { return durable_; }
   Expected<void> Write(uint64_t position, const Event& event, Clock::time_point now) override;
   Expected<void> Flush(Clock::time_point now) override;
-  std::optional<Clock::time_point> NextFlush() const override { return merger_.NextDue(); }
+  std::optional<Clock::time_point> NextFlush() const override;
   Expected<void> Sync() override;
   Expected<void> Drain() override;
   std::string Upload() const override;
@@ -66,6 +67,8 @@ class WandbRun : public Receiver {
   void EncodeReadyRows();
   void EncodeRow(StepMerger::Row& row, const AppliedMark& mark);
   void EncodeSummary();
+  // A record of how busy the machine is, if one is due.
+  void SampleSystem(Clock::time_point now);
   // Makes a record of `scratch_` and appends it to pending_.
   void Queue();
   // Everything that waits goes into pending_, so that a record behind it may claim its position.
@@ -95,10 +98,13 @@ class WandbRun : public Receiver {
   bool dirty_ = false;
   bool online_ = false;          // argument mode: "online"
   bool prefix_scalars_ = false;  // argument prefix_scalars: keys of add_scalars are "<tag>/<key>"
-  std::string pending_;          // bytes for the file
-  std::string scratch_;          // one record
-  uint64_t unsupported_ = 0;     // data of a type that W&B has no place for, or without content
-  std::string set_aside_;        // what to tell of a damaged log that was found, or nothing
+  // Where the run's site trains: how busy the machine is.
+  std::optional<SystemMetrics> system_;
+  std::optional<Clock::time_point> next_sample_;
+  std::string pending_;       // bytes for the file
+  std::string scratch_;       // one record
+  uint64_t unsupported_ = 0;  // data of a type that W&B has no place for, or without content
+  std::string set_aside_;     // what to tell of a damaged log that was found, or nothing
 };
 
 }  // namespace wandb

@@ -7,7 +7,8 @@ import wandb
 
 run = wandb.init(
     project="kinds", entity="tester", id="sdkkinds", name="every kind", group="group", job_type="train",
-    tags=["a", "b c"], notes="ü", config={"a": 1, "nest": {"b": [1, 2.5], "c": "x"}}, settings=wandb.Settings(console=sys.argv[1]),
+    tags=["a", "b c"], notes="ü", config={"a": 1, "nest": {"b": [1, 2.5], "c": "x"}},
+    settings=wandb.Settings(console=sys.argv[1]),
 )  # fmt: skip
 run.define_metric("epoch")
 run.define_metric("acc", step_metric="epoch", summary="max,min")

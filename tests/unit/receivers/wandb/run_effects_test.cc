@@ -1,6 +1,7 @@
 // Laws of what one event becomes in a run, and of what a hostile or odd one does not do.
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -8,6 +9,7 @@
 
 #include "receivers/wandb/log_summary.h"
 #include "receivers/wandb/record_stream.h"
+#include "receivers/wandb/system_metrics.h"
 #include "receivers/wandb/wandb_run.h"
 #include "tests/unit/temp_folder.h"
 
@@ -20,8 +22,8 @@ using flarebridge::testing::TempFolder;
 // A run in a folder of its own, to which events are given one after the other.
 class OneRun {
  public:
-  explicit OneRun(const std::string& arguments = "\x80")
-      : arguments_(Document::Parse(arguments).value()) {
+  explicit OneRun(const std::string& arguments = "\x80", const std::string& side = "server")
+      : arguments_(Document::Parse(arguments).value()), side_(side) {
     Reopen();
   }
   // As after a worker's death: nothing is drained.
@@ -31,7 +33,7 @@ class OneRun {
     spec.job = "job";
     spec.site = "site-1";
     spec.run_name = "run";
-    spec.side = "server";
+    spec.side = side_;
     spec.folder = temp_.path().string();
     spec.started = kStart;
     run_.reset();
@@ -98,6 +100,7 @@ class OneRun {
  private:
   TempFolder temp_;
   Document arguments_;
+  std::string side_;
   std::unique_ptr<WandbRun> run_;
   uint64_t position_ = 0;
   double time_ = kStart + 1;
@@ -118,6 +121,44 @@ std::string Umlauts(size_t count) {
 }
 
 using Rows = std::vector<std::string>;
+
+// Records of system metrics in a run that is flushed each second of a minute.
+size_t SystemRecords(const std::string& side, bool ended) {
+  OneRun one("\x80", side);
+  if (ended) REQUIRE(one.End().has_value());
+  for (int second = 0; second <= 60; ++second)
+    REQUIRE(one.run().Flush(Clock::time_point(std::chrono::seconds(1000 + second))).has_value());
+  size_t found = 0;
+  for (const ParsedRecord& record : one.Records()) {
+    if (record.kind != ParsedRecord::Kind::kStats) continue;
+    ++found;
+    CHECK(record.time > OneRun::kStart);
+  }
+  return found;
+}
+
+TEST_CASE(
+    "where the site trains, its machine is sampled four times a minute, until the run's end") {
+  CHECK(SystemRecords("client", false) == 4);
+  CHECK(SystemRecords("client", true) == 0);
+  CHECK(SystemRecords("server", false) == 0);
+}
+
+TEST_CASE("what a machine tells of itself makes sense") {
+  SystemMetrics metrics;
+  std::map<std::string, double> values;
+  for (int i = 0; i < 50 && !values.contains("cpu"); ++i) {
+    poll(nullptr, 0, 20);  // its clock ticks
+    for (const auto& [name, value] : metrics.Sample()) values[name] = value;
+  }
+  for (const char* share : {"cpu", "memory_percent", "disk./.usagePercent"}) {
+    REQUIRE(values.contains(share));
+    CHECK(values[share] >= 0);
+    CHECK(values[share] <= 100);
+  }
+  CHECK(values["proc.memory.availableMB"] > 0);
+  CHECK(values["network.sent"] >= 0);
+}
 
 TEST_CASE("a dict without content becomes no record: an empty one ends W&B's upload") {
   OneRun one;

@@ -5,6 +5,7 @@ import random
 import signal
 import subprocess
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,10 @@ def _flat(row: dict, prefix: str = "") -> dict:
 
 def _uploaders(driver: Driver) -> list[int]:
     return [pid for pid, command in processes_with(str(driver.state)).items() if " upload " in command]
+
+
+def _bridges(driver: Driver) -> list[int]:
+    return [pid for pid, command in processes_with(str(driver.state)).items() if " serve " in command]
 
 
 def test_rows_are_on_the_server_while_the_run_goes_on(tmp_path, as_user):
@@ -108,10 +113,7 @@ def test_a_server_that_is_down_for_the_whole_job_costs_nothing_but_a_sync(tmp_pa
             assert driver.link.wait_acknowledged(30)
             driver.link.close(10)
             # The bridge leaves in time; its uploader goes on, until somebody ends it.
-            wait_for(
-                lambda: not [c for c in processes_with(str(driver.state)).values() if " serve " in c],
-                "the bridge's end",
-            )
+            wait_for(lambda: not _bridges(driver), "the bridge's end")
             (uploader,) = _uploaders(driver)
             (log,) = logs_below(tmp_path).values()
             assert not is_marked(log)
@@ -134,10 +136,7 @@ def test_an_upload_goes_on_without_its_bridge_when_the_server_comes_back(tmp_pat
             driver.link.put(driver.encoder.session_ended(time.time(), 0))
             assert driver.link.wait_acknowledged(30)
             driver.link.close(10)
-            wait_for(
-                lambda: not [c for c in processes_with(str(driver.state)).values() if " serve " in c],
-                "the bridge's end",
-            )
+            wait_for(lambda: not _bridges(driver), "the bridge's end")
             assert _uploaders(driver)
             down[0] = False
             driver.wait_gone()
@@ -167,6 +166,30 @@ def test_a_bridge_that_is_started_again_goes_on_with_uploads(tmp_path, as_user):
         done = subprocess.run(serve, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
         _assert_uploaded(server, tmp_path)
+
+
+@pytest.mark.parametrize("wait", ["30", "0"], ids=["after its end was uploaded", "at once"])
+def test_a_run_that_goes_on_after_its_end_is_one_run_with_all_rows(tmp_path, as_user, wait):
+    """As when a job's process is started again; without waiting, an earlier uploader is still at work."""
+    with StrictServer() as server:
+        as_user(server, FLAREBRIDGE_UPLOAD_TIMEOUT=wait)
+        with ExitStack() as started:
+            for first in (0, 3, 6):
+                driver = started.enter_context(Driver(tmp_path, _ONLINE, state=tmp_path / "state"))
+                driver.start_run("site-1")
+                for step in range(first, first + 3):
+                    driver.data("site-1", "METRIC", "loss", step * 0.5, step)
+                driver.link.put(driver.encoder.session_ended(time.time(), 1 if first < 6 else 0))
+                assert driver.link.wait_acknowledged(30)
+                driver.link.close(10)
+                wait_for(lambda driver=driver: not _bridges(driver), "the bridge's end")
+        (run,) = server.runs.values()
+        assert [row["loss"] for row in run.rows] == [step * 0.5 for step in range(9)]
+        assert [row["_step"] for row in run.rows] == list(range(9))
+        assert run.state == "finished"
+        assert run.summary["loss"] == 4.0
+        assert all(is_marked(log) for log in tmp_path.rglob("*.wandb"))
+        assert not server.violations
 
 
 def test_kills_of_uploader_bridge_and_worker_during_uploads(tmp_path, as_user):

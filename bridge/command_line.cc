@@ -16,8 +16,10 @@
 
 #include "bridge/bridge.h"
 #include "bridge/detach.h"
+#include "bridge/environment.h"
 #include "bridge/exit_code.h"
 #include "bridge/log.h"
+#include "bridge/secrets.h"
 #include "bridge/show.h"
 #include "bridge/sync.h"
 #include "bridge/upload.h"
@@ -136,6 +138,8 @@ int Serve(const ServeArguments& arguments) {
   signal(SIGPIPE, SIG_IGN);
   signal(SIGHUP, SIG_IGN);   // a terminal that closes does not end a bridge
   signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is a write that fails
+  // The key is for the uploader, and is in this environment, too.
+  if (FromEnvironment("WANDB_API_KEY")) WriteNoCoreDumps();
   const Expected<ServeOptions> options = Check(arguments);
   if (!options) return Complain(options.error().message, ExitCodeOf(options.error()));
   // Before anything that starts a thread.

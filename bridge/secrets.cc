@@ -5,9 +5,13 @@
 
 namespace flarebridge {
 
-void KeepSecrets() {
+void WriteNoCoreDumps() {
   const rlimit none{0, 0};
   setrlimit(RLIMIT_CORE, &none);
+}
+
+void KeepSecrets() {
+  WriteNoCoreDumps();
   prctl(PR_SET_DUMPABLE, 0);
 }
 

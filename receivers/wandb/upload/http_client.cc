@@ -1,14 +1,69 @@
 #include "receivers/wandb/upload/http_client.h"
 
 #include <curl/curl.h>
+#include <dlfcn.h>
 
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <ctime>
+#include <type_traits>
 
 namespace flarebridge::wandb {
 namespace {
+
+// libcurl, loaded by the first client: only the process that uploads needs it, and its libraries
+// would cost every worker 1.2 MiB and 4 ms (measured).
+struct LibCurl {
+  decltype(&curl_global_init) global_init = nullptr;
+  decltype(&curl_easy_init) easy_init = nullptr;
+  decltype(&curl_easy_cleanup) easy_cleanup = nullptr;
+  decltype(&curl_easy_reset) easy_reset = nullptr;
+  decltype(&curl_easy_setopt) easy_setopt = nullptr;
+  decltype(&curl_easy_perform) easy_perform = nullptr;
+  decltype(&curl_easy_getinfo) easy_getinfo = nullptr;
+  decltype(&curl_easy_header) easy_header = nullptr;
+  decltype(&curl_easy_strerror) easy_strerror = nullptr;
+  decltype(&curl_slist_append) slist_append = nullptr;
+  decltype(&curl_slist_free_all) slist_free_all = nullptr;
+  decltype(&curl_getdate) getdate = nullptr;
+  std::string missing;  // why it can't be used, or empty
+};
+
+LibCurl Load() {
+  LibCurl curl;
+  void* library = dlopen("libcurl.so.4", RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) {
+    curl.missing = std::string("libcurl can't be loaded (") + dlerror() +
+                   "); install it: apt-get install libcurl4";
+    return curl;
+  }
+  const auto find = [&](auto& function, const char* name) {
+    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(library, name));
+    if (function == nullptr && curl.missing.empty())
+      curl.missing = std::string("libcurl is too old: it lacks ") + name;
+  };
+  find(curl.global_init, "curl_global_init");
+  find(curl.easy_init, "curl_easy_init");
+  find(curl.easy_cleanup, "curl_easy_cleanup");
+  find(curl.easy_reset, "curl_easy_reset");
+  find(curl.easy_setopt, "curl_easy_setopt");
+  find(curl.easy_perform, "curl_easy_perform");
+  find(curl.easy_getinfo, "curl_easy_getinfo");
+  find(curl.easy_header, "curl_easy_header");
+  find(curl.easy_strerror, "curl_easy_strerror");
+  find(curl.slist_append, "curl_slist_append");
+  find(curl.slist_free_all, "curl_slist_free_all");
+  find(curl.getdate, "curl_getdate");
+  if (curl.missing.empty() && curl.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+    curl.missing = "libcurl can't be set up";
+  return curl;
+}
+
+const LibCurl& Lib() {
+  static const LibCurl curl = Load();
+  return curl;
+}
 
 constexpr long kConnectSeconds = 10;
 constexpr size_t kMaxAnswer = size_t{4} << 20;
@@ -24,14 +79,14 @@ int IsStopped(void* stopped, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
 }
 
 struct FreeList {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+  void operator()(curl_slist* list) const { Lib().slist_free_all(list); }
 };
 using HeaderList = std::unique_ptr<curl_slist, FreeList>;
 
 HeaderList Headers(const std::vector<std::string>& lines) {
   // Without "Expect:" libcurl would wait for a "100 Continue" before each larger body.
-  curl_slist* list = curl_slist_append(nullptr, "Expect:");
-  for (const std::string& line : lines) list = curl_slist_append(list, line.c_str());
+  curl_slist* list = Lib().slist_append(nullptr, "Expect:");
+  for (const std::string& line : lines) list = Lib().slist_append(list, line.c_str());
   return HeaderList(list);
 }
 
@@ -44,7 +99,7 @@ std::optional<double> Number(std::string_view text) {
 
 std::optional<std::string> Header(CURL* curl, const char* name) {
   curl_header* header = nullptr;
-  if (curl_easy_header(curl, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK) return std::nullopt;
+  if (Lib().easy_header(curl, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK) return std::nullopt;
   return header->value;
 }
 
@@ -58,7 +113,7 @@ std::optional<double> RetryAfter(CURL* curl) {
   const std::optional<std::string> value = Header(curl, "Retry-After");
   if (!value) return std::nullopt;
   if (const std::optional<double> seconds = Number(*value)) return seconds;
-  const time_t date = curl_getdate(value->c_str(), nullptr);
+  const time_t date = Lib().getdate(value->c_str(), nullptr);
   if (date < 0) return std::nullopt;
   return std::max(0.0, static_cast<double>(date - time(nullptr)));
 }
@@ -74,12 +129,12 @@ bool IsFinal(CURLcode code) {
 
 }  // namespace
 
-void HttpClient::Free::operator()(void* handle) const { curl_easy_cleanup(handle); }
+void HttpClient::Free::operator()(void* handle) const { Lib().easy_cleanup(handle); }
 
 Expected<HttpClient> HttpClient::Make(const HttpOptions& options) {
-  static const CURLcode global = curl_global_init(CURL_GLOBAL_DEFAULT);
+  if (!Lib().missing.empty()) return Fail(ErrorCode::kIo, Lib().missing);
   HttpClient client;
-  client.curl_.reset(global == CURLE_OK ? curl_easy_init() : nullptr);
+  client.curl_.reset(Lib().easy_init());
   if (!client.curl_) return Fail(ErrorCode::kIo, "libcurl can't be set up");
   client.options_ = options;
   return client;
@@ -87,31 +142,31 @@ Expected<HttpClient> HttpClient::Make(const HttpOptions& options) {
 
 void HttpClient::SetUp(const HttpRequest& request) {
   CURL* curl = curl_.get();
-  curl_easy_reset(curl);  // keeps the connection
-  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(curl, CURLOPT_URL, request.url.c_str());
-  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+  Lib().easy_reset(curl);  // keeps the connection
+  Lib().easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  Lib().easy_setopt(curl, CURLOPT_URL, request.url.c_str());
+  Lib().easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
   if (request.file.empty()) {
-    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request.body.data());
-    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
-                     static_cast<curl_off_t>(request.body.size()));
+    Lib().easy_setopt(curl, CURLOPT_POSTFIELDS, request.body.data());
+    Lib().easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
+                      static_cast<curl_off_t>(request.body.size()));
   }
-  curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request.method.c_str());
-  curl_easy_setopt(curl, CURLOPT_USERAGENT, options_.user_agent.c_str());
+  Lib().easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+  Lib().easy_setopt(curl, CURLOPT_USERAGENT, options_.user_agent.c_str());
   if (!request.user.empty()) {
-    curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
-    curl_easy_setopt(curl, CURLOPT_USERNAME, request.user.c_str());
-    curl_easy_setopt(curl, CURLOPT_PASSWORD, request.password.c_str());
+    Lib().easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+    Lib().easy_setopt(curl, CURLOPT_USERNAME, request.user.c_str());
+    Lib().easy_setopt(curl, CURLOPT_PASSWORD, request.password.c_str());
   }
   const std::string& proxy =
       request.url.starts_with("https:") ? options_.https_proxy : options_.http_proxy;
-  if (!proxy.empty()) curl_easy_setopt(curl, CURLOPT_PROXY, proxy.c_str());
-  if (!options_.ca_file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, options_.ca_file.c_str());
-  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
-  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(options_.timeout * 1000));
-  curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-  curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, IsStopped);
-  curl_easy_setopt(curl, CURLOPT_XFERINFODATA, stopped_.get());
+  if (!proxy.empty()) Lib().easy_setopt(curl, CURLOPT_PROXY, proxy.c_str());
+  if (!options_.ca_file.empty()) Lib().easy_setopt(curl, CURLOPT_CAINFO, options_.ca_file.c_str());
+  Lib().easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
+  Lib().easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(options_.timeout * 1000));
+  Lib().easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+  Lib().easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, IsStopped);
+  Lib().easy_setopt(curl, CURLOPT_XFERINFODATA, stopped_.get());
 }
 
 Expected<HttpResponse> HttpClient::Send(const HttpRequest& request) {
@@ -121,26 +176,26 @@ Expected<HttpResponse> HttpClient::Send(const HttpRequest& request) {
   HttpResponse response;
   const HeaderList headers = Headers(request.headers);
   char reason[CURL_ERROR_SIZE] = "";
-  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
-  curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
-  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, TakeBody);
-  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &response.body);
+  Lib().easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
+  Lib().easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
+  Lib().easy_setopt(curl, CURLOPT_WRITEFUNCTION, TakeBody);
+  Lib().easy_setopt(curl, CURLOPT_WRITEDATA, &response.body);
   std::unique_ptr<FILE, CloseFile> file;
   if (!request.file.empty()) {
     file.reset(fopen(request.file.c_str(), "rbe"));
     if (!file) return Fail(ErrorCode::kConfig, request.file + " can't be read");
-    curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
-    curl_easy_setopt(curl, CURLOPT_READDATA, file.get());
-    curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request.file_bytes));
+    Lib().easy_setopt(curl, CURLOPT_UPLOAD, 1L);
+    Lib().easy_setopt(curl, CURLOPT_READDATA, file.get());
+    Lib().easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request.file_bytes));
   }
-  const CURLcode code = curl_easy_perform(curl);
-  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, nullptr);
+  const CURLcode code = Lib().easy_perform(curl);
+  Lib().easy_setopt(curl, CURLOPT_ERRORBUFFER, nullptr);
   if (stopped()) return Fail(ErrorCode::kBusy, "the upload was stopped");
   if (code != CURLE_OK) {
-    const std::string why = *reason != 0 ? reason : curl_easy_strerror(code);
+    const std::string why = *reason != 0 ? reason : Lib().easy_strerror(code);
     return Fail(IsFinal(code) ? ErrorCode::kConfig : ErrorCode::kIo, why);
   }
-  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &response.status);
+  Lib().easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &response.status);
   response.retry_after = RetryAfter(curl);
   response.limit_remaining = NumberHeader(curl, "RateLimit-Remaining");
   response.limit_reset = NumberHeader(curl, "RateLimit-Reset");

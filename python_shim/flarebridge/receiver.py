@@ -83,7 +83,6 @@ class BridgeReceiver(AnalyticsReceiver):
         self._encoder = None
         self._process = None  # of the bridge, if it is our own
         self._aborted = False
-        self._online = False
         self._record_lock = threading.Lock()
         self._taken = f"flarebridge_taken_{id(self):x}"
 
@@ -172,9 +171,8 @@ class BridgeReceiver(AnalyticsReceiver):
         link.close(max(0.1, deadline - time.monotonic()))
         if self._process is not None:
             # Of an aborted job NVFlare packs the results as soon as this process has ended; otherwise the bridge
-            # has the seconds that the process takes to leave. Uploads are mostly done within moments.
-            waits = self._aborted or self._online
-            self._process.wait_gone(deadline - time.monotonic() if waits else 0.0)
+            # has the seconds that the process takes to leave, which is also enough for most uploads.
+            self._process.wait_gone(deadline - time.monotonic() if self._aborted else 0.0)
         self._report_end(link.stats(), inbox.dropped() if inbox is not None else {})
 
     # --- parts of the above ---
@@ -252,7 +250,6 @@ class BridgeReceiver(AnalyticsReceiver):
             if name == "wandb":
                 # One of its own may be given with `receivers`.
                 arguments["mode"] = _MODES.get(arguments.get("mode") or mode, arguments.get("mode"))
-                self._online = arguments["mode"] == "online"
         return receivers
 
     def _site(self, origin: Any) -> str:

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from bridge_driver import processes_with, wait_for
+from strict_server import StrictServer
 
 _ADMIN = "admin@nvidia.com"
 _DEADLINE = 240  # seconds of one job
@@ -17,8 +18,10 @@ _DEADLINE = 240  # seconds of one job
 class Poc:
     """Provisions and starts; `submit` and `wait_done` run jobs. Everything is ended at exit."""
 
-    def __init__(self, folder: Path, sites: int = 2):
+    def __init__(self, folder: Path, wandb: StrictServer, sites: int = 2):
+        """wandb: where runs of mode online go."""
         self.folder = folder
+        self.wandb = wandb
         self._root = folder / "poc"
         self._home = folder / "home"
         self._home.mkdir()
@@ -96,7 +99,8 @@ class Poc:
     def _environment(self) -> dict[str, str]:
         # NVFlare's start scripts use `python3`, which must be the tests' own.
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        return {**os.environ, "HOME": str(self._home), "PATH": path, "NVFLARE_POC_WORKSPACE": str(self._root)}
+        poc = {"HOME": str(self._home), "PATH": path, "NVFLARE_POC_WORKSPACE": str(self._root)}
+        return {**os.environ, **poc, "WANDB_BASE_URL": self.wandb.url, "WANDB_API_KEY": self.wandb.key}
 
     def _provision(self) -> None:
         command = [str(Path(sys.executable).parent / "nvflare"), "poc", "prepare", "-n", str(len(self._sites))]

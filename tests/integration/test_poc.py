@@ -13,6 +13,8 @@ from bridge_driver import processes_with, wait_for
 from burst_job import exit_code_of, values_in
 from poc import Poc
 from running_job import logs_by_site
+from strict_server import StrictServer
+from wandb_tools import run_of
 
 _SCRIPT = Path(__file__).parent / "burst" / "job.py"
 _SITES = ("site-1", "site-2")
@@ -20,7 +22,7 @@ _SITES = ("site-1", "site-2")
 
 @pytest.fixture(scope="module")
 def poc(tmp_path_factory) -> Iterator[Poc]:
-    with Poc(tmp_path_factory.mktemp("poc")) as started:
+    with StrictServer() as wandb, Poc(tmp_path_factory.mktemp("poc"), wandb) as started:
         yield started
 
 
@@ -56,6 +58,19 @@ def test_a_jobs_results_bring_the_whole_runs(poc, tmp_path):
         assert exit_code_of(runs[site]) == 0
         # On the site it stays on the site.
         assert values_in(logs_by_site(poc.place(site) / job.id)[site]) == job.logged(site)
+
+
+def test_runs_of_mode_online_are_on_the_server_before_nvflare_clears_the_jobs_folder(poc, tmp_path):
+    job = _Submitted(poc, tmp_path, "--count", "300", "--pause", "0.01", tracking={"mode": "online"})
+    assert poc.wait_done(job.id) == "FINISHED:COMPLETED"
+    runs = job.runs()
+    for site in _SITES:
+        run = poc.wandb.run(run_of(runs[site]).run_id)
+        assert [(row.get("flarebridge/step", row["_step"]), row["m"]) for row in run.rows if "m" in row] == job.logged(
+            site
+        )
+        assert run.state == "finished"
+    assert not poc.wandb.violations
 
 
 def test_a_server_process_that_is_stopped_for_longer_than_every_timeout_misses_nothing(poc, tmp_path):

@@ -113,7 +113,7 @@ Expected<void> Bridge::Prepare() {
                                          [this](const Notice& notice) { TellAll(notice); });
 
   if (!options_.endpoint.empty()) {
-    Expected<std::unique_ptr<Link>> link = Link::Bind(options_.endpoint);
+    Expected<std::unique_ptr<Link>> link = Link::Bind(options_.endpoint, options_.security);
     if (!link) return tl::unexpected<Error>(link.error());
     link_ = std::move(*link);
     return loop_->Add(link_->fd(), EPOLLIN,
@@ -210,7 +210,7 @@ void Bridge::ReceiveAll(Time now) {
 
 void Bridge::Handle(const Link::Incoming& incoming, Time now) {
   if (incoming.message) {
-    HandleMessage(incoming.peer, *incoming.message, now);
+    HandleMessage(incoming.peer, incoming.client, *incoming.message, now);
     return;
   }
   const Error& error = incoming.message.error();
@@ -220,9 +220,10 @@ void Bridge::Handle(const Link::Incoming& incoming, Time now) {
   link_->Send(incoming.peer, Refusal{code, error.message});
 }
 
-void Bridge::HandleMessage(const Link::Peer& peer, const ShimMessage& message, Time now) {
+void Bridge::HandleMessage(const Link::Peer& peer, const std::string& client,
+                           const ShimMessage& message, Time now) {
   if (const auto* hello = std::get_if<Hello>(&message)) {
-    const Expected<Welcome> welcome = intake_->Hello(*hello, now);
+    const Expected<Welcome> welcome = intake_->Hello(*hello, client, now);
     if (!welcome) {
       const RefusalCode code = welcome.error().code == ErrorCode::kUnsupported
                                    ? RefusalCode::kVersion
@@ -230,8 +231,8 @@ void Bridge::HandleMessage(const Link::Peer& peer, const ShimMessage& message, T
       link_->Send(peer, Refusal{code, welcome.error().message});
       return;
     }
-    log_->info("session {} of {} from event {}", hello->session, hello->producer,
-               welcome->acked_seq + 1);
+    log_->info("session {} of {}{} from event {}", hello->session, hello->producer,
+               client.empty() ? "" : " by " + client, welcome->acked_seq + 1);
     if (const auto old = peer_of_session_.find(hello->session); old != peer_of_session_.end()) {
       session_of_peer_.erase(old->second);
     }

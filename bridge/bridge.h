@@ -29,7 +29,8 @@ namespace flarebridge {
 
 // What `serve` was told, checked.
 struct ServeOptions {
-  std::string state;     // folder of journal, log and lock; absolute
+  std::string state;  // folder of journal, log and lock; absolute
+  LinkSecurity security;
   std::string endpoint;  // empty: no shims are served (--until-done on what a bridge left behind)
   bool own = false;      // serves one job's process and leaves when the work is done
   pid_t parent = 0;      // the process it serves; 0: none is watched
@@ -66,7 +67,8 @@ class Bridge {
 
   void ReceiveAll(Time now);
   void Handle(const Link::Incoming& incoming, Time now);
-  void HandleMessage(const Link::Peer& peer, const ShimMessage& message, Time now);
+  void HandleMessage(const Link::Peer& peer, const std::string& client, const ShimMessage& message,
+                     Time now);
   void Store(Time now);
   void TellRejections(const std::vector<std::string>& reasons, Time now);
   void EndLostSessions(Time now);

@@ -50,6 +50,9 @@ int Complain(const std::string& message, int exit_code) {
 struct ServeArguments {
   std::string state;
   std::string endpoint;
+  std::string key;
+  std::string clients;
+  bool unguarded = false;
   bool own = false;
   bool detach = false;
   int parent = 0;
@@ -69,9 +72,17 @@ void AddServe(CLI::App& app, ServeArguments& to) {
   serve
       ->add_option(
           "--endpoint", to.endpoint,
-          "Where shims connect: ipc:///folder/name (folder of mode 0700) or tcp://127.0.0.1:port. "
+          "Where shims connect: ipc:///folder/name (folder of mode 0700) or tcp://address:port. "
           "Without it (and with --own) the bridge finishes what an earlier one left in --state")
       ->envname("FLAREBRIDGE_ENDPOINT");
+  serve->add_option("--key", to.key, "The bridge's key file (NAME.key_secret), for tcp; see keygen")
+      ->envname("FLAREBRIDGE_KEY");
+  serve
+      ->add_option("--clients", to.clients,
+                   "Folder with the public key (NAME.key) of each client that may connect over tcp")
+      ->envname("FLAREBRIDGE_CLIENTS");
+  serve->add_flag("--no-keys", to.unguarded,
+                  "Serve tcp://127.0.0.1 without keys: every user of this machine may write runs");
   serve->add_flag("--own", to.own, "Serve one job only, and leave when its runs are finished");
   serve->add_flag(
       "--detach", to.detach,
@@ -111,6 +122,32 @@ void AddServe(CLI::App& app, ServeArguments& to) {
   serve->fallthrough();  // so that --config may stand behind the command
 }
 
+Expected<void> CheckKeys(const ServeArguments& from, LinkSecurity& security) {
+  security.unguarded = from.unguarded;
+  if (from.key.empty() && from.clients.empty()) return {};
+  if (from.key.empty() || from.clients.empty())
+    return Fail(ErrorCode::kConfig, "--key and --clients belong together");
+  Expected<CurveKeys> keys = ReadKeyFile(from.key);
+  if (!keys) return tl::unexpected<Error>(keys.error());
+  if (keys->secret_key.empty())
+    return Fail(ErrorCode::kConfig, from.key +
+                                        " holds the public key only; --key needs the file "
+                                        "that ends in .key_secret");
+  Expected<std::map<std::string, std::string>> clients = ReadAllowList(from.clients);
+  if (!clients) return tl::unexpected<Error>(clients.error());
+  security.keys = std::move(*keys);
+  security.clients = std::move(*clients);
+  return {};
+}
+
+int KeyGen(const std::string& path) {
+  const Expected<CurveKeys> keys = MakeKeyFiles(path);
+  if (!keys) return Complain(keys.error().message, kExitCantCreate);
+  std::cout << path << ".key         public: give it to the other side\n"
+            << path << ".key_secret  secret: stays here\n";
+  return kExitOk;
+}
+
 Expected<ServeOptions> Check(const ServeArguments& from) {
   ServeOptions options;
   if (from.endpoint.empty() && !from.own) {
@@ -124,6 +161,9 @@ Expected<ServeOptions> Check(const ServeArguments& from) {
   options.state = std::filesystem::canonical(from.state, failed).string();
   if (failed) return Fail(ErrorCode::kIo, "--state " + from.state + ": " + failed.message());
   options.endpoint = from.endpoint;
+  options.limits.clients_folder = options.state + "/runs";
+  if (Expected<void> guarded = CheckKeys(from, options.security); !guarded)
+    return tl::unexpected<Error>(guarded.error());
   options.own = from.own;
   options.parent = from.parent;
   options.finish_timeout = std::chrono::seconds(from.finish_timeout);
@@ -207,6 +247,10 @@ int Parse(int argc, char** argv) {
   ServeArguments serve;
   AddServe(app, serve);
   app.add_subcommand("worker", "Internal: one run's process, started by the bridge");
+  std::string key_path;
+  app.add_subcommand("keygen", "Make a CURVE key pair, for shims that connect over tcp")
+      ->add_option("name", key_path, "Files to make: NAME.key and NAME.key_secret")
+      ->required();
   std::string queue;
   app.add_subcommand("upload", "Internal: uploads runs of mode online, started by the bridge")
       ->add_option("--queue", queue, "Folder with an entry for each run")
@@ -235,6 +279,7 @@ int Parse(int argc, char** argv) {
   }
   if (app.got_subcommand("serve")) return Serve(serve);
   if (app.got_subcommand("worker")) return Worker();
+  if (app.got_subcommand("keygen")) return KeyGen(key_path);
   if (app.got_subcommand("upload")) {
     if (fcntl(kSocket, F_GETFD) < 0)
       return Complain("`upload` is started by the bridge, not by hand; try: flarebridge sync",

@@ -27,6 +27,7 @@ Expected<std::unique_ptr<Intake>> Intake::Load(Journal& journal, const Limits& l
       auto opened = intake->ParseOpened(stored.opened);
       if (!opened) return tl::unexpected<Error>(opened.error());
       session.stored.opened = *opened;
+      session.client = (*opened)->spec.owner;
     }
     intake->sessions_.emplace(stored.id, std::move(session));
   }
@@ -55,15 +56,28 @@ Expected<std::shared_ptr<const Intake::Opened>> Intake::ParseOpened(std::string_
     return Fail(ErrorCode::kConfig, "the folder of the runs must be an absolute path");
   }
   auto opened = std::make_shared<Opened>();
-  opened->bytes = bytes.substr(0, decoded.size);
+  opened->bytes = bytes;
   RunSpec& spec = opened->spec;
   spec.journal = journal_.id();
   spec.job = event->job;
   spec.run_name = event->run_name;
   spec.side = event->side;
   spec.folder = event->folder;
+  spec.owner = bytes.substr(decoded.size);
   spec.receivers = Document::Copy(event->receivers);
-  opened->scope = router_.FindScope(event->job, event->run_name, event->side);
+  if (!spec.owner.empty()) {
+    // Somebody from elsewhere does not choose where this machine's files are written.
+    spec.folder = limits_.clients_folder + "/" + spec.owner;
+    bool chosen = false;
+    spec.receivers.root().ForEachPair([&](std::string_view, Value arguments) {
+      chosen = chosen || !arguments.Find("dir").value_or(Value()).IsNull();
+    });
+    if (chosen)
+      return Fail(ErrorCode::kConfig,
+                  "a client that connects over tcp can't choose the runs' "
+                  "folder (dir): they are in the bridge's state folder");
+  }
+  opened->scope = router_.FindScope(spec.owner, event->job, event->run_name, event->side);
   std::optional<Error> wrong;
   spec.receivers.root().ForEachPair([&](std::string_view name, Value arguments) {
     Expected<Filter> filter = Filter::Parse(name, arguments);
@@ -96,7 +110,8 @@ std::vector<Intake::RunInfo> Intake::KnownRuns() const {
 
 // --- what shims say ---
 
-Expected<Welcome> Intake::Hello(const flarebridge::Hello& hello, Time now) {
+Expected<Welcome> Intake::Hello(const flarebridge::Hello& hello, const std::string& client,
+                                Time now) {
   if (hello.version != kWireVersion) {
     return Fail(ErrorCode::kUnsupported,
                 "this bridge speaks version " + std::to_string(kWireVersion) +
@@ -106,7 +121,11 @@ Expected<Welcome> Intake::Hello(const flarebridge::Hello& hello, Time now) {
   if (sessions_.size() >= limits_.sessions && !sessions_.contains(hello.session)) {
     return Fail(ErrorCode::kTooLarge, "this bridge serves no more sessions");
   }
+  const auto known = sessions_.find(hello.session);
+  if (known != sessions_.end() && known->second.client != client)
+    return Fail(ErrorCode::kForbidden, "this session belongs to another client");
   Session& session = sessions_[hello.session];
+  session.client = client;
   session.heard = now;
   session.bye = false;
   Welcome welcome;
@@ -313,7 +332,7 @@ void Intake::Note(const std::string& reason) {
 Expected<void> Intake::Place(const std::string& session, const Event& event,
                              std::string_view bytes) {
   SessionState& state = StagedStateOf(session);
-  if (std::holds_alternative<SessionOpened>(event)) return PlaceOpened(state, bytes);
+  if (std::holds_alternative<SessionOpened>(event)) return PlaceOpened(session, bytes);
   if (!state.opened) return Fail(ErrorCode::kMalformed, "the session has not been opened");
   if (const auto* ended = std::get_if<SessionEnded>(&event)) {
     PlaceEnded(session, *ended);
@@ -333,9 +352,10 @@ Expected<void> Intake::Place(const std::string& session, const Event& event,
   return {};
 }
 
-Expected<void> Intake::PlaceOpened(SessionState& state, std::string_view bytes) {
+Expected<void> Intake::PlaceOpened(const std::string& session, std::string_view bytes) {
+  SessionState& state = StagedStateOf(session);
   if (state.opened) return Fail(ErrorCode::kMalformed, "the session has been opened already");
-  auto opened = ParseOpened(bytes);
+  auto opened = ParseOpened(std::string(bytes) + sessions_[session].client);
   if (!opened) return tl::unexpected<Error>(opened.error());
   state.opened = *opened;
   return {};

@@ -31,6 +31,8 @@ class Intake {
     uint64_t total_credit = uint64_t{32} << 20;   // bytes under way of all sessions together
     size_t runs = 1000;                           // each is a process
     size_t sessions = 1000;
+    std::string
+        clients_folder;  // absolute; runs of clients with keys are in a folder each below it
   };
   // Events of one run that are stored now.
   struct Slice {
@@ -62,7 +64,9 @@ class Intake {
   std::vector<RunInfo> KnownRuns() const;
 
   // --- what shims say; `session` is a session's id ---
-  Expected<Welcome> Hello(const flarebridge::Hello& hello, Time now);
+  // `client`: whose key it came with, or empty. A session belongs to one. Errors: kUnsupported,
+  // kTooLarge, kForbidden.
+  Expected<Welcome> Hello(const flarebridge::Hello& hello, const std::string& client, Time now);
   // Takes a batch into memory. A refusal: the session is not known, or the batch does not join.
   std::optional<Refusal> Take(const std::string& session, const Batch& batch, Time now);
   // What a session is told now.
@@ -110,8 +114,8 @@ class Intake {
  private:
   // What a SessionOpened event says, parsed once.
   struct Opened {
-    std::string bytes;
-    RunSpec spec;  // its site and start are filled in per run
+    std::string bytes;  // the event as it came, and behind it the owner's name
+    RunSpec spec;       // its site and start are filled in per run
     Router::Scope scope = 0;
     std::vector<Filter> filters;
   };
@@ -124,6 +128,7 @@ class Intake {
   struct Session {
     SessionState stored;
     std::optional<SessionState> staged;
+    std::string client;         // whose key it came with, or empty
     uint64_t received_seq = 0;  // stored or waiting in the inbox
     Time heard{};
     bool bye = false;
@@ -162,6 +167,7 @@ class Intake {
 
   Intake(Journal& journal, const Limits& limits) : journal_(journal), limits_(limits) {}
 
+  // `bytes`: the event, and behind it the owner's name.
   Expected<std::shared_ptr<const Opened>> ParseOpened(std::string_view bytes);
   RunInfo InfoOf(int64_t id, const Run& run) const;
   uint64_t Credit() const;
@@ -171,7 +177,7 @@ class Intake {
   void StageWaiting(const Waiting& waiting);
   // Puts one event where it belongs. Errors: why it is rejected.
   Expected<void> Place(const std::string& session, const Event& event, std::string_view bytes);
-  Expected<void> PlaceOpened(SessionState& state, std::string_view bytes);
+  Expected<void> PlaceOpened(const std::string& session, std::string_view bytes);
   void PlaceEnded(const std::string& session, const SessionEnded& event);
   Expected<int64_t> EnsureRun(const std::string& session, const Event& event);
   void AppendTo(int64_t run, std::string_view bytes, bool ends);

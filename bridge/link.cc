@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <zmq.hpp>
 
+#include "bridge/gatekeeper.h"
 #include "bridge/system_error.h"
 
 namespace flarebridge {
@@ -21,6 +22,7 @@ constexpr int kReceiveHighWater = 256;
 // Acknowledgements and notices that wait for a peer that does not read.
 constexpr int kSendHighWater = 64;
 constexpr std::chrono::milliseconds kLinger{500};
+constexpr std::chrono::milliseconds kHandshake{5000};
 
 Expected<void> CheckIpcFolder(const std::string& path) {
   if (path.size() > kMaxIpcPath) {
@@ -41,18 +43,36 @@ Expected<void> CheckIpcFolder(const std::string& path) {
   return {};
 }
 
-Expected<void> CheckEndpoint(const std::string& endpoint) {
+Expected<void> CheckEndpoint(const std::string& endpoint, const LinkSecurity& security) {
   if (endpoint.starts_with(kIpc)) return CheckIpcFolder(endpoint.substr(kIpc.size()));
-  if (endpoint.starts_with(kTcp)) {
-    const std::string host = endpoint.substr(kTcp.size());
-    if (host.starts_with("127.") || host.starts_with("[::1]:") || host.starts_with("localhost:"))
-      return {};
+  if (!endpoint.starts_with(kTcp))
+    return Fail(ErrorCode::kConfig, "endpoint " + endpoint + " is neither ipc:// nor tcp://");
+  if (security.keys) return {};
+  if (!security.unguarded) {
     return Fail(ErrorCode::kConfig,
                 "endpoint " + endpoint +
-                    ": only this machine (127.0.0.1) may be served over tcp, because "
-                    "the connection is neither encrypted nor authenticated");
+                    ": over tcp the bridge needs its key (--key FILE) and a list of its clients' "
+                    "keys (--clients FOLDER); make keys with: flarebridge keygen NAME");
   }
-  return Fail(ErrorCode::kConfig, "endpoint " + endpoint + " is neither ipc:// nor tcp://");
+  const std::string host = endpoint.substr(kTcp.size());
+  if (host.starts_with("127.") || host.starts_with("[::1]:") || host.starts_with("localhost:"))
+    return {};
+  return Fail(ErrorCode::kConfig,
+              "endpoint " + endpoint + ": without keys only this machine (127.0.0.1) is served");
+}
+
+void Guard(zmq::socket_t& router, const CurveKeys& keys) {
+  router.set(zmq::sockopt::curve_server, true);
+  router.set(zmq::sockopt::curve_secretkey, keys.secret_key);
+  router.set(zmq::sockopt::zap_domain, "flarebridge");
+  // A handshake that is not finished by then is given up, so that half-open ones do not pile up.
+  router.set(zmq::sockopt::handshake_ivl, static_cast<int>(kHandshake.count()));
+}
+
+// The name that the gatekeeper gave to the key of a message's sender.
+std::string ClientOf(const zmq::message_t& message) {
+  const char* name = zmq_msg_gets(message.handle(), "User-Id");
+  return name == nullptr ? "" : name;
 }
 
 // ZeroMQ gives "localhost:<uid>:<gid>:<pid>" for a peer on ipc (measured on 4.3.4).
@@ -71,6 +91,7 @@ std::string_view View(const zmq::message_t& message) {
 
 struct Link::Sockets {
   zmq::context_t context;
+  std::unique_ptr<Gatekeeper> gatekeeper;  // outlives the socket it guards
   zmq::socket_t router{context, zmq::socket_type::router};
   bool ipc = false;
   std::string path;  // of an ipc socket
@@ -83,8 +104,9 @@ Link::~Link() {
   if (sockets_->ipc) std::filesystem::remove(sockets_->path, ignored);
 }
 
-Expected<std::unique_ptr<Link>> Link::Bind(const std::string& endpoint) {
-  if (Expected<void> allowed = CheckEndpoint(endpoint); !allowed) {
+Expected<std::unique_ptr<Link>> Link::Bind(const std::string& endpoint,
+                                           const LinkSecurity& security) {
+  if (Expected<void> allowed = CheckEndpoint(endpoint, security); !allowed) {
     return tl::unexpected<Error>(allowed.error());
   }
   try {
@@ -101,6 +123,12 @@ Expected<std::unique_ptr<Link>> Link::Bind(const std::string& endpoint) {
     // A connection whose other end froze or was cut is found out by ZeroMQ itself.
     router.set(zmq::sockopt::heartbeat_ivl, 5000);
     router.set(zmq::sockopt::heartbeat_timeout, 20000);
+    if (security.keys && !sockets->ipc) {
+      auto gatekeeper = Gatekeeper::Start(sockets->context, security.clients);
+      if (!gatekeeper) return tl::unexpected<Error>(gatekeeper.error());
+      sockets->gatekeeper = std::move(*gatekeeper);
+      Guard(router, *security.keys);
+    }
     const mode_t mask = umask(0177);
     try {
       router.bind(endpoint);
@@ -144,7 +172,7 @@ bool Link::Receive(const std::function<void(const Incoming&)>& handle) {
       (void)sockets_->router.recv(ignored, zmq::recv_flags::none);
       more = ignored.more();
     }
-    Incoming incoming{peer.to_string(),
+    Incoming incoming{peer.to_string(), sockets_->gatekeeper ? ClientOf(header) : "",
                       Fail(ErrorCode::kMalformed, "a message of more than two frames")};
     if (sockets_->ipc && !IsThisUser(header)) {
       incoming.message = Fail(ErrorCode::kForbidden, "another user's process is not served");

@@ -2,25 +2,37 @@
 // place that knows ZeroMQ; its exceptions stop here. Used by the bridge's loop, on its one thread.
 //
 // Who may connect: over ipc only this user, by the mode of the socket's folder (0700, checked) and
-// by the user id that the kernel gives with every message. Over tcp only this machine.
+// by the user id that the kernel gives with every message. Over tcp only who has a key on the
+// allow-list (CURVE); without keys only this machine, and only if that was asked for.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "bridge/curve_keys.h"
 #include "events/error.h"
 #include "events/link_message.h"
 
 namespace flarebridge {
 
+// How an endpoint of tcp is guarded.
+struct LinkSecurity {
+  std::optional<CurveKeys> keys;               // the bridge's own
+  std::map<std::string, std::string> clients;  // public key -> name
+  bool unguarded = false;                      // no keys: anybody on this machine may connect
+};
+
 class Link {
  public:
   // Binds the endpoint: "ipc:///path" (the folder must exist, belong to this user and have mode
-  // 0700) or "tcp://127.0.0.1:port". Errors: kConfig (an endpoint that is not allowed), kIo, kBusy.
-  static Expected<std::unique_ptr<Link>> Bind(const std::string& endpoint);
+  // 0700) or "tcp://address:port". Errors: kConfig (an endpoint that is not allowed), kIo, kBusy.
+  static Expected<std::unique_ptr<Link>> Bind(const std::string& endpoint,
+                                              const LinkSecurity& security);
   ~Link();
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
@@ -34,6 +46,7 @@ class Link {
   using Peer = std::string;
   struct Incoming {
     Peer peer;
+    std::string client;  // the name that belongs to its key, or empty
     // What came: a message, or why it is none. A batch's body is valid for the call only.
     Expected<ShimMessage> message;
   };

@@ -2,10 +2,11 @@
 
 namespace flarebridge {
 
-Router::Scope Router::FindScope(std::string_view job, std::string_view run_name,
-                                std::string_view side) {
+Router::Scope Router::FindScope(std::string_view owner, std::string_view job,
+                                std::string_view run_name, std::string_view side) {
   const auto [found, added] = scopes_.try_emplace(
-      {std::string(job), std::string(run_name), std::string(side)}, sites_.size());
+      {std::string(owner), std::string(job), std::string(run_name), std::string(side)},
+      sites_.size());
   if (added) sites_.emplace_back();
   return found->second;
 }

@@ -18,8 +18,10 @@ class Router {
   // All sessions of one job that stream the same run on the same side feed the same runs.
   using Scope = size_t;
 
-  // The scope of these three; the same three give the same scope.
-  Scope FindScope(std::string_view job, std::string_view run_name, std::string_view side);
+  // The scope of these four; the same four give the same scope. `owner`: whose key the job came
+  // with, or empty.
+  Scope FindScope(std::string_view owner, std::string_view job, std::string_view run_name,
+                  std::string_view side);
   // The run of a site, or nothing if the site is not known yet.
   std::optional<int64_t> Find(Scope scope, std::string_view site) const;
   void Add(Scope scope, std::string_view site, int64_t run);
@@ -32,7 +34,7 @@ class Router {
   };
   using Sites = std::unordered_map<std::string, int64_t, Hash, std::equal_to<>>;
 
-  std::map<std::tuple<std::string, std::string, std::string>, Scope> scopes_;
+  std::map<std::tuple<std::string, std::string, std::string, std::string>, Scope> scopes_;
   std::vector<Sites> sites_;
 };
 

@@ -53,6 +53,7 @@ Expected<RunSpec> ParseOpen(std::string_view payload) {
   spec.run_name = in.Name("run_name");
   spec.side = in.Text("side");
   spec.folder = in.Text("folder");
+  spec.owner = in.Text("owner");
   spec.started = in.Time("started");
   spec.receivers = Document::Copy(in.Map("receivers"));
   if (in.error()) return tl::unexpected<Error>(*in.error());
@@ -94,8 +95,12 @@ Expected<std::string> ParseUpload(std::string_view payload) {
 void AppendOpen(const RunSpec& spec, std::string& out) {
   AppendFrame(FrameKind::kOpen, out, [&] {
     FieldWriter writer(out);
-    writer.Begin(8).Text(spec.journal).Text(spec.job).Text(spec.site).Text(spec.run_name);
-    writer.Text(spec.side).Text(spec.folder).Float(spec.started).Any(spec.receivers.root());
+    writer.Begin(9).Text(spec.journal).Text(spec.job).Text(spec.site).Text(spec.run_name);
+    writer.Text(spec.side)
+        .Text(spec.folder)
+        .Text(spec.owner)
+        .Float(spec.started)
+        .Any(spec.receivers.root());
   });
 }
 

@@ -35,6 +35,7 @@ struct RunSpec {
   std::string run_name;
   std::string side;    // "server" or "client"
   std::string folder;  // absolute; receivers write below it
+  std::string owner;   // whose key the job came with: two owners' jobs are two, or empty
   double started = 0;  // seconds since the epoch
   Document receivers;  // map: receiver's name -> map of its arguments
 };

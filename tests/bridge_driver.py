@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Optional
 
 from flarebridge.bridge_process import BridgeProcess
+from flarebridge.curve import Keys
 from flarebridge.events import Encoder
 from flarebridge.link import Link
 
@@ -71,12 +72,14 @@ class Driver:
         state: Optional[Path] = None,
         endpoint: Optional[str] = None,
         buffer_bytes: int = 256 << 20,
+        keys: Optional[Keys] = None,
     ):
         self.folder = folder
         self.state = state or folder / f"state-{secrets.token_hex(4)}"
         self.reports: list[tuple[str, str]] = []
         self.process = None if endpoint else BridgeProcess(str(self.state))
-        self.link = Link(endpoint, self.process, buffer_bytes, lambda level, text: self.reports.append((level, text)))
+        report = lambda level, text: self.reports.append((level, text))  # noqa: E731
+        self.link = Link(endpoint, self.process, buffer_bytes, report, keys)
         self.encoder = Encoder()
         self.link.put(self.encoder.session_opened(time.time(), job, run_name, "server", str(folder), receivers))
         self.link.start()

@@ -17,6 +17,7 @@ from collections import deque
 from typing import Callable, NamedTuple, Optional
 
 from .bridge_process import BridgeProcess, BridgeUnavailable
+from .curve import Keys
 from .events import WIRE_VERSION
 from .version import __version__
 
@@ -54,14 +55,22 @@ class _Batch(NamedTuple):
 class Link:
     """See the module. Making one starts nothing; start() does."""
 
-    def __init__(self, endpoint: Optional[str], process: Optional[BridgeProcess], buffer_bytes: int, report: Report):
-        """Either the endpoint of a shared bridge or the process of one's own.
+    def __init__(
+        self,
+        endpoint: Optional[str],
+        process: Optional[BridgeProcess],
+        buffer_bytes: int,
+        report: Report,
+        keys: Optional[Keys] = None,
+    ):
+        """Either the endpoint of a shared bridge, with keys if it asks for them, or the process of one's own.
 
         `buffer_bytes`: bytes of events held at most, sent or not; beyond it events are counted and dropped.
         `report` is called from the thread.
         """
         self._endpoint = endpoint
         self._process = process
+        self._keys = keys
         self._limit = buffer_bytes
         self._report = report
         self._session = secrets.token_hex(16)
@@ -273,6 +282,8 @@ class Link:
         dealer.setsockopt(zmq.RECONNECT_IVL, 20)
         dealer.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
         dealer.setsockopt(zmq.SNDHWM, 1000)
+        if self._keys is not None:
+            dealer.curve_publickey, dealer.curve_secretkey, dealer.curve_serverkey = self._keys
         dealer.connect(self._process.endpoint if self._process else self._endpoint)
         self._socket = dealer
         self._poller = zmq.Poller()

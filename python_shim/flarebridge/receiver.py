@@ -20,6 +20,7 @@ from nvflare.app_common.widgets.streaming import AnalyticsReceiver
 
 from .bridge_process import BridgeProcess
 from .channel import Channel
+from .curve import find_keys
 from .events import Encoder, clean_name, record_of
 from .inbox import FORWARDED, KEPT, ClosedInbox, Inbox, attach
 from .job import is_server, is_simulated, job_identity, result_folder, sites_of, state_folder
@@ -53,6 +54,8 @@ class BridgeReceiver(AnalyticsReceiver):
         endpoint: Optional[str] = None,
         buffer_bytes: int = _DEFAULT_BUFFER,
         kwargs: Optional[dict] = None,
+        curve_key: Optional[str] = None,
+        curve_server_key: Optional[str] = None,
     ):
         """The first four are WandBReceiver's; nothing is started, opened or checked here.
 
@@ -69,6 +72,9 @@ class BridgeReceiver(AnalyticsReceiver):
             endpoint: None: a bridge of this job's own; "ipc://..." or "tcp://127.0.0.1:port": a shared one.
             buffer_bytes: events held in memory at most until the bridge has them.
             kwargs: NVFlare 2.5's name of wandb_args in JSON configurations.
+            curve_key: file of this machine's key (NAME.key_secret), for a shared bridge on tcp; None: the
+                environment variable FLAREBRIDGE_CLIENT_KEY.
+            curve_server_key: file of the bridge's public key (NAME.key); None: FLAREBRIDGE_SERVER_KEY.
         """
         super().__init__(events=events)
         self.wandb_args = wandb_args
@@ -78,6 +84,8 @@ class BridgeReceiver(AnalyticsReceiver):
         self.endpoint = endpoint
         self.buffer_bytes = buffer_bytes
         self.kwargs = kwargs
+        self.curve_key = curve_key
+        self.curve_server_key = curve_server_key
         self._link = None
         self._inbox = None  # on the server: what forwarders bring
         self._encoder = None
@@ -204,7 +212,9 @@ class BridgeReceiver(AnalyticsReceiver):
         self._encoder = Encoder()
         self._channel = Channel()
         self._simulated = is_simulated(fl_ctx)
-        link = Link(self.endpoint, process, self.buffer_bytes, self._say)
+        # A bridge of one's own is reached by a socket that no other user can open.
+        keys = find_keys(self.curve_key, self.curve_server_key) if process is None else None
+        link = Link(self.endpoint, process, self.buffer_bytes, self._say, keys)
         now = time.time()
         link.put(self._encoder.session_opened(now, clean_name(job_id), run_name, side, folder, receivers))
         for site in sites_of(fl_ctx, server):

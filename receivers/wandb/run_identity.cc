@@ -34,6 +34,7 @@ std::string MakeId(const RunSpec& spec, std::string_view user_id) {
     joined += part;
     joined.push_back('\0');
   }
+  if (!spec.owner.empty()) joined += spec.owner;
   static constexpr std::string_view kAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
   std::string id;
   for (const unsigned char byte : Hash(joined)) id.push_back(kAlphabet[byte % kAlphabet.size()]);

@@ -14,10 +14,11 @@ namespace flarebridge::wandb {
 
 // name "{site}-{job}-{run name}", group "{run name}-{job}", config.job_id, .client and .run_name;
 // project, entity, notes, tags, job_type, config and id as given. The id is 16 characters of
-// [a-z0-9], a hash of job, site, run name, the side if it is the client's, and the user's `id` if
-// given: the same after every restart, and different for the two sides of a job that streams on
-// both (two logs of one id would be uploaded into one run). host, version and platform are left
-// empty. Errors: kConfig (an argument of the wrong type, a project W&B would refuse).
+// [a-z0-9], a hash of job, site, run name, the side if it is the client's, the user's `id` and the
+// owner if there are any: the same after every restart, and different for the two sides of a job
+// that streams on both (two logs of one id would be uploaded into one run). host, version and
+// platform are left empty. Errors: kConfig (an argument of the wrong type, a project W&B would
+// refuse).
 Expected<RunRecord> IdentifyRun(const RunSpec& spec, const Value& arguments);
 
 // What W&B takes of a tag: its first 64 characters.

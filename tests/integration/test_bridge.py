@@ -243,8 +243,8 @@ def test_what_a_bridge_left_behind_is_finished_by_a_later_start(tmp_path):
     assert (tmp_path / "state" / "journal.db").exists()
 
 
-def _serve(folder: Path, endpoint: str) -> subprocess.Popen:
-    command = [find_binary(), "serve", "--state", str(folder / "state"), "--endpoint", endpoint]
+def _serve(folder: Path, endpoint: str, *options: str) -> subprocess.Popen:
+    command = [find_binary(), "serve", "--state", str(folder / "state"), "--endpoint", endpoint, *options]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
@@ -256,7 +256,7 @@ def _free_port() -> int:
 
 def test_a_shared_bridge_serves_two_jobs_and_leaves_when_it_is_asked_to(tmp_path):
     endpoint = f"tcp://127.0.0.1:{_free_port()}"
-    bridge = _serve(tmp_path, endpoint)
+    bridge = _serve(tmp_path, endpoint, "--no-keys")
     try:
         drivers = [Driver(tmp_path / job, _WANDB, job=job, endpoint=endpoint) for job in ("one", "two")]
         for driver, value in zip(drivers, (1.5, 2.5)):
@@ -281,16 +281,20 @@ def test_a_shared_bridge_serves_two_jobs_and_leaves_when_it_is_asked_to(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "words"),
+    ("endpoint", "options", "words"),
     [
-        ("tcp://0.0.0.0:5555", "only this machine"),
-        ("udp://127.0.0.1:1", "neither ipc:// nor tcp://"),
-        ("ipc:///tmp/link", "mode 0700"),
-        ("ipc:///tmp/" + "x" * 120, "107 bytes"),
+        ("tcp://0.0.0.0:5555", (), "flarebridge keygen NAME"),
+        ("tcp://127.0.0.1:5555", (), "flarebridge keygen NAME"),
+        ("tcp://0.0.0.0:5555", ("--no-keys",), "only this machine"),
+        ("tcp://127.0.0.1:5555", ("--key", "/dev/null"), "belong together"),
+        ("tcp://127.0.0.1:5555", ("--key", "/dev/null", "--clients", "/dev"), "holds no CURVE keys"),
+        ("udp://127.0.0.1:1", (), "neither ipc:// nor tcp://"),
+        ("ipc:///tmp/link", (), "mode 0700"),
+        ("ipc:///tmp/" + "x" * 120, (), "107 bytes"),
     ],
 )
-def test_an_endpoint_that_others_could_reach_is_refused(tmp_path, endpoint, words):
-    bridge = _serve(tmp_path, endpoint)
+def test_an_endpoint_that_others_could_reach_is_refused(tmp_path, endpoint, options, words):
+    bridge = _serve(tmp_path, endpoint, *options)
     _, error = bridge.communicate(timeout=30)
     assert bridge.returncode == 78
     assert words in error

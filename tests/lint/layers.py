@@ -11,7 +11,8 @@ from pathlib import Path
 _MAY_USE = {"events": {"events"}, "receivers": {"events", "receivers"}, "bridge": {"events", "receivers", "bridge"}}
 # Libraries that have one home: a pattern of the header, and the files that may include it.
 _HOMES = {
-    r"zmq\.hpp|zmq\.h": {"bridge/link.cc"},
+    r"zmq\.hpp": {"bridge/link.cc", "bridge/gatekeeper.cc"},
+    r"zmq\.h": {"bridge/curve_keys.cc"},
     r"msgpack\.hpp": {"events/value.cc"},
     r"sqlite3\.h": {"bridge/journal.cc"},
     r"protozero/.*": {

@@ -86,8 +86,10 @@ void UploadPool::Work(HttpClient& http) {
       changed_.wait(lock);
       continue;
     }
-    if (job->due > RunUpload::Time::clock::now()) {
-      changed_.wait_until(lock, job->due);
+    // A copy: while this thread waits, another may finish the job.
+    const Time due = job->due;
+    if (due > Time::clock::now()) {
+      changed_.wait_until(lock, due);
       continue;
     }
     job->at_work = true;

@@ -44,8 +44,8 @@ class Taking {
   Taking() : journal(Journal::Open((temp.path() / "journal.db").string()).value()) { Load(); }
 
   void Load() { intake = Intake::Load(*journal, limits).value(); }
-  uint64_t Hello(const std::string& session) {
-    return intake->Hello({kWireVersion, session, "test"}, Clock::now()).value().acked_seq;
+  uint64_t Hello(const std::string& session, const std::string& client = "") {
+    return intake->Hello({kWireVersion, session, "test"}, client, Clock::now()).value().acked_seq;
   }
   std::optional<Refusal> Take(const std::string& session, uint64_t first,
                               const std::vector<std::string>& events) {
@@ -96,10 +96,47 @@ TEST_CASE("a gap and an unknown session are refused") {
   CHECK(t.Take(kSession, 2, {Opening()})->code == RefusalCode::kGap);
 }
 
+TEST_CASE("two keys' jobs of one name are two, and write where the bridge says") {
+  Taking t;
+  t.limits.clients_folder = "/state/runs";
+  t.Load();
+  t.Hello(kSession, "ann");
+  t.Hello(kOther, "bob");
+  t.Take(kSession, 1, {Opening(), Metric("site-1", 1)});
+  t.Take(kOther, 1, {Opening(), Metric("site-1", 2)});
+  const Intake::Committed committed = t.Commit();
+  REQUIRE(committed.new_runs.size() == 2);
+  CHECK(committed.new_runs[0].spec.folder == "/state/runs/ann");
+  CHECK(committed.new_runs[1].spec.folder == "/state/runs/bob");
+  CHECK(committed.new_runs[0].spec.owner == "ann");
+
+  // Also after a restart.
+  t.Load();
+  for (const Intake::RunInfo& run : t.intake->KnownRuns())
+    CHECK(run.spec.folder == "/state/runs/" + run.spec.owner);
+  const Expected<Welcome> stolen =
+      t.intake->Hello({kWireVersion, kSession, "test"}, "bob", Clock::now());
+  REQUIRE_FALSE(stolen.has_value());
+  CHECK(stolen.error().code == ErrorCode::kForbidden);
+  CHECK(t.Hello(kSession, "ann") == 2);
+}
+
+TEST_CASE("a client with a key can't choose a folder") {
+  Taking t;
+  t.Hello(kSession, "ann");
+  // {"wandb": {"dir": "/etc"}}
+  t.Take(kSession, 1,
+         {Opening("\x81\xa5wandb\x81\xa3"
+                  "dir\xa4/etc"),
+          Metric("site-1", 1)});
+  CHECK(EventsIn(t.Commit()) == 0);
+  CHECK(t.intake->AckOf(kSession).rejected == 2);
+}
+
 TEST_CASE("another version of the wire format is refused with what to do") {
   Taking t;
   const Expected<Welcome> welcome =
-      t.intake->Hello({kWireVersion + 1, kSession, "test"}, Clock::now());
+      t.intake->Hello({kWireVersion + 1, kSession, "test"}, "", Clock::now());
   REQUIRE_FALSE(welcome.has_value());
   CHECK(welcome.error().code == ErrorCode::kUnsupported);
 }

@@ -7,9 +7,9 @@ namespace {
 
 TEST_CASE("a site's run depends on job, run name and side, and on nothing else") {
   Router router;
-  const Router::Scope server = router.FindScope("job", "run", "server");
-  CHECK(router.FindScope("job", "run", "server") == server);
-  const Router::Scope client = router.FindScope("job", "run", "client");
+  const Router::Scope server = router.FindScope("", "job", "run", "server");
+  CHECK(router.FindScope("", "job", "run", "server") == server);
+  const Router::Scope client = router.FindScope("", "job", "run", "client");
   CHECK(client != server);
   CHECK_FALSE(router.Find(server, "site-1").has_value());
   router.Add(server, "site-1", 5);

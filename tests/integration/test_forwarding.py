@@ -9,13 +9,14 @@ from burst_job import Burst, exit_code_of, values_in
 _THEIRS = tuple(int(part) for part in nvflare.__version__.split(".")[:2])
 
 
-def _assert_complete(job: Burst, sites: int, place: str = "server") -> None:
+def _assert_complete(job: Burst, sites: int, place: str = "server", ordered: bool = True) -> None:
     logs = job.logs(place)
     for number in range(1, sites + 1):
         site = f"site-{number}"
         logged = job.logged(site)
         assert logged, "the script logged nothing: the test would pass on nothing"
-        assert values_in(logs[site]) == logged
+        values = values_in(logs[site])
+        assert (values if ordered else sorted(values)) == logged
         assert exit_code_of(logs[site]) == 0
 
 
@@ -33,7 +34,8 @@ def test_records_logged_back_to_back_all_arrive_in_order(tmp_path, sites, count,
 def test_an_external_training_process_loses_nothing_and_is_not_slowed(tmp_path, writer):
     job = Burst(tmp_path, "--external", "--writer", writer)
     job.finish()
-    _assert_complete(job, 2)
+    # NVFlare 2.9 brings what its own writers log there in any order; a busy machine takes longer than we wait for it.
+    _assert_complete(job, 2, ordered=writer == "bridge" or _THEIRS < (2, 9))
 
 
 def test_fewer_threads_than_sites_end_processes_between_tasks_and_lose_nothing(tmp_path):

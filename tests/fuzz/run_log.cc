@@ -1,0 +1,56 @@
+// A run log with checksums that hold: the input is cut into records (2 bytes length each), which
+// are written as a log; with an odd first byte it is taken for the file itself.
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "receivers/wandb/log_writer.h"
+#include "receivers/wandb/record_stream.h"
+#include "receivers/wandb/recovery.h"
+#include "receivers/wandb/upload/line_buffer.h"
+#include "receivers/wandb/upload/run_view.h"
+
+namespace {
+
+using namespace flarebridge::wandb;
+
+std::string FileOf(std::string_view bytes, bool raw) {
+  if (raw) return std::string(bytes);
+  std::string file;
+  LogWriter writer(0);
+  writer.AppendFileHeader(file);
+  while (bytes.size() >= 2) {
+    const size_t length =
+        static_cast<uint8_t>(bytes[0]) + (static_cast<size_t>(static_cast<uint8_t>(bytes[1])) << 8);
+    bytes.remove_prefix(2);
+    writer.AppendRecord(bytes.substr(0, length), file);
+    bytes.remove_prefix(std::min(length, bytes.size()));
+  }
+  return file;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size == 0) return 0;
+  const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
+  const std::string file = FileOf(bytes, (data[0] & 1) != 0);
+  const int fd = memfd_create("log", MFD_CLOEXEC);
+  if (fd < 0 || write(fd, file.data(), file.size()) != static_cast<ssize_t>(file.size())) abort();
+  RunView view;
+  LineBuffer lines;
+  (void)ReadRecords(fd, [&](const ParsedRecord& record, uint64_t start) {
+    if (start > file.size()) __builtin_trap();
+    view.Take(record);
+    lines.Take(record, view.run().start_time);
+    if (lines.full()) lines.Clear();
+  });
+  (void)view.UploadConfig();
+  (void)view.MadeFiles();
+  (void)Recover(fd, 1);
+  close(fd);
+  return 0;
+}

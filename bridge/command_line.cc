@@ -175,6 +175,7 @@ Expected<ServeOptions> Check(const ServeArguments& from) {
 }
 
 int Serve(const ServeArguments& arguments) {
+  TakeNoNewPrivileges();
   signal(SIGPIPE, SIG_IGN);
   signal(SIGHUP, SIG_IGN);   // a terminal that closes does not end a bridge
   signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is a write that fails

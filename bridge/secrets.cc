@@ -5,6 +5,8 @@
 
 namespace flarebridge {
 
+void TakeNoNewPrivileges() { prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }
+
 void WriteNoCoreDumps() {
   const rlimit none{0, 0};
   setrlimit(RLIMIT_CORE, &none);

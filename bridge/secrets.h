@@ -1,7 +1,12 @@
-// Keeps the W&B key of a process from leaking: used by the commands that upload.
+// What a process of ours gives up at its start, so that its key does not leak and it can't do more
+// than it has to.
 #pragma once
 
 namespace flarebridge {
+
+// Neither this process nor one that it starts can ever get more rights than it has (setuid
+// programs, file capabilities).
+void TakeNoNewPrivileges();
 
 // No core dump is written by this process and those that it starts.
 void WriteNoCoreDumps();

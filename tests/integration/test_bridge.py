@@ -248,6 +248,15 @@ def _serve(folder: Path, endpoint: str, *options: str) -> subprocess.Popen:
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
+def test_no_process_of_a_bridge_can_get_more_rights(tmp_path):
+    with Driver(tmp_path, _WANDB) as driver:
+        driver.start_run("site-1")
+        workers = wait_for(lambda: children_of(driver.pid()), "the worker")
+        for pid in [driver.pid(), *workers]:
+            assert "NoNewPrivs:\t1" in Path(f"/proc/{pid}/status").read_text()
+        driver.end()
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -1,5 +1,6 @@
 """`flarebridge sync`: what is in a log is on the server, once, whatever the network and the machine do."""
 
+import http.server
 import itertools
 import os
 import random
@@ -7,7 +8,9 @@ import shutil
 import ssl
 import subprocess
 import sys
+import threading
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -277,6 +280,54 @@ def test_the_key_may_come_from_netrc(tmp_path):
         del environ["WANDB_API_KEY"]
         assert sync(tmp_path, environ).returncode == 0
         run.assert_on(server)
+
+
+class _Proxy(http.server.BaseHTTPRequestHandler):
+    """An HTTP proxy for requests whose address is in their first line."""
+
+    asked: list[str] = []
+
+    def do_POST(self) -> None:
+        self.asked.append(self.path)
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        headers = {
+            name: value for name, value in self.headers.items() if name.lower() not in ("host", "content-length")
+        }
+        request = urllib.request.Request(self.path, body, headers, method=self.command)
+        # The proxy itself goes there directly.
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
+            content = answer.read()
+        self.send_response(answer.status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_PUT = do_POST
+
+    def log_message(self, *_arguments: object) -> None:
+        pass
+
+
+@pytest.mark.parametrize("variable", ["http_proxy", "HTTP_PROXY", "WANDB_HTTP_PROXY"])
+def test_a_proxy_is_used_unless_the_server_is_excepted(tmp_path, variable):
+    run = make_run(tmp_path, 1, rows=5)
+    proxy = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Proxy)
+    thread = threading.Thread(target=proxy.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        with StrictServer() as server:
+            environ = environment(tmp_path, server, **{variable: f"http://127.0.0.1:{proxy.server_address[1]}"})
+            _Proxy.asked.clear()
+            assert sync(tmp_path, environ).returncode == 0
+            run.assert_on(server)
+            assert len(_Proxy.asked) == len(server.calls)
+            _Proxy.asked.clear()
+            assert sync(tmp_path, {**environ, "NO_PROXY": "127.0.0.1"}, "--again").returncode == 0
+            assert not _Proxy.asked
+    finally:
+        proxy.shutdown()
+        thread.join()
+        proxy.server_close()
 
 
 def test_a_server_of_an_unknown_authority_gets_nothing(tmp_path):

@@ -22,6 +22,7 @@
 #include "bridge/secrets.h"
 #include "bridge/show.h"
 #include "bridge/sync.h"
+#include "bridge/system_error.h"
 #include "bridge/upload.h"
 #include "bridge/worker.h"
 
@@ -31,6 +32,7 @@ namespace {
 int ExitCodeOf(const Error& error) {
   switch (error.code) {
     case ErrorCode::kBusy:
+    case ErrorCode::kTemporary:
       return kExitTempFail;
     case ErrorCode::kConfig:
       return kExitConfig;
@@ -156,8 +158,7 @@ Expected<ServeOptions> Check(const ServeArguments& from) {
   }
   std::error_code failed;
   std::filesystem::create_directories(from.state, failed);
-  if (failed)
-    return Fail(ErrorCode::kIo, "--state " + from.state + " can't be created: " + failed.message());
+  if (failed) return FailSystem("--state " + from.state + " can't be created", failed.value());
   options.state = std::filesystem::canonical(from.state, failed).string();
   if (failed) return Fail(ErrorCode::kIo, "--state " + from.state + ": " + failed.message());
   options.endpoint = from.endpoint;

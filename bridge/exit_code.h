@@ -14,7 +14,7 @@ enum ExitCode : int {
   kExitInternal = 70,    // a defect of ours
   kExitCantCreate = 73,  // a file, folder or socket can't be created
   kExitIo = 74,          // reading or writing failed
-  kExitTempFail = 75,    // somebody else holds it now; try again
+  kExitTempFail = 75,    // somebody else holds it, or the disk is full; try again
   kExitConfig = 78,      // configuration that makes no sense; trying again does not help
 };
 

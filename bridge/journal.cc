@@ -5,6 +5,8 @@
 
 #include <array>
 
+#include "bridge/system_error.h"
+
 namespace flarebridge {
 namespace {
 
@@ -108,7 +110,13 @@ Journal::~Journal() {
 tl::unexpected<Error> Journal::FailSqlite(const std::string& what) const {
   const int code = sqlite3_errcode(db_);
   const bool corrupt = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
-  return Fail(corrupt ? ErrorCode::kCorrupt : ErrorCode::kIo,
+  const int kind = code & 0xff;  // without SQLite's extension of it
+  const bool passes = kind == SQLITE_FULL || kind == SQLITE_IOERR || kind == SQLITE_NOMEM ||
+                      kind == SQLITE_READONLY ||
+                      CodeOf(sqlite3_system_errno(db_)) == ErrorCode::kTemporary;
+  return Fail(corrupt  ? ErrorCode::kCorrupt
+              : passes ? ErrorCode::kTemporary
+                       : ErrorCode::kIo,
               "journal " + path_ + ": " + what + ": " + sqlite3_errmsg(db_));
 }
 

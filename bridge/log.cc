@@ -3,11 +3,14 @@
 #include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/spdlog.h>
 
+#include "bridge/system_error.h"
+
 namespace flarebridge {
 
 Expected<std::shared_ptr<spdlog::logger>> OpenLog(const std::string& folder) {
   constexpr size_t kFileBytes = size_t{5} << 20;
   constexpr size_t kOlderFiles = 2;
+  errno = 0;
   try {
     auto sink = std::make_shared<spdlog::sinks::rotating_file_sink_st>(folder + "/bridge.log",
                                                                        kFileBytes, kOlderFiles);
@@ -17,7 +20,7 @@ Expected<std::shared_ptr<spdlog::logger>> OpenLog(const std::string& folder) {
     log->flush_on(spdlog::level::trace);
     return log;
   } catch (const spdlog::spdlog_ex& e) {
-    return Fail(ErrorCode::kIo, e.what());
+    return Fail(CodeOf(errno), e.what());
   }
 }
 

@@ -19,6 +19,7 @@ enum class ErrorCode {
   kConfig = 7,       // arguments or configuration that make no sense; trying again does not help
   kCorrupt = 8,      // data on disk that does not verify
   kForbidden = 9,    // somebody who may not
+  kTemporary = 10,   // the system can't now (disk full, out of memory); it may be able to later
 };
 
 // What went wrong, in words for a person: what happened, why, and what to do where that is known.

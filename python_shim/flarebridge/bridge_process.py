@@ -91,7 +91,7 @@ class BridgeProcess:
                 return False
             self._launcher = None
             if status in _FINAL:
-                raise BridgeUnavailable(f"the bridge ended: {_FINAL[status]}: {self._last_words()}")
+                raise BridgeUnavailable(f"the bridge ended: {_FINAL[status]}: {self.last_words()}")
             if status != 0 or not self._adopt():
                 self._on_death(now)
         elif self._pidfd is not None and _has_ended(self._pidfd):
@@ -139,7 +139,8 @@ class BridgeProcess:
             raise BridgeUnavailable(f"the bridge can't be started in {self._state}: {e}") from e
         self._starts += 1
 
-    def _last_words(self) -> str:
+    def last_words(self) -> str:
+        """What the bridge said last before its log was open, or where that log is."""
         try:
             lines = (self._state / "bridge.err").read_text(errors="replace").strip().splitlines()
         except OSError as e:

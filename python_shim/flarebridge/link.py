@@ -315,7 +315,9 @@ class Link:
         if waited > _LATE_BRIDGE and not self._connections and not self._told_late:
             self._told_late = True
             where = self._process.endpoint if self._process else self._endpoint
-            self._report("warning", f"no bridge answers at {where} yet; events are kept and it is tried again")
+            why = self._process.last_words() if self._process else ""
+            text = f"no bridge answers at {where} yet" + (f" ({why})" if why else "")
+            self._report("warning", f"{text}; events are kept and it is tried again")
 
     def _next_batch(self) -> Optional[_Batch]:
         if self._unsent:

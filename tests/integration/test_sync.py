@@ -223,9 +223,27 @@ def test_a_run_whose_log_was_set_aside_goes_on_in_its_next_log(tmp_path):
     shutil.copytree(first.parent / "files", second.parent / "files")
     second.write_bytes(container(records[:2] + records[60:]))
     with StrictServer() as server:
-        done = sync(tmp_path, environment(tmp_path, server))
+        # The earlier part comes along, though only the later one is named.
+        done = sync(second.parent, environment(tmp_path, server))
         assert done.returncode == 0, done.stderr
         run.assert_on(server)
+        assert is_marked(first)
+        assert is_marked(second)
+        assert not server.violations
+
+
+def test_a_file_that_was_written_anew_is_sent_anew(tmp_path):
+    run = make_run(tmp_path, 1, rows=5, exit_code=None)
+    (name,) = run.files
+    with StrictServer() as server:
+        assert sync(tmp_path, environment(tmp_path, server)).returncode == 0
+        puts = server.calls.count(f"PUT {name}")
+        assert sync(tmp_path, environment(tmp_path, server)).returncode == 0
+        assert server.calls.count(f"PUT {name}") == puts
+        changed = run.files[name].swapcase()  # of the same size
+        (run.log.parent / "files" / name).write_bytes(changed)
+        assert sync(tmp_path, environment(tmp_path, server)).returncode == 0
+        assert server.run(run.run_id).files[name] == changed
         assert not server.violations
 
 

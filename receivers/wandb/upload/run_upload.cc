@@ -3,11 +3,13 @@
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <functional>
 #include <system_error>
 
 #include "receivers/wandb/run_files.h"
@@ -128,32 +130,47 @@ Expected<bool> RunUpload::FindBase() {
   });
   superseded_ = own != parts.end() && own + 1 != parts.end();
   base_.clear();
+  earlier_part_.clear();
   for (auto part = parts.begin(); part != own; ++part) {
     const Expected<std::map<std::string, uint64_t>> lines = CountLines(*part);
     if (!lines) return tl::unexpected<Error>(lines.error());
     const UploadState there = ReadState(*part, account_.base_url);
-    if (RowsIn(there.lines) < RowsIn(*lines)) return false;
+    if (RowsIn(there.lines) < RowsIn(*lines)) {
+      earlier_part_ = *part;
+      return false;
+    }
     for (const auto& [stream, count] : *lines) base_[stream] += count;
   }
   return true;
 }
 
+bool RunUpload::Look(PendingFile& file) const {
+  const fs::path path = log_.parent_path() / "files" / file.name;
+  struct stat info {};
+  if (stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
+  file.size = static_cast<uint64_t>(info.st_size);
+  // Content that is written anew comes with a new time.
+  file.stamp = std::hash<std::string>()(std::to_string(info.st_size) + " " +
+                                        std::to_string(info.st_mtim.tv_sec) + " " +
+                                        std::to_string(info.st_mtim.tv_nsec));
+  return true;
+}
+
 void RunUpload::Want(const std::string& name, std::optional<std::string> content) {
-  uint64_t size = content ? content->size() : 0;
-  if (!content) {
+  PendingFile file{name, std::move(content)};
+  if (file.content) {
+    file.size = file.content->size();
+    file.stamp = std::hash<std::string>()(*file.content);
+  } else if (SafeRelativePath(name).generic_string() != name || !Look(file) ||
+             file.size > kMaxFile) {
     // A log may come from anywhere; its names may not lead out of the folder.
-    std::error_code failed;
-    const fs::path path = log_.parent_path() / "files" / SafeRelativePath(name);
-    size = fs::is_regular_file(path, failed) ? fs::file_size(path, failed) : kMaxFile + 1;
-    if (failed || size > kMaxFile || SafeRelativePath(name).generic_string() != name) {
-      missing_.insert(name);
-      return;
-    }
+    missing_.insert(name);
+    return;
   }
   const auto had = state_.files.find(name);
-  if (had != state_.files.end() && had->second == size) return;
+  if (had != state_.files.end() && had->second == file.stamp) return;
   if (wanted_.empty()) wanted_since_ = steady_clock::now();
-  wanted_.push_back({name, std::move(content), size});
+  wanted_.push_back(std::move(file));
 }
 
 void RunUpload::Restart() {
@@ -247,6 +264,7 @@ std::optional<RunUpload::Task> RunUpload::ChooseFinal(Time now) {
   if (!wanted_.empty()) return Task::kAskFiles;
   if (closed && !made_files_) {
     made_files_ = true;
+    for (const std::string& name : view_.files()) Want(name, std::nullopt);  // what has changed
     for (auto& [name, content] : view_.MadeFiles()) Want(name, std::move(content));
     if (view_.output_lines() > 0) {
       Expected<std::string> text = ConsoleText(log_);
@@ -291,10 +309,8 @@ Attempt RunUpload::AskFiles(Api& api) {
 Attempt RunUpload::PutFile(Api& api) {
   auto& [file, upload] = addressed_.front();
   if (file.content) return api.Put(upload, *file.content);
-  const fs::path path = log_.parent_path() / "files" / file.name;
-  std::error_code failed;
-  file.size = fs::file_size(path, failed);  // it may have been written anew
-  return api.PutFile(upload, path.string(), failed ? 0 : file.size);
+  (void)Look(file);  // it may have been written anew
+  return api.PutFile(upload, (log_.parent_path() / "files" / file.name).string(), file.size);
 }
 
 Attempt RunUpload::Perform(Task task, Api& api) {
@@ -389,7 +405,7 @@ Expected<void> RunUpload::Settle(Task task, Time now) {
     case Task::kPutFile: {
       renewals_ = 0;
       const PendingFile& file = addressed_.front().first;
-      state_.files[file.name] = file.size;
+      state_.files[file.name] = file.stamp;
       uploaded_.push_back(file.name);
       addressed_.pop_front();
       return SaveState();

@@ -72,6 +72,10 @@ class RunUpload {
   // Nobody writes the log any more: what is there is uploaded, and no more is waited for.
   void StopFollowing() { options_.follow = false; }
 
+  // The log of an earlier part of the run which has to be uploaded before this one goes on, or
+  // empty.
+  const std::filesystem::path& earlier_part() const { return earlier_part_; }
+  const UploadOptions& options() const { return options_; }
   const std::filesystem::path& log() const { return log_; }
   // The server knows the run; report().url is where.
   bool created() const { return run_version_.has_value(); }
@@ -84,6 +88,7 @@ class RunUpload {
     std::string name;
     std::optional<std::string> content;  // made here; else it is read from files/
     uint64_t size = 0;
+    uint64_t stamp = 0;  // changes with the content
   };
 
   Expected<void> Open();
@@ -95,6 +100,8 @@ class RunUpload {
   void Restart();
   bool IsAlive(Time now) const;
   void Want(const std::string& name, std::optional<std::string> content);
+  // Takes a file's size and stamp anew from the folder. False: it is not there.
+  bool Look(PendingFile& file) const;
 
   // What to do now, or kNone and in next_ when to look again.
   Task Choose(Time now);
@@ -126,7 +133,8 @@ class RunUpload {
   LogFollower::End log_end_ = LogFollower::End::kMore;
   RunView view_;
   LineBuffer lines_;
-  bool replaced_ = false;    // the log's end was replaced, and it has been read anew
+  bool replaced_ = false;  // the log's end was replaced, and it has been read anew
+  std::filesystem::path earlier_part_;
   bool superseded_ = false;  // the run goes on in a later log
   std::map<std::string, uint64_t> base_;
   UploadState state_;

@@ -78,6 +78,18 @@ void UploadPool::TakeOut(const Job& job) {
   changed_.notify_all();
 }
 
+void UploadPool::AddEarlierPart(const RunUpload& upload) {
+  const fs::path part = upload.earlier_part();
+  if (part.empty()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!earlier_parts_.insert(part).second) return;
+  }
+  UploadOptions options = upload.options();
+  options.follow = false;  // the run has gone on in another log
+  Add(part, options);
+}
+
 void UploadPool::Work(HttpClient& http) {
   std::unique_lock lock(mutex_);
   while (!stopped_) {
@@ -96,6 +108,7 @@ void UploadPool::Work(HttpClient& http) {
     lock.unlock();
     if (!following_) job->upload->StopFollowing();
     const Expected<RunUpload::Turn> turn = job->upload->Step(http);
+    AddEarlierPart(*job->upload);
     {
       const std::lock_guard calling(callback_mutex_);
       callbacks_.progress(*job->upload);

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -41,6 +42,7 @@ class UploadPool {
   UploadPool& operator=(const UploadPool&) = delete;
 
   // False: the log is being uploaded already.
+  // What it needs of the same run is added by itself.
   bool Add(const std::filesystem::path& log, const UploadOptions& options);
   // No log is written any more: each upload ends with what is there.
   void StopFollowing();
@@ -65,6 +67,8 @@ class UploadPool {
   // The job that is due first and nobody works at.
   Job* Next();
   void TakeOut(const Job& job);
+  // Once for each upload that waits for an earlier part of its run.
+  void AddEarlierPart(const RunUpload& upload);
 
   const Account account_;
   const Callbacks callbacks_;
@@ -73,6 +77,7 @@ class UploadPool {
   std::mutex callback_mutex_;
   std::condition_variable changed_;
   std::map<std::filesystem::path, Job> jobs_;
+  std::set<std::filesystem::path> earlier_parts_;  // that were added
   bool stopped_ = false;
   std::atomic<bool> following_ = true;
   std::vector<std::unique_ptr<HttpClient>> clients_;

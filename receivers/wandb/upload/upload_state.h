@@ -16,7 +16,7 @@ struct UploadState {
   std::string server;                     // base URL; for another one all begins anew
   std::string run;                        // entity/project/id there; the same holds
   std::map<std::string, uint64_t> lines;  // stream -> lines confirmed
-  std::map<std::string, uint64_t> files;  // below files/ -> bytes that were uploaded
+  std::map<std::string, uint64_t> files;  // below files/ -> stamp of what was uploaded
 };
 
 // The state's file of a log.

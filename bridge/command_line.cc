@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "bridge/bridge.h"
+#include "bridge/check.h"
 #include "bridge/detach.h"
 #include "bridge/environment.h"
 #include "bridge/exit_code.h"
@@ -257,6 +258,8 @@ int Parse(int argc, char** argv) {
   app.add_subcommand("upload", "Internal: uploads runs of mode online, started by the bridge")
       ->add_option("--queue", queue, "Folder with an entry for each run")
       ->required();
+  CheckArguments check;
+  AddCheck(app, check);
   ShowArguments show;
   AddShow(app, show);
   SyncArguments sync;
@@ -281,6 +284,7 @@ int Parse(int argc, char** argv) {
   }
   if (app.got_subcommand("serve")) return Serve(serve);
   if (app.got_subcommand("worker")) return Worker();
+  if (app.got_subcommand("check")) return Check(check);
   if (app.got_subcommand("keygen")) return KeyGen(key_path);
   if (app.got_subcommand("upload")) {
     if (fcntl(kSocket, F_GETFD) < 0)

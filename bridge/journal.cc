@@ -1,11 +1,15 @@
 #include "bridge/journal.h"
 
+#include <fcntl.h>
 #include <sodium.h>
 #include <sqlite3.h>
+#include <sys/file.h>
 
 #include <array>
+#include <filesystem>
 
 #include "bridge/system_error.h"
+#include "bridge/unique_fd.h"
 
 namespace flarebridge {
 namespace {
@@ -87,6 +91,29 @@ class Journal::Statement {
   sqlite3_stmt* statement_;
   int index_ = 0;
 };
+
+Expected<std::string> Journal::Check(const std::string& path) {
+  const std::string lock_path = std::filesystem::path(path).parent_path() / "bridge.lock";
+  const UniqueFd lock(open(lock_path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (lock && flock(lock.get(), LOCK_SH | LOCK_NB) != 0)
+    return Fail(ErrorCode::kBusy, "a bridge works on it; stop it first");
+  Journal journal;
+  journal.path_ = path;
+  if (sqlite3_open_v2(path.c_str(), &journal.db_, SQLITE_OPEN_READONLY, nullptr) != SQLITE_OK)
+    return journal.FailSqlite("can't be opened");
+  Expected<std::unique_ptr<Statement>> verdict = journal.Compile("PRAGMA integrity_check(1)");
+  if (!verdict) return tl::unexpected<Error>(verdict.error());
+  if ((*verdict)->Start().Step() != SQLITE_ROW) return journal.FailSqlite("can't be verified");
+  if (const std::string words((*verdict)->BytesAt(0)); words != "ok")
+    return Fail(ErrorCode::kCorrupt, "journal " + path + ": " + words);
+  verdict->reset();
+  Expected<std::unique_ptr<Statement>> count =
+      journal.Compile("SELECT coalesce(sum(count),0), count(DISTINCT run) FROM events");
+  if (!count) return tl::unexpected<Error>(count.error());
+  if ((*count)->Start().Step() != SQLITE_ROW) return journal.FailSqlite("can't be read");
+  return "whole, " + std::to_string((*count)->IntegerAt(0)) + " events of " +
+         std::to_string((*count)->IntegerAt(1)) + " runs that are not all in their runs yet";
+}
 
 Expected<std::unique_ptr<Journal>> Journal::Open(const std::string& path) {
   if (sodium_init() < 0)

@@ -45,6 +45,9 @@ class Journal {
  public:
   // Opens or creates the file. Errors: kIo, kCorrupt (not a journal, or of another version).
   static Expected<std::unique_ptr<Journal>> Open(const std::string& path);
+  // Verifies a file that no bridge works on, without changing it. Gives what it holds, in words.
+  // Errors: kBusy (a bridge works on it), kCorrupt, kIo.
+  static Expected<std::string> Check(const std::string& path);
   ~Journal();
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;

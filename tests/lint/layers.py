@@ -22,7 +22,15 @@ _HOMES = {
     },
     r"zlib\.h": {"receivers/wandb/log_writer.cc", "receivers/wandb/log_reader.cc"},
     r"curl/.*": {"receivers/wandb/upload/http_client.cc"},
-    r"CLI/.*": {"bridge/command_line.cc", "bridge/show.h", "bridge/show.cc", "bridge/sync.h", "bridge/sync.cc"},
+    r"CLI/.*": {
+        "bridge/command_line.cc",
+        "bridge/show.h",
+        "bridge/show.cc",
+        "bridge/check.h",
+        "bridge/check.cc",
+        "bridge/sync.h",
+        "bridge/sync.cc",
+    },
 }
 # events/ describes bytes and touches nothing.
 _FORBIDDEN = {"events": r"unistd\.h|fcntl\.h|sys/.*|filesystem|fstream|curl/.*"}

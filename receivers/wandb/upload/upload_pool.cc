@@ -79,7 +79,7 @@ void UploadPool::TakeOut(const Job& job) {
 }
 
 void UploadPool::AddEarlierPart(const RunUpload& upload) {
-  const fs::path part = upload.earlier_part();
+  const fs::path& part = upload.earlier_part();
   if (part.empty()) return;
   {
     const std::lock_guard lock(mutex_);

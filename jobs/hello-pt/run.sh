@@ -62,5 +62,5 @@ esac
 cat <<TEXT
 
 Look closer:  .venv/bin/flarebridge show <one of the folders above>
-Upload:       wandb sync <one of the folders above>      (pip install wandb; wandb login)
+Upload:       .venv/bin/flarebridge sync <one of them>    (with the key in WANDB_API_KEY)
 TEXT

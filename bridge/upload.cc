@@ -35,6 +35,8 @@ constexpr size_t kThreads = 8;
 // W&B's own client gives up a request after about as long (10085 tries of up to a minute).
 constexpr seconds kRetryFor{7 * 86400};
 constexpr milliseconds kLook{500};
+// Before an upload that this machine's disk has stopped is tried again.
+constexpr seconds kAgain{30};
 // What runs wait for is told at most this often.
 constexpr seconds kTellInterval{60};
 
@@ -62,7 +64,7 @@ class UploadProcess {
     while (!asked_to_stop) {
       AddNew(**pool);
       // What was added before the bridge closed its end has been seen by now.
-      if (last_look && (*pool)->active() == 0) break;
+      if (last_look && (*pool)->active() == 0 && NothingWaits()) break;
       last_look = WaitForEnd();
       if (last_look && !finishing_) (*pool)->StopFollowing();
       finishing_ = finishing_ || last_look;
@@ -87,12 +89,22 @@ class UploadProcess {
       const std::lock_guard lock(mutex_);
       const auto known = entries_.find(entry.path);
       if (known != entries_.end() && known->second.stamp == entry.stamp) continue;
+      if (const auto again = again_at_.find(entry.path); again != again_at_.end()) {
+        if (steady_clock::now() < again->second) continue;
+        again_at_.erase(again);
+      }
       wandb::UploadOptions options;
       options.retry_for = kRetryFor;
       options.follow = !finishing_;
       // One that is still at work stays in the queue when it is done, and is added again.
       if (pool.Add(entry.path, options)) entries_[entry.path] = std::move(entry);
     }
+  }
+
+  // No upload is to be tried again later.
+  bool NothingWaits() {
+    const std::lock_guard lock(mutex_);
+    return again_at_.empty();
   }
 
   // Waits a moment. True: the bridge has closed its end.
@@ -129,9 +141,17 @@ class UploadProcess {
   }
 
   void OnFailed(const wandb::RunUpload& upload, const Error& error) {
-    ++failed_;
     std::error_code ignored;
     const bool there = fs::exists(upload.log(), ignored);
+    if (there && error.code == ErrorCode::kIo) {
+      // A full disk, say: somebody may make room.
+      const std::lock_guard lock(mutex_);
+      entries_.erase(upload.log());
+      again_at_[upload.log()] = steady_clock::now() + kAgain;
+      Say(NoticeLevel::kWarning, NameOf(upload) + " is not uploaded yet: " + error.message);
+      return;
+    }
+    ++failed_;
     // It was moved or removed; its entry would be in the way for ever.
     if (!there) TakeOut(upload.log());
     Say(NoticeLevel::kError, NameOf(upload) + " is not uploaded: " + error.message +
@@ -162,8 +182,9 @@ class UploadProcess {
 
   UploadQueue queue_;
   UniqueFd socket_;
-  std::mutex mutex_;  // of entries_
+  std::mutex mutex_;  // of entries_ and again_at_
   std::map<fs::path, UploadQueue::Entry> entries_;
+  std::map<fs::path, steady_clock::time_point> again_at_;  // uploads that have failed
   std::set<fs::path> shown_;
   std::atomic<size_t> failed_ = 0;
   std::optional<steady_clock::time_point> told_;

@@ -23,6 +23,7 @@ _FINAL = {
     126: "it can't be executed",
     127: "it can't be loaded",
 }
+_HEALTHY = 30.0  # seconds of life after which a death counts as the first
 _BACKOFF = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # seconds before the next start
 
 
@@ -60,6 +61,7 @@ class BridgeProcess:
         self._pid: Optional[int] = None
         self._starts = 0
         self._deaths = 0
+        self._up_since = 0.0
         self._next_start = 0.0
 
     @property
@@ -92,6 +94,7 @@ class BridgeProcess:
             self._launcher = None
             if status in _FINAL:
                 raise BridgeUnavailable(f"the bridge ended: {_FINAL[status]}: {self.last_words()}")
+            self._up_since = now
             if status != 0 or not self._adopt():
                 self._on_death(now)
         elif self._pidfd is not None and _has_ended(self._pidfd):
@@ -103,6 +106,8 @@ class BridgeProcess:
         return True
 
     def _on_death(self, now: float) -> None:
+        if now - self._up_since >= _HEALTHY:
+            self._deaths = 0
         self._deaths += 1
         self._next_start = now + _BACKOFF[min(self._deaths, len(_BACKOFF)) - 1]
 

@@ -197,8 +197,8 @@ def test_random_faults_leave_every_row_exactly_once(tmp_path):
 def test_kills_at_any_moment_leave_every_row_exactly_once(tmp_path):
     draw = random.Random(11)
     folder = tmp_path / "runs"
-    runs = [make_run(folder, number, rows=draw.randrange(1, 300), files=2) for number in range(40)]
-    runs.append(make_run(folder, 100, rows=60, width=300_000))
+    runs = [make_run(folder, number, rows=draw.randrange(1, 300), files=2) for number in range(max(40, _KILL_ROUNDS))]
+    runs.append(make_run(folder, 90000, rows=60, width=300_000))
     with FaultyServer(at_random(seed=3, share=0.1)) as server:
         environ = environment(tmp_path, server)
         for _ in range(_KILL_ROUNDS):

@@ -133,9 +133,7 @@ class RunUpload {
   LogFollower::End log_end_ = LogFollower::End::kMore;
   RunView view_;
   LineBuffer lines_;
-  bool replaced_ = false;  // the log's end was replaced, and it has been read anew
   std::filesystem::path earlier_part_;
-  bool superseded_ = false;  // the run goes on in a later log
   std::map<std::string, uint64_t> base_;
   UploadState state_;
   RunAddress address_;
@@ -144,14 +142,11 @@ class RunUpload {
   std::optional<uint64_t> run_version_;  // nothing: the run is not created yet
   uint64_t summary_version_ = 0;
   Time summary_due_{};
-  bool summary_too_long_ = false;
   uint64_t sent_summary_ = 0;       // the version that the request at work carries
   std::deque<PendingFile> wanted_;  // no address asked for yet
   std::deque<std::pair<PendingFile, Api::Upload>> addressed_;
   std::vector<std::string> uploaded_;  // the stream is to be told of them
   std::set<std::string> missing_;      // files that the log names and the folder lacks
-  bool made_files_ = false;            // are wanted or uploaded
-  bool done_ = false;
 
   // When what may be done.
   Time next_{};
@@ -164,9 +159,6 @@ class RunUpload {
 
   // The server's count of rows.
   uint64_t counted_ = 0;
-  bool count_settled_ = false;  // equal, or it can't be had
-  bool verified_ = false;
-  bool sent_again_ = false;
 
   // A request that failed.
   Task task_ = Task::kNone;
@@ -174,6 +166,16 @@ class RunUpload {
   unsigned renewals_ = 0;  // of a signed address
   Time failing_since_{};
   std::string waiting_;
+
+  // Where it stands. (Together, so that they take little room.)
+  bool replaced_ = false;    // the log's end was replaced, and it has been read anew
+  bool superseded_ = false;  // the run goes on in a later log
+  bool summary_too_long_ = false;
+  bool made_files_ = false;  // are wanted or uploaded
+  bool done_ = false;
+  bool count_settled_ = false;  // equal, or it can't be had
+  bool verified_ = false;
+  bool sent_again_ = false;
 };
 
 }  // namespace flarebridge::wandb

@@ -110,6 +110,8 @@ void Uploader::OnExit(Time now) {
   const bool expected = exit->signal == 0 && !final;
   supervision_.OnExit(now, expected, final);
   if (stopped_) return;
+  // What was added while it left, and it has not seen.
+  if (exit->status == kExitOk && expected && !queue_.empty()) Act(supervision_.OnWork(now), now);
   if (!expected && !final)
     notice_({NoticeLevel::kWarning, "the uploader " + exit->Describe() + "; it is started again"});
 }

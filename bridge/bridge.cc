@@ -43,10 +43,6 @@ constexpr seconds kRejectionInterval{10};
 // How long workers may take to write out after a signal.
 constexpr seconds kStopDeadline{15};
 
-double EpochNow() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
 spdlog::level::level_enum SeverityOf(NoticeLevel level) {
   switch (level) {
     case NoticeLevel::kError:

@@ -110,30 +110,26 @@ class Uploads {
       const double part = progress.bytes == 0 ? 0
                                               : static_cast<double>(progress.read_bytes) /
                                                     static_cast<double>(progress.bytes);
-      screen_.Progress(NameOf(upload), progress.rows, part, progress.waiting);
+      screen_.Progress(upload.name(), progress.rows, part, progress.waiting);
     };
     callbacks.done = [this](const wandb::RunUpload& upload) { OnDone(upload); };
     callbacks.failed = [this](const wandb::RunUpload& upload, const Error& error) {
       ++failed_;
-      screen_.Done(NameOf(upload));
-      screen_.Complain(NameOf(upload) + ": " + error.message);
+      screen_.Done(upload.name());
+      screen_.Complain(upload.name() + ": " + error.message);
     };
     return callbacks;
   }
 
   void OnDone(const wandb::RunUpload& upload) {
     const wandb::UploadReport report = upload.report();
-    screen_.Done(NameOf(upload));
-    std::string line = NameOf(upload) + ": " + std::to_string(report.rows) + " rows";
+    screen_.Done(upload.name());
+    std::string line = upload.name() + ": " + std::to_string(report.rows) + " rows";
     if (report.verified) line += ", counted by the server";
     if (!report.ended) line += ", without an end: the run goes on, or its process was killed";
     screen_.Say(line + ", " + Printable(report.url));
     for (const std::string& left : report.left_out)
-      screen_.Complain(NameOf(upload) + ": not uploaded: " + left);
-  }
-
-  static std::string NameOf(const wandb::RunUpload& upload) {
-    return upload.log().parent_path().filename().string();
+      screen_.Complain(upload.name() + ": not uploaded: " + left);
   }
 
   const SyncArguments& arguments_;

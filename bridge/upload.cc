@@ -128,16 +128,16 @@ class UploadProcess {
     if (waiting.empty() || (told_ && steady_clock::now() - *told_ < kTellInterval)) return;
     told_ = steady_clock::now();
     Say(NoticeLevel::kWarning,
-        "uploads wait, and nothing is lost: " + NameOf(upload) + ": " + waiting);
+        "uploads wait, and nothing is lost: " + upload.name() + ": " + waiting);
   }
 
   void OnDone(const wandb::RunUpload& upload) {
     const wandb::UploadReport report = upload.report();
     TakeOut(upload.log());
     Say(NoticeLevel::kInfo,
-        NameOf(upload) + " is uploaded: " + std::to_string(report.rows) + " rows");
+        upload.name() + " is uploaded: " + std::to_string(report.rows) + " rows");
     for (const std::string& left : report.left_out)
-      Say(NoticeLevel::kWarning, NameOf(upload) + ": not uploaded: " + left);
+      Say(NoticeLevel::kWarning, upload.name() + ": not uploaded: " + left);
   }
 
   void OnFailed(const wandb::RunUpload& upload, const Error& error) {
@@ -148,13 +148,13 @@ class UploadProcess {
       const std::lock_guard lock(mutex_);
       entries_.erase(upload.log());
       again_at_[upload.log()] = steady_clock::now() + kAgain;
-      Say(NoticeLevel::kWarning, NameOf(upload) + " is not uploaded yet: " + error.message);
+      Say(NoticeLevel::kWarning, upload.name() + " is not uploaded yet: " + error.message);
       return;
     }
     ++failed_;
     // It was moved or removed; its entry would be in the way for ever.
     if (!there) TakeOut(upload.log());
-    Say(NoticeLevel::kError, NameOf(upload) + " is not uploaded: " + error.message +
+    Say(NoticeLevel::kError, upload.name() + " is not uploaded: " + error.message +
                                  (there ? ". The run on disk is whole; upload it with: "
                                           "flarebridge sync " +
                                               upload.log().parent_path().string()
@@ -167,10 +167,6 @@ class UploadProcess {
     if (entry == entries_.end()) return;
     queue_.Remove(entry->second);
     entries_.erase(entry);
-  }
-
-  static std::string NameOf(const wandb::RunUpload& upload) {
-    return upload.log().parent_path().filename().string();
   }
 
   void Say(NoticeLevel level, const std::string& text) {

@@ -16,6 +16,11 @@ namespace flarebridge {
 
 using Clock = std::chrono::steady_clock;
 
+// Seconds since the epoch, as events and records have them.
+inline double EpochNow() {
+  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
 class Receiver {
  public:
   virtual ~Receiver() = default;

@@ -28,15 +28,6 @@ std::string LocalTime(std::time_t seconds) {
 
 const std::string kOffline = "offline-run-", kOnline = "run-";
 
-// "<time>-<id>" of a run folder's name, which sorts by time among those of one run; empty if it is
-// none.
-std::string TimeOf(const std::string& name) {
-  for (const std::string& prefix : {kOffline, kOnline}) {
-    if (name.starts_with(prefix)) return name.substr(prefix.size());
-  }
-  return "";
-}
-
 tl::unexpected<Error> FailFolder(const fs::path& folder, int error_number) {
   return Fail(ErrorCode::kIo, "the run's folder " + folder.string() + " can't be made: " +
                                   std::generic_category().message(error_number) +
@@ -55,6 +46,13 @@ void PointLatestRun(const fs::path& wandb_folder, const fs::path& run_folder) {
 
 }  // namespace
 
+std::string TimeAndId(const std::string& folder_name) {
+  for (const std::string& prefix : {kOffline, kOnline}) {
+    if (folder_name.starts_with(prefix)) return folder_name.substr(prefix.size());
+  }
+  return "";
+}
+
 fs::path WandbFolder(const fs::path& root) {
   std::error_code ignored;
   return fs::is_directory(root / ".wandb", ignored) ? root / ".wandb" : root / "wandb";
@@ -70,12 +68,13 @@ std::optional<fs::path> FindRunFolder(const fs::path& wandb_folder, const std::s
   fs::directory_iterator entries(wandb_folder, failed);
   for (; !failed && entries != fs::directory_iterator(); entries.increment(failed)) {
     const std::string name = entries->path().filename().string();
-    if (TimeOf(name).empty() || !name.ends_with("-" + id)) continue;
+    if (TimeAndId(name).empty() || !name.ends_with("-" + id)) continue;
     const fs::path log = LogPath(entries->path(), id);
     std::error_code ignored;
     if (!fs::is_regular_file(log, ignored) || fs::exists(log.string() + ".synced", ignored))
       continue;
-    if (!newest || TimeOf(newest->filename().string()) < TimeOf(name)) newest = entries->path();
+    if (!newest || TimeAndId(newest->filename().string()) < TimeAndId(name))
+      newest = entries->path();
   }
   return newest;
 }

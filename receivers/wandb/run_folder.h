@@ -11,6 +11,10 @@
 
 namespace flarebridge::wandb {
 
+// "<time>-<id>" of a run folder's name, which sorts by time among those of one run; empty if it is
+// none.
+std::string TimeAndId(const std::string& folder_name);
+
 // `<root>/wandb`, or `<root>/.wandb` if that is there already.
 std::filesystem::path WandbFolder(const std::filesystem::path& root);
 

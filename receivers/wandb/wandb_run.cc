@@ -45,10 +45,6 @@ std::string HostName() {
 // How often W&B's own client samples (x_stats_sampling_interval).
 constexpr std::chrono::seconds kSampleInterval{15};
 
-double EpochNow() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
 EnvironmentRecord DescribeEnvironment(const RunRecord& run) {
   EnvironmentRecord environment;
   utsname system{};

@@ -4,6 +4,7 @@
 #include <limits>
 #include <system_error>
 
+#include "receivers/wandb/run_folder.h"
 #include "receivers/wandb/upload/line_buffer.h"
 #include "receivers/wandb/upload/log_follower.h"
 
@@ -21,10 +22,7 @@ std::pair<std::string, std::string> OrderOf(const fs::path& folder) {
     aside = name.substr(damaged);
     name.resize(damaged);
   }
-  for (const std::string_view prefix : {"offline-run-", "run-"}) {
-    if (name.starts_with(prefix)) return {name.substr(prefix.size()), aside};
-  }
-  return {};
+  return {TimeAndId(name), aside};
 }
 
 }  // namespace

@@ -77,6 +77,8 @@ class RunUpload {
   const std::filesystem::path& earlier_part() const { return earlier_part_; }
   const UploadOptions& options() const { return options_; }
   const std::filesystem::path& log() const { return log_; }
+  // For a person: of the run's folder.
+  std::string name() const { return log_.parent_path().filename().string(); }
   // The server knows the run; report().url is where.
   bool created() const { return run_version_.has_value(); }
   Progress progress() const;

@@ -114,6 +114,7 @@ class StrictServer:
         """The client of a request knows that it is over: it was answered, or given up."""
         with self._changed:
             self._at_work[path] -= 1
+            self._changed.notify_all()
 
     def handle(self, request: Request) -> Answer:
         """One request from a handler's thread: answers it, or notes what was wrong with it."""

@@ -90,7 +90,9 @@ def _kill(mark: str) -> list[int]:
                 with suppress(ProcessLookupError):
                     signal.pidfd_send_signal(descriptor, signal.SIGKILL)
             killed |= processes.keys()
-            select.select([next(iter(processes.values()))], [], [], 1)
+            # A process loses its environment, and thus its mark, some time before it has ended: each is waited for.
+            for descriptor in processes.values():
+                select.select([descriptor], [], [], max(0, deadline - time.monotonic()))
 
 
 def run_isolated(

@@ -1,8 +1,9 @@
-// Preloaded into the bridge and its workers: calls that change files below a folder fail, from one number on and for as
-// many as are told. Used by test_disk.py.
+// Preloaded into the bridge and its workers: calls that change files below a folder fail, from one
+// number on and for as many as are told. Used by test_disk.py.
 //
-// FAULTY_DISK_FOLDER: the folder. FAULTY_DISK_CONTROL: a file of four 64-bit numbers that all processes share: calls until
-// now, the first one that fails, the one behind the last, and the error's number; a negative one makes writes short.
+// FAULTY_DISK_FOLDER: the folder. FAULTY_DISK_CONTROL: a file of four 64-bit numbers that all
+// processes share: calls until now, the first one that fails, the one behind the last, and the
+// error's number; a negative one makes writes short.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -22,22 +23,25 @@ struct control {
   _Atomic long calls, first, end, error;
 };
 
-static struct control *shared(void) {
-  static struct control *mapped = NULL;
+static struct control* shared(void) {
+  static struct control* mapped = NULL;
   if (mapped == NULL) {
-    const char *path = getenv("FAULTY_DISK_CONTROL");
-    int (*real_open)(const char *, int, ...) = (int (*)(const char *, int, ...))dlsym(RTLD_NEXT, "open");
+    const char* path = getenv("FAULTY_DISK_CONTROL");
+    int (*real_open)(const char*, int, ...) =
+        (int (*)(const char*, int, ...))dlsym(RTLD_NEXT, "open");
     const int fd = path == NULL ? -1 : real_open(path, O_RDWR | O_CLOEXEC);
-    void *memory = fd < 0 ? MAP_FAILED : mmap(NULL, sizeof(struct control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void* memory =
+        fd < 0 ? MAP_FAILED
+               : mmap(NULL, sizeof(struct control), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (fd >= 0) close(fd);
     static struct control none;
-    mapped = memory == MAP_FAILED ? &none : (struct control *)memory;
+    mapped = memory == MAP_FAILED ? &none : (struct control*)memory;
   }
   return mapped;
 }
 
-static int below(const char *path) {
-  const char *folder = getenv("FAULTY_DISK_FOLDER");
+static int below(const char* path) {
+  const char* folder = getenv("FAULTY_DISK_FOLDER");
   return folder != NULL && strncmp(path, folder, strlen(folder)) == 0;
 }
 
@@ -53,33 +57,34 @@ static int below_fd(int fd) {
 
 // Counts a call. Gives 0: all is well; else the error, or -1: write less.
 static int fault(void) {
-  struct control *c = shared();
+  struct control* c = shared();
   const long number = atomic_fetch_add(&c->calls, 1);
   return number >= c->first && number < c->end ? (int)c->error : 0;
 }
 
-#define REAL(type, name, ...) type (*real)(__VA_ARGS__) = (type (*)(__VA_ARGS__))dlsym(RTLD_NEXT, #name)
-#define FAIL_IF(condition)         \
+#define REAL(type, name, ...) \
+  type (*real)(__VA_ARGS__) = (type(*)(__VA_ARGS__))dlsym(RTLD_NEXT, #name)
+#define FAIL_IF(condition)                     \
   const int error = (condition) ? fault() : 0; \
-  if (error > 0) {                 \
-    errno = error;                 \
-    return -1;                     \
+  if (error > 0) {                             \
+    errno = error;                             \
+    return -1;                                 \
   }
 
-ssize_t write(int fd, const void *data, size_t size) {
-  REAL(ssize_t, write, int, const void *, size_t);
+ssize_t write(int fd, const void* data, size_t size) {
+  REAL(ssize_t, write, int, const void*, size_t);
   FAIL_IF(below_fd(fd));
   return real(fd, data, error < 0 && size > 1 ? size / 2 : size);
 }
 
-ssize_t pwrite(int fd, const void *data, size_t size, off_t at) {
-  REAL(ssize_t, pwrite, int, const void *, size_t, off_t);
+ssize_t pwrite(int fd, const void* data, size_t size, off_t at) {
+  REAL(ssize_t, pwrite, int, const void*, size_t, off_t);
   FAIL_IF(below_fd(fd));
   return real(fd, data, error < 0 && size > 1 ? size / 2 : size, at);
 }
 
-ssize_t pwrite64(int fd, const void *data, size_t size, off64_t at) {
-  REAL(ssize_t, pwrite64, int, const void *, size_t, off64_t);
+ssize_t pwrite64(int fd, const void* data, size_t size, off64_t at) {
+  REAL(ssize_t, pwrite64, int, const void*, size_t, off64_t);
   FAIL_IF(below_fd(fd));
   return real(fd, data, error < 0 && size > 1 ? size / 2 : size, at);
 }
@@ -108,20 +113,20 @@ int ftruncate64(int fd, off64_t size) {
   return real(fd, size);
 }
 
-int mkdir(const char *path, mode_t mode) {
-  REAL(int, mkdir, const char *, mode_t);
+int mkdir(const char* path, mode_t mode) {
+  REAL(int, mkdir, const char*, mode_t);
   FAIL_IF(below(path));
   return real(path, mode);
 }
 
-int rename(const char *from, const char *to) {
-  REAL(int, rename, const char *, const char *);
+int rename(const char* from, const char* to) {
+  REAL(int, rename, const char*, const char*);
   FAIL_IF(below(to));
   return real(from, to);
 }
 
-int open(const char *path, int flags, ...) {
-  REAL(int, open, const char *, int, ...);
+int open(const char* path, int flags, ...) {
+  REAL(int, open, const char*, int, ...);
   va_list arguments;
   va_start(arguments, flags);
   const mode_t mode = (flags & O_CREAT) != 0 ? va_arg(arguments, mode_t) : 0;

@@ -12,11 +12,12 @@ import threading
 import time
 import urllib.request
 from pathlib import Path
+from typing import Optional
 
 import pytest
 from faulty_server import FINAL, PASSING, FaultyServer, at_random
 from run_log_writer import container
-from strict_server import StrictServer
+from strict_server import Request, StrictServer
 from sync import sync as wandb_sync
 from uploads import (
     DEADLINE,
@@ -210,6 +211,26 @@ def test_kills_at_any_moment_leave_every_row_exactly_once(tmp_path):
             run.assert_on(server)
         # A killed client leaves its request behind, while the next one begins.
         assert not [told for told in server.violations if "in flight" not in told]
+
+
+@pytest.mark.parametrize("fault", ["hang before", "hang after"])
+def test_files_are_reported_though_a_kill_parts_their_upload_from_the_report(tmp_path, fault):
+    run = make_run(tmp_path, 1, rows=20, files=3)
+    hang = [True]
+
+    def at_the_end(request: Request) -> Optional[str]:
+        return fault if hang[0] and "file_stream" in request.path and b'"complete"' in request.body else None
+
+    with FaultyServer(at_the_end) as server:
+        environ = environment(tmp_path, server, WANDB_HTTP_TIMEOUT="60")
+        process = start_sync(tmp_path, environ)
+        server.wait_for(lambda _held: server.faults)
+        process.kill()
+        process.communicate(timeout=DEADLINE)
+        hang[0] = False
+        done = sync(tmp_path, environ)
+        assert done.returncode == 0, done.stderr
+        run.assert_on(server)
 
 
 def test_a_run_whose_log_was_set_aside_goes_on_in_its_next_log(tmp_path):

@@ -144,8 +144,19 @@ def same_run(ours: Run, theirs: Run) -> None:
         assert ours.files[name] == theirs.files[name], name
     for name in {"wandb-metadata.json", "wandb-summary.json"} & set(ours.files):
         assert _text(json.loads(ours.files[name])) == _text(json.loads(theirs.files[name])), name
-    own, other = (run.config["_wandb"]["value"].get("m") for run in (ours, theirs))
-    assert own == other
+    assert _metrics(ours) == _metrics(theirs)
+
+
+def _metrics(run: Run) -> dict[str, Any]:
+    """The run's metric definitions by name or glob. Their list's order is any: W&B's own gathers them in a hash map.
+    Members are named by field numbers of MetricRecord: 1 name, 2 glob, 5 step metric as an index counted from 1."""
+    listed = run.config["_wandb"]["value"].get("m", [])
+    named = {
+        metric.get("1") or metric["2"]: {**metric, "5": listed[metric["5"] - 1]["1"]} if "5" in metric else metric
+        for metric in listed
+    }
+    assert len(named) == len(listed), "a metric is defined twice"
+    return named
 
 
 def _text(value: Any) -> str:

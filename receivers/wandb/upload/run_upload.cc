@@ -276,7 +276,7 @@ std::optional<RunUpload::Task> RunUpload::ChooseFinal(Time now) {
     next_ = std::min(next_, count_due_);
     return now >= count_due_ ? std::optional(Task::kCount) : std::nullopt;
   }
-  if (closed || !uploaded_.empty()) {
+  if (closed || !state_.unreported.empty()) {
     next_ = std::max(now, stream_due_);
     if (now < stream_due_) return std::nullopt;
     return closed ? Task::kEnd : Task::kAlive;
@@ -334,7 +334,7 @@ Attempt RunUpload::Perform(Task task, Api& api) {
         lines.base = &base_;
       }
       if (task != Task::kAlive && SummaryIsDue(task)) lines.summary = Summary();
-      lines.uploaded = uploaded_;
+      lines.uploaded = state_.unreported;
       if (task == Task::kEnd) lines.exit_code = std::max(0, view_.exit_code());
       return api.Stream(address_, lines);
     }
@@ -367,6 +367,7 @@ Expected<void> RunUpload::SettleRun(Time now) {
   state_.run = run;
   state_.lines.clear();
   state_.files.clear();
+  state_.unreported.clear();
   if (elsewhere) Restart();  // what was confirmed was confirmed of another run
   return SaveState();
 }
@@ -406,7 +407,7 @@ Expected<void> RunUpload::Settle(Task task, Time now) {
       renewals_ = 0;
       const PendingFile& file = addressed_.front().first;
       state_.files[file.name] = file.stamp;
-      uploaded_.push_back(file.name);
+      state_.unreported.push_back(file.name);
       addressed_.pop_front();
       return SaveState();
     }
@@ -417,13 +418,15 @@ Expected<void> RunUpload::Settle(Task task, Time now) {
       lines_.Clear();
       NextStreamAt(now, full);
       summary_version_ = sent_summary_;
-      uploaded_.clear();
+      state_.unreported.clear();
       return SaveState();
     }
-    case Task::kAlive:
+    case Task::kAlive: {
       NextStreamAt(now, false);
-      uploaded_.clear();
-      return {};
+      if (state_.unreported.empty()) return {};
+      state_.unreported.clear();
+      return SaveState();
+    }
     case Task::kEnd:
       done_ = true;
       return {};

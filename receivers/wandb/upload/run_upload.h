@@ -147,8 +147,7 @@ class RunUpload {
   uint64_t sent_summary_ = 0;       // the version that the request at work carries
   std::deque<PendingFile> wanted_;  // no address asked for yet
   std::deque<std::pair<PendingFile, Api::Upload>> addressed_;
-  std::vector<std::string> uploaded_;  // the stream is to be told of them
-  std::set<std::string> missing_;      // files that the log names and the folder lacks
+  std::set<std::string> missing_;  // files that the log names and the folder lacks
 
   // When what may be done.
   Time next_{};

@@ -25,17 +25,20 @@ UploadState ReadState(const fs::path& log, const std::string& server) {
     state.run = json.at("run").get<std::string>();
     state.lines = json.at("lines").get<std::map<std::string, uint64_t>>();
     state.files = json.at("files").get<std::map<std::string, uint64_t>>();
+    state.unreported = json.at("unreported").get<std::vector<std::string>>();
   } catch (const Json::exception&) {
-    state.run.clear();
-    state.lines.clear();
-    state.files.clear();
+    state = UploadState();
+    state.server = server;
   }
   return state;
 }
 
 Expected<void> WriteState(const fs::path& log, const UploadState& state) {
-  const Json json = {
-      {"server", state.server}, {"run", state.run}, {"lines", state.lines}, {"files", state.files}};
+  const Json json = {{"server", state.server},
+                     {"run", state.run},
+                     {"lines", state.lines},
+                     {"files", state.files},
+                     {"unreported", state.unreported}};
   const fs::path draft = StatePath(log).filename().string() + ".new";
   // Whole and synced under another name first.
   const Expected<bool> written = WriteRunFile(

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "events/error.h"
 
@@ -17,6 +18,7 @@ struct UploadState {
   std::string run;                        // entity/project/id there; the same holds
   std::map<std::string, uint64_t> lines;  // stream -> lines confirmed
   std::map<std::string, uint64_t> files;  // below files/ -> stamp of what was uploaded
+  std::vector<std::string> unreported;    // uploaded, but the run's stream is not told of it yet
 };
 
 // The state's file of a log.

@@ -102,8 +102,9 @@ Expected<void> Bridge::Prepare() {
   callbacks.notice = [this](int64_t run, NoticeLevel level, const std::string& text) {
     TellRun(run, level, text);
   };
-  supervisor_ =
-      std::make_unique<Supervisor>(*loop_, *journal_, std::move(callbacks), Supervision::Policy());
+  supervisor_ = std::make_unique<Supervisor>(
+      *loop_, *journal_, Quarantine(options_.state + "/quarantine", journal_->id()),
+      std::move(callbacks), Supervision::Policy());
 
   uploader_ = std::make_unique<Uploader>(*loop_, options_.state + "/uploads",
                                          [this](const Notice& notice) { TellAll(notice); });
@@ -168,7 +169,7 @@ void Bridge::GoOnWithKnownRuns(Time now) {
   for (const Intake::RunInfo& run : intake_->KnownRuns()) {
     bool stored = false;
     const Expected<void> read = journal_->Read(
-        run.id, 0, 1, [&stored](uint64_t, uint32_t, std::string_view) { stored = true; });
+        run.id, 0, 1, [&stored](uint64_t, uint32_t, std::string_view, bool) { stored = true; });
     if (!read) log_->error("{}", read.error().message);
     if (stored) log_->info("going on with the run of {}", run.spec.site);
     supervisor_->Add(run, stored, now);

@@ -8,8 +8,9 @@
 #include <filesystem>
 #include <iostream>
 
+#include "bridge/durable_file.h"
 #include "bridge/exit_code.h"
-#include "bridge/journal.h"
+#include "bridge/journal_repair.h"
 #include "bridge/system_error.h"
 #include "bridge/unique_fd.h"
 #include "receivers/wandb/log_summary.h"
@@ -26,16 +27,16 @@ struct Finding {
   std::string words;
 };
 
-// Copies the file and cuts the original behind its last whole record.
-Expected<void> CutTo(const fs::path& log, uint64_t end) {
-  const fs::path kept = log.string() + ".before-repair";
+// Copies the file and cuts the original behind its last whole record. Gives the copy's name.
+Expected<std::string> CutTo(const fs::path& log, uint64_t end) {
+  const fs::path kept = FreeName(log.string() + ".before-repair");
   std::error_code failed;
   fs::copy_file(log, kept, failed);
   if (failed) return FailSystem(kept.string() + " can't be made", failed.value());
   const UniqueFd file(open(log.c_str(), O_WRONLY | O_CLOEXEC));
   if (!file || ftruncate(file.get(), static_cast<off_t>(end)) != 0 || fsync(file.get()) != 0)
     return FailSystem(log.string() + " can't be cut");
-  return {};
+  return kept.filename().string();
 }
 
 Finding CheckLog(const fs::path& log, bool repair) {
@@ -66,20 +67,23 @@ Finding CheckLog(const fs::path& log, bool repair) {
                             std::to_string(end->whole_end) + ", " + std::to_string(behind) +
                             " bytes can't be read; before them " + content;
   if (!repair) return {false, where + "; --repair keeps those, and the file as it is beside it"};
-  const Expected<void> cut = CutTo(log, end->whole_end);
+  const Expected<std::string> cut = CutTo(log, end->whole_end);
   if (!cut) return {false, where + "; not repaired: " + cut.error().message};
-  return {true, where + "; repaired, the file as it was is " + log.filename().string() +
-                    ".before-repair"};
+  return {true, where + "; repaired, the file as it was is " + *cut};
 }
 
-Finding CheckJournal(const fs::path& path) {
-  const Expected<std::string> checked = Journal::Check(path.string());
-  if (!checked) {
+Finding ToFinding(const Expected<std::string>& words) {
+  return words ? Finding{true, *words} : Finding{false, words.error().message};
+}
+
+Finding CheckOneJournal(const std::string& path, bool repair) {
+  const Expected<std::string> checked = CheckJournal(path);
+  if (checked || checked.error().code != ErrorCode::kCorrupt) return ToFinding(checked);
+  if (!repair)
     return {false,
-            checked.error().message +
-                "; what it held can't be read: move it away, and the bridge begins a new one"};
-  }
-  return {true, *checked};
+            checked.error().message + "; --repair keeps what is whole, and the file as it is"};
+  const Expected<std::string> repaired = RepairJournal(path);
+  return repaired ? Finding{true, "repaired, " + *repaired} : ToFinding(repaired);
 }
 
 }  // namespace
@@ -90,7 +94,8 @@ void AddCheck(CLI::App& app, CheckArguments& to) {
   check->add_option("path", to.paths, "Run logs, journal.db files, or folders with any of them")
       ->default_val(std::vector<std::string>{"."});
   check->add_flag("--repair", to.repair,
-                  "Cut what can't be read off run logs; each is kept as it was beside it");
+                  "Cut what can't be read off run logs, and save what is whole of journals; each "
+                  "file is kept as it was beside it");
 }
 
 int Check(const CheckArguments& arguments) {
@@ -109,12 +114,12 @@ int Check(const CheckArguments& arguments) {
     }
     for (const fs::path& log : *logs) tell(log, CheckLog(log, arguments.repair));
     std::error_code failed;
-    if (is_journal) tell(given, CheckJournal(given));
+    if (is_journal) tell(given, CheckOneJournal(given, arguments.repair));
     fs::recursive_directory_iterator entries(given, fs::directory_options::skip_permission_denied,
                                              failed);
     for (; !failed && entries != fs::recursive_directory_iterator(); entries.increment(failed)) {
       if (entries->path().filename() == "journal.db")
-        tell(entries->path(), CheckJournal(entries->path()));
+        tell(entries->path(), CheckOneJournal(entries->path().string(), arguments.repair));
     }
   }
   if (found == 0) {

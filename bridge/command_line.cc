@@ -26,6 +26,7 @@
 #include "bridge/system_error.h"
 #include "bridge/upload.h"
 #include "bridge/worker.h"
+#include "bridge/worker_process.h"
 
 namespace flarebridge {
 namespace {
@@ -208,8 +209,8 @@ int Serve(const ServeArguments& arguments) {
   return (*bridge)->Run();
 }
 
-// Where processes that the bridge starts find their socket.
-constexpr int kSocket = 3;
+// Where processes that the bridge starts find what they are given.
+constexpr int kSocket = WorkerProcess::kSocket, kMark = WorkerProcess::kMark;
 
 int Worker() {
   if (fcntl(kSocket, F_GETFD) < 0)
@@ -219,7 +220,7 @@ int Worker() {
   // Ctrl-C in a terminal is for the bridge; its worker ends when the bridge closes the socket.
   signal(SIGINT, SIG_IGN);
   signal(SIGTERM, SIG_IGN);
-  return RunWorker(kSocket);
+  return RunWorker(kSocket, kMark);
 }
 
 // CLI11 would let the file win over the environment; here flags come first, then the environment,

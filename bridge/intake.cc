@@ -262,7 +262,7 @@ std::vector<Intake::Slice> Intake::StoreStage() {
     StoredRun stored;
     stored.id = id;
     for (Stage::NewSlice& slice : news) {
-      const uint64_t first = journal_.Append(id, slice.count, slice.body);
+      const uint64_t first = journal_.Append(id, slice.count, slice.body, slice.ends);
       stored.last_position = first + slice.count - 1;
       stored.ended = slice.ends;
       slices.push_back({id, first, slice.count, slice.ends, std::move(slice.body)});

@@ -1,30 +1,31 @@
 #include "bridge/journal.h"
 
-#include <fcntl.h>
 #include <sodium.h>
-#include <sqlite3.h>
-#include <sys/file.h>
 
 #include <array>
-#include <filesystem>
 
+#include "bridge/sqlite_statement.h"
 #include "bridge/system_error.h"
-#include "bridge/unique_fd.h"
+#include "bridge/wal.h"
 
 namespace flarebridge {
 namespace {
 
 // Version of the tables below; another one is refused.
-constexpr int kSchemaVersion = 1;
+constexpr int kSchemaVersion = 2;
+// sum: of the columns before it, see RowSum.
 constexpr const char* kSchema = R"(
-CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE meta(id TEXT NOT NULL, id_sum INTEGER NOT NULL,
+                  next_position INTEGER NOT NULL, sum INTEGER NOT NULL);
 CREATE TABLE sessions(id TEXT PRIMARY KEY, last_seq INTEGER NOT NULL, rejected INTEGER NOT NULL,
-                      open INTEGER NOT NULL, opened BLOB NOT NULL) WITHOUT ROWID;
+                      open INTEGER NOT NULL, opened BLOB NOT NULL, sum INTEGER NOT NULL);
 CREATE TABLE runs(id INTEGER PRIMARY KEY, site TEXT NOT NULL, opened BLOB NOT NULL,
-                  started REAL NOT NULL, last_position INTEGER NOT NULL, ended INTEGER NOT NULL);
-CREATE TABLE feeds(session TEXT NOT NULL, run INTEGER NOT NULL, PRIMARY KEY(session, run)) WITHOUT ROWID;
+                  started REAL NOT NULL, fixed_sum INTEGER NOT NULL,
+                  last_position INTEGER NOT NULL, ended INTEGER NOT NULL, sum INTEGER NOT NULL);
+CREATE TABLE feeds(session TEXT NOT NULL, run INTEGER NOT NULL, sum INTEGER NOT NULL,
+                   PRIMARY KEY(session, run));
 CREATE TABLE events(position INTEGER PRIMARY KEY, run INTEGER NOT NULL, count INTEGER NOT NULL,
-                    body BLOB NOT NULL);
+                    ends INTEGER NOT NULL, body BLOB NOT NULL, sum INTEGER NOT NULL);
 CREATE INDEX events_of_run ON events(run, position);
 )";
 
@@ -39,82 +40,6 @@ std::string RandomId() {
 
 }  // namespace
 
-// A prepared statement. Parameters are bound by position from 1, columns read from 0; bound text
-// and blobs must live until the statement has run.
-class Journal::Statement {
- public:
-  explicit Statement(sqlite3_stmt* statement) : statement_(statement) {}
-  ~Statement() { sqlite3_finalize(statement_); }
-  Statement(const Statement&) = delete;
-  Statement& operator=(const Statement&) = delete;
-
-  Statement& Start() {
-    sqlite3_reset(statement_);
-    index_ = 0;
-    return *this;
-  }
-  Statement& Integer(uint64_t value) {
-    sqlite3_bind_int64(statement_, ++index_, static_cast<sqlite3_int64>(value));
-    return *this;
-  }
-  Statement& Real(double value) {
-    sqlite3_bind_double(statement_, ++index_, value);
-    return *this;
-  }
-  Statement& Text(std::string_view value) {
-    sqlite3_bind_text64(statement_, ++index_, value.data(), value.size(), SQLITE_STATIC,
-                        SQLITE_UTF8);
-    return *this;
-  }
-  Statement& Blob(std::string_view value) {
-    sqlite3_bind_blob64(statement_, ++index_, value.data(), value.size(), SQLITE_STATIC);
-    return *this;
-  }
-  // SQLITE_ROW, SQLITE_DONE or an error code. After the last row the statement lets go of its lock.
-  int Step() {
-    const int result = sqlite3_step(statement_);
-    if (result != SQLITE_ROW) sqlite3_reset(statement_);
-    return result;
-  }
-  uint64_t IntegerAt(int column) const {
-    return static_cast<uint64_t>(sqlite3_column_int64(statement_, column));
-  }
-  double RealAt(int column) const { return sqlite3_column_double(statement_, column); }
-  // Valid until the next Step() or Start().
-  std::string_view BytesAt(int column) const {
-    const auto* data = static_cast<const char*>(sqlite3_column_blob(statement_, column));
-    const int size = sqlite3_column_bytes(statement_, column);
-    return data == nullptr ? std::string_view() : std::string_view(data, static_cast<size_t>(size));
-  }
-
- private:
-  sqlite3_stmt* statement_;
-  int index_ = 0;
-};
-
-Expected<std::string> Journal::Check(const std::string& path) {
-  const std::string lock_path = std::filesystem::path(path).parent_path() / "bridge.lock";
-  const UniqueFd lock(open(lock_path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (lock && flock(lock.get(), LOCK_SH | LOCK_NB) != 0)
-    return Fail(ErrorCode::kBusy, "a bridge works on it; stop it first");
-  Journal journal;
-  journal.path_ = path;
-  if (sqlite3_open_v2(path.c_str(), &journal.db_, SQLITE_OPEN_READONLY, nullptr) != SQLITE_OK)
-    return journal.FailSqlite("can't be opened");
-  Expected<std::unique_ptr<Statement>> verdict = journal.Compile("PRAGMA integrity_check(1)");
-  if (!verdict) return tl::unexpected<Error>(verdict.error());
-  if ((*verdict)->Start().Step() != SQLITE_ROW) return journal.FailSqlite("can't be verified");
-  if (const std::string words((*verdict)->BytesAt(0)); words != "ok")
-    return Fail(ErrorCode::kCorrupt, "journal " + path + ": " + words);
-  verdict->reset();
-  Expected<std::unique_ptr<Statement>> count =
-      journal.Compile("SELECT coalesce(sum(count),0), count(DISTINCT run) FROM events");
-  if (!count) return tl::unexpected<Error>(count.error());
-  if ((*count)->Start().Step() != SQLITE_ROW) return journal.FailSqlite("can't be read");
-  return "whole, " + std::to_string((*count)->IntegerAt(0)) + " events of " +
-         std::to_string((*count)->IntegerAt(1)) + " runs that are not all in their runs yet";
-}
-
 Expected<std::unique_ptr<Journal>> Journal::Open(const std::string& path) {
   if (sodium_init() < 0)
     return Fail(ErrorCode::kIo, "the system's random numbers are not available");
@@ -124,6 +49,8 @@ Expected<std::unique_ptr<Journal>> Journal::Open(const std::string& path) {
   }
   return journal;
 }
+
+Journal::Journal() = default;
 
 Journal::~Journal() {
   for (auto* statement :
@@ -147,40 +74,51 @@ tl::unexpected<Error> Journal::FailSqlite(const std::string& what) const {
               "journal " + path_ + ": " + what + ": " + sqlite3_errmsg(db_));
 }
 
+tl::unexpected<Error> Journal::FailDamaged(const std::string& what) const {
+  return Fail(ErrorCode::kCorrupt,
+              "journal " + path_ + ": " + what +
+                  " is damaged; keep what is whole of it with: flarebridge check --repair " +
+                  path_);
+}
+
 Expected<void> Journal::Execute(const char* sql) {
   if (sqlite3_exec(db_, sql, nullptr, nullptr, nullptr) != SQLITE_OK)
     return FailSqlite("can't be written");
   return {};
 }
 
-Expected<std::unique_ptr<Journal::Statement>> Journal::Compile(const char* sql) {
+Expected<Journal::StatementPtr> Journal::Compile(const char* sql) {
   sqlite3_stmt* statement = nullptr;
   if (sqlite3_prepare_v3(db_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr) !=
       SQLITE_OK) {
     return FailSqlite("can't be read");
   }
-  return std::make_unique<Statement>(statement);
+  return std::make_unique<SqliteStatement>(statement);
 }
 
 Expected<void> Journal::Prepare(const std::string& path) {
   path_ = path;
+  if (const Expected<void> wal = CheckWal(path + "-wal"); !wal) {
+    return wal.error().code == ErrorCode::kCorrupt ? FailDamaged("its WAL") : wal;
+  }
   // Opened for this thread only, so SQLite's own locks can stay off.
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
   if (sqlite3_open_v2(path.c_str(), &db_, flags, nullptr) != SQLITE_OK)
     return FailSqlite("can't be opened");
   // Figures measured for this use: page size 8192 and a checkpoint every 4000 pages (32 MiB).
+  const std::string page_size = "PRAGMA page_size=" + std::to_string(kJournalPage);
   for (const char* pragma :
-       {"PRAGMA page_size=8192", "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL",
+       {page_size.c_str(), "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL",
         "PRAGMA wal_autocheckpoint=4000", "PRAGMA cache_size=-2048"}) {
     if (Expected<void> done = Execute(pragma); !done) return done;
   }
   if (Expected<void> loaded = LoadMeta(); !loaded) return loaded;
-  const std::pair<std::unique_ptr<Statement>*, const char*> statements[] = {
-      {&put_session_, "INSERT OR REPLACE INTO sessions VALUES(?,?,?,?,?)"},
-      {&put_run_, "INSERT INTO runs VALUES(NULL,?,?,?,?,?)"},
-      {&update_run_, "UPDATE runs SET last_position=?, ended=? WHERE id=?"},
-      {&put_feed_, "INSERT OR IGNORE INTO feeds VALUES(?,?)"},
-      {&append_, "INSERT INTO events VALUES(?,?,?,?)"},
+  const std::pair<StatementPtr*, const char*> statements[] = {
+      {&put_session_, "INSERT OR REPLACE INTO sessions VALUES(?,?,?,?,?,?)"},
+      {&put_run_, "INSERT INTO runs VALUES(?,?,?,?,?,?,?,?)"},
+      {&update_run_, "UPDATE runs SET last_position=?, ended=?, sum=? WHERE id=?"},
+      {&put_feed_, "INSERT OR IGNORE INTO feeds VALUES(?,?,?)"},
+      {&append_, "INSERT INTO events VALUES(?,?,?,?,?,?)"},
       {&forget_, "DELETE FROM events WHERE run=? AND position<=? AND position+count-1<=?"},
       {&forgotten_bytes_,
        "SELECT coalesce(sum(length(body)),0) FROM events "
@@ -188,15 +126,15 @@ Expected<void> Journal::Prepare(const std::string& path) {
       {&drop_session_, "DELETE FROM sessions WHERE id=?"},
       {&drop_feeds_, "DELETE FROM feeds WHERE session=?"},
       {&drop_run_, "DELETE FROM runs WHERE id=?"},
-      {&put_next_, "UPDATE meta SET value=? WHERE key='next_position'"},
+      {&put_next_, "UPDATE meta SET next_position=?, sum=?"},
       // The slice that begins at or before `after` may still hold positions behind it.
       {&read_,
-       "SELECT position, count, body FROM events WHERE run=?1 AND position>=coalesce("
-       "(SELECT max(position) FROM events WHERE run=?1 AND position<=?2), 0) "
+       "SELECT position, run, count, ends, body, sum FROM events WHERE run=?1 AND "
+       "position>=coalesce((SELECT max(position) FROM events WHERE run=?1 AND position<=?2), 0) "
        "AND position+count-1>?2 ORDER BY position"},
   };
   for (const auto& [statement, sql] : statements) {
-    Expected<std::unique_ptr<Statement>> compiled = Compile(sql);
+    Expected<StatementPtr> compiled = Compile(sql);
     if (!compiled) return tl::unexpected<Error>(compiled.error());
     *statement = std::move(*compiled);
   }
@@ -204,40 +142,65 @@ Expected<void> Journal::Prepare(const std::string& path) {
 }
 
 Expected<void> Journal::LoadMeta() {
-  Expected<std::unique_ptr<Statement>> version = Compile("PRAGMA user_version");
+  Expected<StatementPtr> version = Compile("PRAGMA user_version");
   if (!version) return tl::unexpected<Error>(version.error());
   if ((*version)->Start().Step() != SQLITE_ROW) return FailSqlite("can't be read");
   const uint64_t found = (*version)->IntegerAt(0);
   version->reset();
   if (found == 0) {
-    const std::string create = "BEGIN;" + std::string(kSchema) + "INSERT INTO meta VALUES('id','" +
-                               RandomId() + "'),('next_position',1);" +
-                               "PRAGMA user_version=" + std::to_string(kSchemaVersion) + ";COMMIT;";
-    if (Expected<void> done = Execute(create.c_str()); !done) return done;
+    if (Expected<void> made = Create(RandomId(), 1); !made) return made;
   } else if (found != kSchemaVersion) {
     return Fail(ErrorCode::kCorrupt, "journal " + path_ + ": version " + std::to_string(found) +
                                          " is not known here; use the flarebridge that wrote it");
   }
-  Expected<std::unique_ptr<Statement>> meta = Compile(
-      "SELECT (SELECT value FROM meta WHERE key='id'), (SELECT value FROM meta WHERE "
-      "key='next_position'),"
-      " (SELECT coalesce(sum(length(body)),0) FROM events)");
+  if (Expected<void> whole = Verify(); !whole) return whole;
+  Expected<StatementPtr> meta = Compile(
+      "SELECT id, id_sum, next_position, sum, (SELECT coalesce(sum(length(body)),0) FROM events), "
+      "(SELECT coalesce(max(id),0) FROM runs) FROM meta");
   if (!meta) return tl::unexpected<Error>(meta.error());
-  if ((*meta)->Start().Step() != SQLITE_ROW) return FailSqlite("can't be read");
-  id_ = (*meta)->BytesAt(0);
-  next_position_ = (*meta)->IntegerAt(1);
-  stored_bytes_ = (*meta)->IntegerAt(2);
+  SqliteStatement& row = (*meta)->Start();
+  const int result = row.Step();
+  if (result != SQLITE_ROW && result != SQLITE_DONE) return FailSqlite("can't be read");
+  if (result == SQLITE_DONE || !row.Whole(0, 1) || !row.Whole(2, 3)) return FailDamaged("its head");
+  id_ = row.BytesAt(0);
+  next_position_ = row.IntegerAt(2);
+  stored_bytes_ = row.IntegerAt(4);
+  next_run_ = static_cast<int64_t>(row.IntegerAt(5)) + 1;
   return {};
 }
 
+Expected<void> Journal::Verify() {
+  // Of the tables' structure; each row has its own sum. It reads the file once, after which the
+  // rows are in the cache for those who go on with them.
+  Expected<StatementPtr> check = Compile("PRAGMA quick_check(1)");
+  if (!check) return tl::unexpected<Error>(check.error());
+  if ((*check)->Start().Step() != SQLITE_ROW) return FailSqlite("can't be verified");
+  if ((*check)->BytesAt(0) != "ok") return FailDamaged("its structure");
+  return {};
+}
+
+Expected<void> Journal::Create(const std::string& id, uint64_t next_position) {
+  for (const std::string& sql : {std::string("BEGIN"), std::string(kSchema),
+                                 "PRAGMA user_version=" + std::to_string(kSchemaVersion)}) {
+    if (Expected<void> done = Execute(sql.c_str()); !done) return done;
+  }
+  Expected<StatementPtr> insert = Compile("INSERT INTO meta VALUES(?,?,?,?)");
+  if (!insert) return tl::unexpected<Error>(insert.error());
+  (*insert)->Start().Text(id).Sum().Integer(next_position).Sum();
+  if ((*insert)->Step() != SQLITE_DONE) return FailSqlite("can't be written");
+  insert->reset();
+  return Execute("COMMIT");
+}
+
 Expected<std::vector<StoredSession>> Journal::Sessions() {
-  Expected<std::unique_ptr<Statement>> query =
-      Compile("SELECT id, last_seq, rejected, open, opened FROM sessions");
+  Expected<StatementPtr> query =
+      Compile("SELECT id, last_seq, rejected, open, opened, sum FROM sessions");
   if (!query) return tl::unexpected<Error>(query.error());
-  Statement& rows = (*query)->Start();
+  SqliteStatement& rows = (*query)->Start();
   std::vector<StoredSession> sessions;
   int result = SQLITE_DONE;
   while ((result = rows.Step()) == SQLITE_ROW) {
+    if (!rows.Whole(0, 5)) return FailDamaged("what it knows of a session");
     StoredSession session;
     session.id = rows.BytesAt(0);
     session.last_seq = rows.IntegerAt(1);
@@ -251,20 +214,20 @@ Expected<std::vector<StoredSession>> Journal::Sessions() {
 }
 
 Expected<std::vector<StoredRun>> Journal::Runs() {
-  Expected<std::unique_ptr<Statement>> query =
-      Compile("SELECT id, site, opened, started, last_position, ended FROM runs ORDER BY id");
+  Expected<StatementPtr> query = Compile("SELECT * FROM runs ORDER BY id");
   if (!query) return tl::unexpected<Error>(query.error());
-  Statement& rows = (*query)->Start();
+  SqliteStatement& rows = (*query)->Start();
   std::vector<StoredRun> runs;
   int result = SQLITE_DONE;
   while ((result = rows.Step()) == SQLITE_ROW) {
+    if (!rows.Whole(0, 4) || !rows.Whole(5, 7)) return FailDamaged("what it knows of a run");
     StoredRun run;
     run.id = static_cast<int64_t>(rows.IntegerAt(0));
     run.site = rows.BytesAt(1);
     run.opened = rows.BytesAt(2);
     run.started = rows.RealAt(3);
-    run.last_position = rows.IntegerAt(4);
-    run.ended = rows.IntegerAt(5) != 0;
+    run.last_position = rows.IntegerAt(5);
+    run.ended = rows.IntegerAt(6) != 0;
     runs.push_back(std::move(run));
   }
   if (result != SQLITE_DONE) return FailSqlite("can't be read");
@@ -272,19 +235,20 @@ Expected<std::vector<StoredRun>> Journal::Runs() {
 }
 
 Expected<std::vector<std::pair<std::string, int64_t>>> Journal::Feeds() {
-  Expected<std::unique_ptr<Statement>> query = Compile("SELECT session, run FROM feeds");
+  Expected<StatementPtr> query = Compile("SELECT session, run, sum FROM feeds");
   if (!query) return tl::unexpected<Error>(query.error());
-  Statement& rows = (*query)->Start();
+  SqliteStatement& rows = (*query)->Start();
   std::vector<std::pair<std::string, int64_t>> feeds;
   int result = SQLITE_DONE;
   while ((result = rows.Step()) == SQLITE_ROW) {
+    if (!rows.Whole(0, 2)) return FailDamaged("which session feeds which run");
     feeds.emplace_back(rows.BytesAt(0), static_cast<int64_t>(rows.IntegerAt(1)));
   }
   if (result != SQLITE_DONE) return FailSqlite("can't be read");
   return feeds;
 }
 
-void Journal::Step(Statement& statement) {
+void Journal::Step(SqliteStatement& statement) {
   if (failed_) return;
   const int result = statement.Step();
   if (result != SQLITE_DONE) failed_ = FailSqlite("can't be written").value();
@@ -292,6 +256,7 @@ void Journal::Step(Statement& statement) {
 
 void Journal::Begin() {
   begin_next_position_ = next_position_;
+  begin_next_run_ = next_run_;
   begin_stored_bytes_ = stored_bytes_;
   failed_.reset();
   if (Expected<void> begun = Execute("BEGIN IMMEDIATE"); !begun) failed_ = begun.error();
@@ -303,7 +268,8 @@ void Journal::PutSession(const StoredSession& session) {
            .Integer(session.last_seq)
            .Integer(session.rejected)
            .Integer(session.open ? 1 : 0)
-           .Blob(session.opened));
+           .Blob(session.opened)
+           .Sum());
 }
 
 int64_t Journal::PutRun(const StoredRun& run) {
@@ -311,29 +277,36 @@ int64_t Journal::PutRun(const StoredRun& run) {
     Step(update_run_->Start()
              .Integer(run.last_position)
              .Integer(run.ended ? 1 : 0)
+             .Sum()
              .Integer(static_cast<uint64_t>(run.id)));
     return run.id;
   }
+  const int64_t id = next_run_++;
   Step(put_run_->Start()
+           .Integer(static_cast<uint64_t>(id))
            .Text(run.site)
            .Blob(run.opened)
            .Real(run.started)
+           .Sum()
            .Integer(run.last_position)
-           .Integer(run.ended ? 1 : 0));
-  return sqlite3_last_insert_rowid(db_);
+           .Integer(run.ended ? 1 : 0)
+           .Sum());
+  return id;
 }
 
 void Journal::PutFeed(const std::string& session, int64_t run) {
-  Step(put_feed_->Start().Text(session).Integer(static_cast<uint64_t>(run)));
+  Step(put_feed_->Start().Text(session).Integer(static_cast<uint64_t>(run)).Sum());
 }
 
-uint64_t Journal::Append(int64_t run, uint32_t count, std::string_view body) {
+uint64_t Journal::Append(int64_t run, uint32_t count, std::string_view body, bool ends) {
   const uint64_t first = next_position_;
   Step(append_->Start()
            .Integer(first)
            .Integer(static_cast<uint64_t>(run))
            .Integer(count)
-           .Blob(body));
+           .Integer(ends ? 1 : 0)
+           .Blob(body)
+           .Sum());
   next_position_ += count;
   stored_bytes_ += body.size();
   return first;
@@ -342,7 +315,8 @@ uint64_t Journal::Append(int64_t run, uint32_t count, std::string_view body) {
 void Journal::Forget(int64_t run, uint64_t position) {
   if (failed_) return;
   const auto run_id = static_cast<uint64_t>(run);
-  Statement& bytes = forgotten_bytes_->Start().Integer(run_id).Integer(position).Integer(position);
+  SqliteStatement& bytes =
+      forgotten_bytes_->Start().Integer(run_id).Integer(position).Integer(position);
   if (bytes.Step() == SQLITE_ROW) stored_bytes_ -= bytes.IntegerAt(0);
   bytes.Start();
   Step(forget_->Start().Integer(run_id).Integer(position).Integer(position));
@@ -356,7 +330,8 @@ void Journal::DropSession(const std::string& session) {
 void Journal::DropRun(int64_t run) { Step(drop_run_->Start().Integer(static_cast<uint64_t>(run))); }
 
 Expected<void> Journal::Commit() {
-  if (next_position_ != begin_next_position_) Step(put_next_->Start().Integer(next_position_));
+  if (next_position_ != begin_next_position_)
+    Step(put_next_->Start().Integer(next_position_).Sum());
   if (!failed_) {
     if (Expected<void> done = Execute("COMMIT"); !done) failed_ = done.error();
   }
@@ -370,17 +345,18 @@ void Journal::Rollback() {
   // Some failures (a full disk) have rolled back already; then this says so and changes nothing.
   sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
   next_position_ = begin_next_position_;
+  next_run_ = begin_next_run_;
   stored_bytes_ = begin_stored_bytes_;
   failed_.reset();
 }
 
 Expected<void> Journal::Read(int64_t run, uint64_t after, size_t max_bytes, const Visit& visit) {
-  Statement& rows = read_->Start().Integer(static_cast<uint64_t>(run)).Integer(after);
+  SqliteStatement& rows = read_->Start().Integer(static_cast<uint64_t>(run)).Integer(after);
   size_t given = 0;
   int result = SQLITE_DONE;
   while (given < max_bytes && (result = rows.Step()) == SQLITE_ROW) {
-    const std::string_view body = rows.BytesAt(2);
-    visit(rows.IntegerAt(0), static_cast<uint32_t>(rows.IntegerAt(1)), body);
+    const std::string_view body = rows.BytesAt(4);
+    visit(rows.IntegerAt(0), static_cast<uint32_t>(rows.IntegerAt(2)), body, rows.Whole(0, 5));
     given += body.size();
   }
   rows.Start();

@@ -18,9 +18,10 @@
 #include "events/error.h"
 
 struct sqlite3;
-struct sqlite3_stmt;
 
 namespace flarebridge {
+
+class SqliteStatement;
 
 // A shim's connection as the journal knows it.
 struct StoredSession {
@@ -43,11 +44,9 @@ struct StoredRun {
 
 class Journal {
  public:
-  // Opens or creates the file. Errors: kIo, kCorrupt (not a journal, or of another version).
+  // Opens or creates the file. Errors: kIo, kTemporary, kCorrupt (not a journal, of another
+  // version, or damaged; see journal_repair.h).
   static Expected<std::unique_ptr<Journal>> Open(const std::string& path);
-  // Verifies a file that no bridge works on, without changing it. Gives what it holds, in words.
-  // Errors: kBusy (a bridge works on it), kCorrupt, kIo.
-  static Expected<std::string> Check(const std::string& path);
   ~Journal();
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
@@ -70,8 +69,9 @@ class Journal {
   // Inserts and gives the run's id, or replaces if it has one.
   int64_t PutRun(const StoredRun& run);
   void PutFeed(const std::string& session, int64_t run);
-  // Stores `count` events of a run; gives the position of the first one.
-  uint64_t Append(int64_t run, uint32_t count, std::string_view body);
+  // Stores `count` events of a run; gives the position of the first one. ends: the last one is the
+  // run's end.
+  uint64_t Append(int64_t run, uint32_t count, std::string_view body, bool ends = false);
   // Deletes the run's slices that end at or before the position.
   void Forget(int64_t run, uint64_t position);
   // Deletes all that is known of a session, or of a run whose events are forgotten.
@@ -82,35 +82,42 @@ class Journal {
   void Rollback();
 
   // Gives the run's slices that hold positions above `after`, in order, until about max_bytes.
-  // Errors: kIo.
-  using Visit = std::function<void(uint64_t first_position, uint32_t count, std::string_view body)>;
+  // whole: false where the disk has not kept what was written. Errors: kIo, kCorrupt.
+  using Visit = std::function<void(uint64_t first_position, uint32_t count, std::string_view body,
+                                   bool whole)>;
   Expected<void> Read(int64_t run, uint64_t after, size_t max_bytes, const Visit& visit);
 
  private:
-  class Statement;
+  using StatementPtr = std::unique_ptr<SqliteStatement>;
 
-  Journal() = default;
+  Journal();
   Expected<void> Prepare(const std::string& path);
   Expected<void> LoadMeta();
-  Expected<std::unique_ptr<Statement>> Compile(const char* sql);
+  Expected<void> Verify();
+  // The tables of a new journal.
+  Expected<void> Create(const std::string& id, uint64_t next_position);
+  Expected<StatementPtr> Compile(const char* sql);
   Expected<void> Execute(const char* sql);
   // The last SQLite error in words.
   tl::unexpected<Error> FailSqlite(const std::string& what) const;
+  tl::unexpected<Error> FailDamaged(const std::string& what) const;
   // Runs a statement that gives no rows; the first failure of a commit is kept.
-  void Step(Statement& statement);
+  void Step(SqliteStatement& statement);
 
   sqlite3* db_ = nullptr;
   std::string path_;
   std::string id_;
   uint64_t next_position_ = 1;
+  int64_t next_run_ = 1;
   uint64_t stored_bytes_ = 0;
   // What they were at Begin().
   uint64_t begin_next_position_ = 1;
+  int64_t begin_next_run_ = 1;
   uint64_t begin_stored_bytes_ = 0;
   std::optional<Error> failed_;
-  std::unique_ptr<Statement> put_session_, put_run_, update_run_, put_feed_, append_, forget_;
-  std::unique_ptr<Statement> forgotten_bytes_, put_next_, read_;
-  std::unique_ptr<Statement> drop_session_, drop_feeds_, drop_run_;
+  StatementPtr put_session_, put_run_, update_run_, put_feed_, append_, forget_;
+  StatementPtr forgotten_bytes_, put_next_, read_;
+  StatementPtr drop_session_, drop_feeds_, drop_run_;
 };
 
 }  // namespace flarebridge

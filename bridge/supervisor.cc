@@ -3,6 +3,8 @@
 #include <sys/epoll.h>
 
 #include <algorithm>
+#include <array>
+#include <csignal>
 
 #include "bridge/exit_code.h"
 #include "receivers/receiver.h"
@@ -12,9 +14,19 @@ namespace {
 
 // Bytes that wait in memory for one worker at most; the rest waits in the journal.
 constexpr size_t kMaxOutgoing = size_t{256} << 10;
+// Workers that die at the same event before it is left out. What ends a worker once may be a
+// chance.
+constexpr unsigned kMostDeaths = 3;
 
 bool IsFinal(const WorkerProcess::Exit& exit) {
   return exit.signal == 0 && (exit.status == kExitConfig || exit.status == kExitUsage);
+}
+
+// The worker itself was at fault, and not somebody who killed it.
+bool IsCrash(const WorkerProcess::Exit& exit) {
+  if (exit.signal == 0) return exit.status == kExitData;
+  constexpr std::array kFaults = {SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL, SIGSYS, SIGTRAP};
+  return std::find(kFaults.begin(), kFaults.end(), exit.signal) != kFaults.end();
 }
 
 }  // namespace
@@ -37,11 +49,17 @@ struct Supervisor::Run {
   std::string upload;      // a file to be uploaded, or empty
   std::string last_error;  // the worker's last words
   bool told = false;       // this failure has been told
+  uint64_t suspect = 0;    // position of the event at which workers die
+  unsigned deaths = 0;     // of workers at the suspect, in a row
 };
 
-Supervisor::Supervisor(EventLoop& loop, Journal& journal, Callbacks callbacks,
-                       const Supervision::Policy& policy)
-    : loop_(loop), journal_(journal), callbacks_(std::move(callbacks)), policy_(policy) {}
+Supervisor::Supervisor(EventLoop& loop, Journal& journal, Quarantine quarantine,
+                       Callbacks callbacks, const Supervision::Policy& policy)
+    : loop_(loop),
+      journal_(journal),
+      quarantine_(std::move(quarantine)),
+      callbacks_(std::move(callbacks)),
+      policy_(policy) {}
 
 Supervisor::~Supervisor() {
   for (auto& [id, run] : runs_) Release(*run);
@@ -68,7 +86,8 @@ void Supervisor::Offer(const Intake::Slice& slice, Time now) {
   run.info.ended = slice.ends;
   // What does not join, or finds no room, is read back from the journal in its order.
   if (caught_up && run.outgoing.size() < kMaxOutgoing) {
-    AppendEvents({slice.first_position, slice.count, slice.body}, run.outgoing);
+    quarantine_.AppendSlice(run.info, {slice.first_position, slice.count, slice.body},
+                            run.outgoing);
     run.sent = run.info.last_position;
   }
   if (!stopping_) Act(run, run.supervision.OnWork(now), now);
@@ -123,7 +142,7 @@ void Supervisor::Act(Run& run, Supervision::Action action, Time now) {
 
 void Supervisor::Spawn(Run& run, Time now) {
   Expected<std::unique_ptr<WorkerProcess>> worker =
-      WorkerProcess::Spawn({"worker"}, WorkerProcess::Key::kHidden);
+      WorkerProcess::Spawn({"worker"}, WorkerProcess::Kind::kWorker);
   if (!worker) {
     callbacks_.notice(run.info.id, NoticeLevel::kError, worker.error().message);
     run.supervision.OnExit(now, false, false);
@@ -220,6 +239,7 @@ void Supervisor::OnExit(Run& run, Time now) {
   OnReadable(run, now);  // its last words
   const std::optional<WorkerProcess::Exit> exit = run.worker->Reap();
   if (!exit) return;
+  const uint64_t at_work = run.worker->at_work();
   Release(run);
   const bool expected = exit->signal == 0 && exit->status == kExitOk;
   const bool stopped = run.supervision.state() == Supervision::State::kStopping;
@@ -230,6 +250,7 @@ void Supervisor::OnExit(Run& run, Time now) {
         run.info.id, NoticeLevel::kWarning,
         "its worker " + exit->Describe() + "; a new one goes on from what is on disk");
   }
+  if (IsCrash(*exit) && at_work != 0) Suspect(run, at_work);
   if (run.HasWork() && !stopping_) Act(run, run.supervision.OnWork(now), now);
   if (run.HasWork() || run.worker || !run.info.ended) return;
   // Its earlier end may have been uploaded while it went on.
@@ -246,13 +267,49 @@ void Supervisor::Release(Run& run) {
   run.outgoing.clear();
 }
 
-void Supervisor::Refill(Run& run) {
+void Supervisor::Suspect(Run& run, uint64_t position) {
+  run.deaths = position == run.suspect ? run.deaths + 1 : 1;
+  run.suspect = position;
+  if (run.deaths < kMostDeaths) return;
+  run.deaths = 0;
+  Expected<std::string> file = Fail(ErrorCode::kMalformed, "the journal does not hold it any more");
   const Expected<void> read =
-      journal_.Read(run.info.id, run.sent, kMaxOutgoing,
-                    [&run](uint64_t first, uint32_t count, std::string_view body) {
-                      AppendEvents({first, count, body}, run.outgoing);
-                      run.sent = first + count - 1;
+      journal_.Read(run.info.id, position - 1, 1,
+                    [&](uint64_t first, uint32_t count, std::string_view body, bool whole) {
+                      if (whole && first <= position && position < first + count)
+                        file = quarantine_.Put(run.info.id, position, first, body);
                     });
+  if (!read) file = tl::unexpected<Error>(read.error());
+  const std::string event =
+      "an event that " + std::to_string(kMostDeaths) + " workers have died at ";
+  callbacks_.notice(run.info.id, NoticeLevel::kError,
+                    file ? event + "is left out; it is kept in " + *file
+                         : event + "can't be left out: " + file.error().message);
+}
+
+void Supervisor::Refill(Run& run) {
+  bool stuck = false;
+  const auto append = [&](uint64_t first, uint32_t count, std::string_view body, bool whole) {
+    if (stuck) return;
+    if (whole) {
+      quarantine_.AppendSlice(run.info, {first, count, body}, run.outgoing);
+      run.sent = first + count - 1;
+      return;
+    }
+    // Nothing that is said of it can be relied on, but that it is one of the run's.
+    const uint64_t last = std::min(first + std::max(count, 1U) - 1, run.info.last_position);
+    count = static_cast<uint32_t>(last - first + 1);
+    const bool ends = run.info.ended && last == run.info.last_position;
+    const Expected<std::string> file =
+        quarantine_.PutDamaged(run.info, {first, count, body}, ends, run.outgoing);
+    stuck = !file;
+    if (file) run.sent = last;
+    callbacks_.notice(run.info.id, NoticeLevel::kError,
+                      std::to_string(count) +
+                          " events were damaged on the disk and are left out; " +
+                          (file ? "what is there is kept in " + *file : file.error().message));
+  };
+  const Expected<void> read = journal_.Read(run.info.id, run.sent, kMaxOutgoing, append);
   if (!read) callbacks_.notice(run.info.id, NoticeLevel::kError, read.error().message);
 }
 

@@ -15,6 +15,7 @@
 #include "bridge/event_loop.h"
 #include "bridge/intake.h"
 #include "bridge/journal.h"
+#include "bridge/quarantine.h"
 #include "bridge/supervision.h"
 #include "bridge/worker_process.h"
 #include "events/worker_frame.h"
@@ -36,7 +37,7 @@ class Supervisor {
     std::function<void(int64_t run, NoticeLevel level, const std::string& text)> notice;
   };
 
-  Supervisor(EventLoop& loop, Journal& journal, Callbacks callbacks,
+  Supervisor(EventLoop& loop, Journal& journal, Quarantine quarantine, Callbacks callbacks,
              const Supervision::Policy& policy);
   ~Supervisor();
   Supervisor(const Supervisor&) = delete;
@@ -79,11 +80,14 @@ class Supervisor {
   void Pump(Run& run);
   // Fills the outgoing bytes from the journal. Errors are told as notices.
   void Refill(Run& run);
+  // A worker died at an event: one that does so again and again is left out.
+  void Suspect(Run& run, uint64_t position);
   void StopIfDone(Run& run, Time now);
   void Release(Run& run);
 
   EventLoop& loop_;
   Journal& journal_;
+  Quarantine quarantine_;
   Callbacks callbacks_;
   Supervision::Policy policy_;
   bool stopping_ = false;

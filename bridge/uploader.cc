@@ -64,7 +64,7 @@ void Uploader::Act(Supervision::Action action, Time now) {
 
 void Uploader::Spawn(Time now) {
   Expected<std::unique_ptr<WorkerProcess>> process = WorkerProcess::Spawn(
-      {"upload", "--queue", queue_.folder().string()}, WorkerProcess::Key::kGiven);
+      {"upload", "--queue", queue_.folder().string()}, WorkerProcess::Kind::kUploader);
   if (!process) {
     notice_({NoticeLevel::kError, process.error().message});
     supervision_.OnExit(now, false, false);

@@ -7,13 +7,16 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "bridge/confine.h"
 #include "bridge/exit_code.h"
 #include "bridge/filter.h"
 #include "bridge/unique_fd.h"
+#include "bridge/work_mark.h"
 #include "events/event_codec.h"
 #include "events/worker_frame.h"
 #include "receivers/receivers.h"
@@ -37,7 +40,7 @@ struct Output {
 
 class Worker {
  public:
-  explicit Worker(int socket) : socket_(socket) {}
+  Worker(int socket, int mark) : socket_(socket), mark_(WorkMark::Open(mark)) {}
 
   int Run() {
     Expected<void> done = Open();
@@ -74,6 +77,7 @@ class Worker {
       return Fail(ErrorCode::kMalformed, "the first frame opens no run");
     const Expected<RunSpec> spec = ParseOpen(frame.payload);
     if (!spec) return tl::unexpected<Error>(spec.error());
+    Confine(FoldersOf(*spec));
     if (Expected<void> opened = OpenReceivers(*spec); !opened) return opened;
     for (const Output& output : outputs_) {
       const std::string upload = output.receiver->Upload();
@@ -83,6 +87,18 @@ class Worker {
       if (Expected<void> sent = SendAll(told); !sent) return sent;
     }
     return Report(FrameKind::kReady);
+  }
+
+  // What the receivers write below; made if they are not there.
+  static std::vector<std::filesystem::path> FoldersOf(const RunSpec& spec) {
+    std::vector<std::filesystem::path> folders;
+    spec.receivers.root().ForEachPair([&](std::string_view, Value arguments) {
+      const auto chosen = arguments.Find("dir").value_or(Value()).AsText();
+      folders.emplace_back(chosen && chosen->starts_with('/') ? std::string(*chosen) : spec.folder);
+      std::error_code ignored;  // the receiver meets it again, and tells
+      std::filesystem::create_directories(folders.back(), ignored);
+    });
+    return folders;
   }
 
   Expected<void> OpenReceivers(const RunSpec& spec) {
@@ -162,11 +178,12 @@ class Worker {
     std::string_view rest = events->body;
     bool run_ended = false;
     for (uint32_t i = 0; i < events->count; ++i) {
+      const uint64_t position = events->first_position + i;
+      mark_.Set(position);
       const DecodedEvent decoded = decoder_.Decode(rest);
       // The bridge has checked every event before it stored it.
       if (!decoded.event) return tl::unexpected<Error>(decoded.event.error());
       rest.remove_prefix(decoded.size);
-      const uint64_t position = events->first_position + i;
       for (Output& output : outputs_) {
         if (!output.filter.Wants(*decoded.event)) continue;
         const std::optional<Event> narrowed =
@@ -180,6 +197,7 @@ class Worker {
       last_position_ = std::max(last_position_, position);
       run_ended = run_ended || std::holds_alternative<RunEnded>(*decoded.event);
     }
+    mark_.Set(0);
     if (!sync_due_) sync_due_ = now + kSyncInterval;
     return run_ended;
   }
@@ -267,6 +285,7 @@ class Worker {
   }
 
   UniqueFd socket_;
+  WorkMark mark_;  // if we die, the bridge knows at which event
   FrameReader reader_;
   EventDecoder decoder_;
   Tape narrowed_tape_;  // of an event of which a receiver wants a part
@@ -279,6 +298,6 @@ class Worker {
 
 }  // namespace
 
-int RunWorker(int socket) { return std::make_unique<Worker>(socket)->Run(); }
+int RunWorker(int socket, int mark) { return std::make_unique<Worker>(socket, mark)->Run(); }
 
 }  // namespace flarebridge

@@ -6,7 +6,8 @@
 
 namespace flarebridge {
 
-// Runs until the bridge closes the socket. Gives the process's exit status.
-int RunWorker(int socket);
+// Runs until the bridge closes the socket. `mark`: the descriptor of a WorkMark's page. Gives the
+// process's exit status.
+int RunWorker(int socket, int mark);
 
 }  // namespace flarebridge

@@ -15,9 +15,6 @@
 namespace flarebridge {
 namespace {
 
-// The descriptor a worker finds its socket at.
-constexpr int kWorkerSocket = 3;
-
 struct SpawnSetup {
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
@@ -33,11 +30,11 @@ struct SpawnSetup {
   SpawnSetup& operator=(const SpawnSetup&) = delete;
 };
 
-std::vector<char*> EnvironmentFor(WorkerProcess::Key key) {
+std::vector<char*> EnvironmentFor(WorkerProcess::Kind kind) {
   std::vector<char*> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) {
     const bool is_key = std::string_view(*variable).starts_with("WANDB_API_KEY=");
-    if (!is_key || key == WorkerProcess::Key::kGiven) variables.push_back(*variable);
+    if (!is_key || kind == WorkerProcess::Kind::kUploader) variables.push_back(*variable);
   }
   variables.push_back(nullptr);
   return variables;
@@ -53,7 +50,7 @@ std::string WorkerProcess::Exit::Describe() const {
 }
 
 Expected<std::unique_ptr<WorkerProcess>> WorkerProcess::Spawn(std::vector<std::string> arguments,
-                                                              Key key) {
+                                                              Kind kind) {
   std::array<int, 2> pair{};
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0)
     return FailSystem("socketpair");
@@ -61,11 +58,16 @@ Expected<std::unique_ptr<WorkerProcess>> WorkerProcess::Spawn(std::vector<std::s
   const UniqueFd theirs(pair[1]);
   if (fcntl(ours.get(), F_SETFL, O_NONBLOCK) != 0) return FailSystem("fcntl");
 
+  std::optional<WorkMark> mark;
+  if (kind == Kind::kWorker) mark.emplace(WorkMark::Create());
+
   // posix_spawn takes 0.7 ms from a large process, fork and exec 22 ms (measured).
   SpawnSetup setup;
-  posix_spawn_file_actions_adddup2(&setup.actions, theirs.get(), kWorkerSocket);
+  posix_spawn_file_actions_adddup2(&setup.actions, theirs.get(), kSocket);
+  const bool marked = mark && mark->fd() >= 0;
+  if (marked) posix_spawn_file_actions_adddup2(&setup.actions, mark->fd(), kMark);
   // All other descriptors of ours are close-on-exec, but libraries' may not be.
-  posix_spawn_file_actions_addclosefrom_np(&setup.actions, kWorkerSocket + 1);
+  posix_spawn_file_actions_addclosefrom_np(&setup.actions, marked ? kMark + 1 : kSocket + 1);
   sigset_t all;
   sigfillset(&all);
   sigset_t none;
@@ -78,10 +80,11 @@ Expected<std::unique_ptr<WorkerProcess>> WorkerProcess::Spawn(std::vector<std::s
   std::vector<char*> argument_list = {name.data()};
   for (std::string& argument : arguments) argument_list.push_back(argument.data());
   argument_list.push_back(nullptr);
-  std::vector<char*> environment = EnvironmentFor(key);
+  std::vector<char*> environment = EnvironmentFor(kind);
   pid_t pid = 0;
   const int failed = posix_spawn(&pid, "/proc/self/exe", &setup.actions, &setup.attributes,
                                  argument_list.data(), environment.data());
+  if (mark) mark->CloseFd();
   if (failed != 0) return FailSystem("\"" + arguments.front() + "\" can't be started", failed);
   UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
   if (!pidfd) {
@@ -90,7 +93,8 @@ Expected<std::unique_ptr<WorkerProcess>> WorkerProcess::Spawn(std::vector<std::s
     waitpid(pid, nullptr, 0);
     return FailSystem("pidfd_open", error_number);
   }
-  return std::unique_ptr<WorkerProcess>(new WorkerProcess(pid, std::move(pidfd), std::move(ours)));
+  return std::unique_ptr<WorkerProcess>(
+      new WorkerProcess(pid, std::move(pidfd), std::move(ours), std::move(mark)));
 }
 
 WorkerProcess::~WorkerProcess() {

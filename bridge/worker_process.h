@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "bridge/unique_fd.h"
+#include "bridge/work_mark.h"
 #include "events/error.h"
 
 namespace flarebridge {
@@ -25,12 +26,14 @@ class WorkerProcess {
     std::string Describe() const;
   };
 
-  // Whether the process finds the W&B key that is in our environment.
-  enum class Key { kHidden, kGiven };
-  // Starts this program with the arguments. The child has the socket as descriptor 3 and no other
-  // of ours, default signals and an empty signal mask. Errors: kIo.
+  // The descriptors that the process finds.
+  static constexpr int kSocket = 3, kMark = 4;
+  // A worker has a WorkMark, and does not find the W&B key that is in our environment.
+  enum class Kind { kWorker, kUploader };
+  // Starts this program with the arguments. The child has the descriptors above and no other of
+  // ours, default signals and an empty signal mask. Errors: kIo.
   static Expected<std::unique_ptr<WorkerProcess>> Spawn(std::vector<std::string> arguments,
-                                                        Key key);
+                                                        Kind kind);
   // Kills and reaps what is still there.
   ~WorkerProcess();
   WorkerProcess(const WorkerProcess&) = delete;
@@ -39,6 +42,8 @@ class WorkerProcess {
   pid_t pid() const { return pid_; }
   int socket() const { return socket_.get(); }
   int pidfd() const { return pidfd_.get(); }
+  // The journal's position of the event that a worker is at, or was at when it died; 0: none.
+  uint64_t at_work() const { return mark_ ? mark_->Get() : 0; }
 
   // Sends what fits without waiting; gives the bytes taken. A worker that is gone takes nothing.
   size_t Send(std::string_view bytes);
@@ -54,12 +59,13 @@ class WorkerProcess {
   std::optional<Exit> Reap();
 
  private:
-  WorkerProcess(pid_t pid, UniqueFd pidfd, UniqueFd socket)
-      : pid_(pid), pidfd_(std::move(pidfd)), socket_(std::move(socket)) {}
+  WorkerProcess(pid_t pid, UniqueFd pidfd, UniqueFd socket, std::optional<WorkMark> mark)
+      : pid_(pid), pidfd_(std::move(pidfd)), socket_(std::move(socket)), mark_(std::move(mark)) {}
 
   pid_t pid_;
   UniqueFd pidfd_;
   UniqueFd socket_;
+  std::optional<WorkMark> mark_;
 };
 
 }  // namespace flarebridge

@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 from bridge_driver import Driver
@@ -59,12 +60,28 @@ def test_a_journal_that_a_bridge_left_and_one_that_is_damaged(tmp_path):
     whole = _check(str(tmp_path / "state"))
     assert whole.returncode == 0, whole.stdout
     assert "whole, 10 events of 1 runs" in whole.stdout
-    content = bytearray(journal.read_bytes())
-    content[16:4000] = bytes(3984)
-    journal.write_bytes(content)
+    content = journal.read_bytes()
+    assert content.count(b"loss") >= 1
+    journal.write_bytes(content.replace(b"loss", b"lost", 1))
     damaged = _check(str(journal))
     assert damaged.returncode == 65
-    assert "move it away" in damaged.stdout
+    assert "1 blocks of events are damaged" in damaged.stdout
+    _repair(journal)
+    # Of what is no journal at all, nothing can be kept but the file itself.
+    journal.write_bytes(b"nothing of a journal" * 1000)
+    assert _check(str(journal)).returncode == 65
+    assert "some blocks of events could not be read" in _repair(journal)
+
+
+def _repair(journal: Path) -> str:
+    """Repairs a damaged journal, whose bytes must be kept and which must be whole then. Gives what it said."""
+    before = journal.read_bytes()
+    repaired = _check("--repair", str(journal))
+    assert repaired.returncode == 0, repaired.stdout
+    kept = repaired.stdout.rsplit(" ", 1)[1].strip()
+    assert (journal.parent / kept).read_bytes() == before
+    assert _check(str(journal)).returncode == 0
+    return repaired.stdout
 
 
 def test_nothing_there_is_told(tmp_path):

@@ -14,13 +14,13 @@ _HOMES = {
     r"zmq\.hpp": {"bridge/link.cc", "bridge/gatekeeper.cc"},
     r"zmq\.h": {"bridge/curve_keys.cc"},
     r"msgpack\.hpp": {"events/value.cc"},
-    r"sqlite3\.h": {"bridge/journal.cc"},
+    r"sqlite3\.h": {"bridge/sqlite_statement.h"},
     r"protozero/.*": {
         "receivers/wandb/records.cc",
         "receivers/wandb/upload/metadata.cc",
         "receivers/wandb/upload/metric_definitions.cc",
     },
-    r"zlib\.h": {"receivers/wandb/log_writer.cc", "receivers/wandb/log_reader.cc"},
+    r"zlib\.h": {"receivers/wandb/log_writer.cc", "receivers/wandb/log_reader.cc", "bridge/sqlite_statement.h"},
     r"curl/.*": {"receivers/wandb/upload/http_client.cc"},
     r"CLI/.*": {
         "bridge/command_line.cc",

@@ -18,7 +18,8 @@ std::string ReadAll(Journal& journal, int64_t run, uint64_t after, size_t max_by
   std::string all;
   REQUIRE(journal
               .Read(run, after, max_bytes,
-                    [&](uint64_t first, uint32_t, std::string_view body) {
+                    [&](uint64_t first, uint32_t, std::string_view body, bool whole) {
+                      CHECK(whole);
                       all += (all.empty() ? "" : " ") + std::to_string(first) + ":" +
                              std::string(body);
                     })

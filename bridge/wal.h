@@ -1,0 +1,24 @@
+// SQLite's write-ahead log, as far as it has to be told whether its end was torn by a power cut,
+// which is its normal life, or whether it was damaged before its end, which SQLite passes over in
+// silence: it forgets all that follows. Format: "The WAL File Format" of SQLite's documents. Any
+// thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "events/error.h"
+
+namespace flarebridge {
+
+// Bytes of the journal's pages.
+inline constexpr uint32_t kJournalPage = 8192;
+
+// Errors: kCorrupt (damaged before its end), kIo. A file that is not there is whole.
+Expected<void> CheckWal(const std::string& path);
+
+// Makes the checksums of a damaged file right again, so that SQLite reads it to its end; rows that
+// the damage has hit are told by their own sums. Errors: kIo.
+Expected<void> RechainWal(const std::string& path);
+
+}  // namespace flarebridge

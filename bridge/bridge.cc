@@ -167,9 +167,10 @@ Expected<void> Bridge::WatchParent() {
 
 void Bridge::GoOnWithKnownRuns(Time now) {
   for (const Intake::RunInfo& run : intake_->KnownRuns()) {
-    bool stored = false;
+    std::optional<uint64_t> stored;
     const Expected<void> read = journal_->Read(
-        run.id, 0, 1, [&stored](uint64_t, uint32_t, std::string_view, bool) { stored = true; });
+        run.id, 0, 1,
+        [&stored](uint64_t first, uint32_t, std::string_view, bool) { stored = first; });
     if (!read) log_->error("{}", read.error().message);
     if (stored) log_->info("going on with the run of {}", run.spec.site);
     supervisor_->Add(run, stored, now);
@@ -293,7 +294,7 @@ void Bridge::Store(Time now) {
   TellRejections(committed->notices, now);
   for (const Intake::RunInfo& run : committed->new_runs) {
     log_->info("a run for {} of job {}", run.spec.site, run.spec.job);
-    supervisor_->Add(run, false, now);
+    supervisor_->Add(run, std::nullopt, now);
   }
   for (const Intake::Slice& slice : committed->slices) supervisor_->Offer(slice, now);
   for (const int64_t run : committed->dropped_runs) supervisor_->Remove(run);

@@ -65,14 +65,12 @@ Supervisor::~Supervisor() {
   for (auto& [id, run] : runs_) Release(*run);
 }
 
-void Supervisor::Add(const Intake::RunInfo& info, bool stored, Time now) {
+void Supervisor::Add(const Intake::RunInfo& info, std::optional<uint64_t> stored, Time now) {
   auto& run = runs_[info.id];
   run = std::make_unique<Run>(info, policy_);
-  if (stored) {
-    Act(*run, run->supervision.OnWork(now), now);
-  } else {
-    run->durable = info.last_position;
-  }
+  // What the journal has forgotten, the run's receivers had on disk.
+  run->durable = stored ? *stored - 1 : info.last_position;
+  if (stored) Act(*run, run->supervision.OnWork(now), now);
 }
 
 void Supervisor::Offer(const Intake::Slice& slice, Time now) {
@@ -152,6 +150,7 @@ void Supervisor::Spawn(Run& run, Time now) {
   run.reader = FrameReader();
   run.outgoing.clear();
   run.sent = 0;
+  run.info.spec.durable = run.durable;
   AppendOpen(run.info.spec, run.outgoing);
   Run* target = &run;
   const auto watched_socket =

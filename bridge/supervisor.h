@@ -43,8 +43,9 @@ class Supervisor {
   Supervisor(const Supervisor&) = delete;
   Supervisor& operator=(const Supervisor&) = delete;
 
-  // A run to look after. `stored`: the journal holds events of it.
-  void Add(const Intake::RunInfo& run, bool stored, Time now);
+  // A run to look after. `stored`: the position of the first event of it that the journal holds, or
+  // nothing.
+  void Add(const Intake::RunInfo& run, std::optional<uint64_t> stored, Time now);
   // Events of a run that have just become durable in the journal.
   void Offer(const Intake::Slice& slice, Time now);
 

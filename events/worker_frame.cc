@@ -55,6 +55,7 @@ Expected<RunSpec> ParseOpen(std::string_view payload) {
   spec.folder = in.Text("folder");
   spec.owner = in.Text("owner");
   spec.started = in.Time("started");
+  spec.durable = in.Unsigned("durable", UINT64_MAX);
   spec.receivers = Document::Copy(in.Map("receivers"));
   if (in.error()) return tl::unexpected<Error>(*in.error());
   return spec;
@@ -95,11 +96,12 @@ Expected<std::string> ParseUpload(std::string_view payload) {
 void AppendOpen(const RunSpec& spec, std::string& out) {
   AppendFrame(FrameKind::kOpen, out, [&] {
     FieldWriter writer(out);
-    writer.Begin(9).Text(spec.journal).Text(spec.job).Text(spec.site).Text(spec.run_name);
+    writer.Begin(10).Text(spec.journal).Text(spec.job).Text(spec.site).Text(spec.run_name);
     writer.Text(spec.side)
         .Text(spec.folder)
         .Text(spec.owner)
         .Float(spec.started)
+        .Unsigned(spec.durable)
         .Any(spec.receivers.root());
   });
 }

@@ -37,6 +37,8 @@ struct RunSpec {
   std::string folder;  // absolute; receivers write below it
   std::string owner;   // whose key the job came with: two owners' jobs are two, or empty
   double started = 0;  // seconds since the epoch
+  // All receivers have said that they have the events up to here on disk; more may be there.
+  uint64_t durable = 0;
   Document receivers;  // map: receiver's name -> map of its arguments
 };
 

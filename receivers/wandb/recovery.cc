@@ -10,6 +10,7 @@ namespace {
 
 void TakeMark(const AppliedMark& mark, uint64_t journal, Recovered& found) {
   if (mark.journal != journal) return;
+  found.knows_journal = true;
   found.floor = std::max(found.floor, mark.floor);
   found.applied.insert(mark.positions.begin(), mark.positions.end());
   // The set stays as small as what is above the floor.

@@ -134,7 +134,14 @@ struct Opened {
   std::string set_aside;  // what to tell of a damaged log, or nothing
 };
 
-Expected<Opened> OpenFolder(const fs::path& folder, const std::string& id, uint64_t journal) {
+// What of a damaged log is behind its damage is needed no more if all that was ever said to be on
+// disk is before it: a power cut may leave any of the rest, and the journal has it.
+bool IsTornOnly(const Recovered& recovered, uint64_t durable) {
+  return recovered.has_run && recovered.knows_journal && recovered.floor >= durable;
+}
+
+Expected<Opened> OpenFolder(const fs::path& folder, const std::string& id, uint64_t journal,
+                            uint64_t durable) {
   Expected<LogFile> file = LogFile::Open(LogPath(folder, id));
   if (!file) return tl::unexpected<Error>(file.error());
   Expected<Recovered> recovered = Recover(file->fd(), journal);
@@ -145,15 +152,16 @@ Expected<Opened> OpenFolder(const fs::path& folder, const std::string& id, uint6
     damaged.corrupt = true;
     return Opened{folder, std::move(*file), damaged, {}};
   }
+  if (IsTornOnly(*recovered, durable)) recovered->corrupt = false;
   return Opened{folder, std::move(*file), std::move(*recovered), {}};
 }
 
 Expected<Opened> FindOrMake(const fs::path& root, const RunRecord& run, uint64_t journal,
-                            bool online) {
+                            uint64_t durable, bool online) {
   const fs::path wandb_folder = WandbFolder(root);
   std::string set_aside;
   if (const std::optional<fs::path> found = FindRunFolder(wandb_folder, run.run_id)) {
-    Expected<Opened> opened = OpenFolder(*found, run.run_id, journal);
+    Expected<Opened> opened = OpenFolder(*found, run.run_id, journal, durable);
     if (!opened || !opened->recovered.corrupt) return opened;
     // It must not be found again: its name says what it is, and `flarebridge show` still reads it.
     const Expected<fs::path> aside = SetAside(*found);
@@ -163,7 +171,7 @@ Expected<Opened> FindOrMake(const fs::path& root, const RunRecord& run, uint64_t
   }
   const Expected<fs::path> made = MakeRunFolder(wandb_folder, run.run_id, run.start_time, online);
   if (!made) return tl::unexpected<Error>(made.error());
-  Expected<Opened> opened = OpenFolder(*made, run.run_id, journal);
+  Expected<Opened> opened = OpenFolder(*made, run.run_id, journal, durable);
   if (opened) opened->set_aside = std::move(set_aside);
   return opened;
 }
@@ -201,7 +209,7 @@ Expected<std::unique_ptr<WandbRun>> WandbRun::Open(const RunSpec& spec, const Va
   const Value dir = arguments.Find("dir").value_or(Value());
   const fs::path root = dir.AsText() ? fs::path(*dir.AsText()) : fs::path(spec.folder);
   const uint64_t journal = HashOf(spec.journal);
-  Expected<Opened> opened = FindOrMake(root, *run, journal, online);
+  Expected<Opened> opened = FindOrMake(root, *run, journal, spec.durable, online);
   if (!opened) return tl::unexpected<Error>(opened.error());
 
   std::unique_ptr<WandbRun> self(
@@ -222,6 +230,13 @@ Expected<void> WandbRun::Begin(RunRecord run) {
   if (recovered_.has_run) {
     run_.version = std::move(run.version);
     run_.platform = std::move(run.platform);
+    // The log belongs to another journal until now.
+    if (!recovered_.knows_journal && !recovered_.ended) {
+      const AppliedMark mark{journal_, 0, {}};
+      AppendRun(++number_, run_, &mark, scratch_);
+      Queue();
+      if (Expected<void> written = WriteOut(); !written) return written;
+    }
   } else if (Expected<void> written = WritePrologue(std::move(run)); !written) {
     return written;
   }
@@ -245,7 +260,9 @@ Expected<void> WandbRun::WritePrologue(RunRecord run) {
   writer_.AppendFileHeader(pending_);
   AppendHeader(++number_, run_.version, scratch_);
   Queue();
-  AppendRun(++number_, run_, nullptr, scratch_);
+  // With this mark on disk, whatever is damaged behind it is of this journal's time.
+  const AppliedMark mark{journal_, 0, {}};
+  AppendRun(++number_, run_, &mark, scratch_);
   Queue();
   AppendEnvironment(++number_, DescribeEnvironment(run_), scratch_);
   Queue();

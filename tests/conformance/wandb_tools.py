@@ -84,8 +84,9 @@ def run_of(path: Path) -> pb.RunRecord:
 
 
 def logs_below(folder: Path) -> dict[str, Path]:
-    """The run logs below a folder by their display name."""
-    return {run_of(path).display_name: path for path in sorted(folder.rglob("run-*.wandb"))}
+    """The run logs below a folder by their display name, without those that were set aside as damaged."""
+    logs = [path for path in sorted(folder.rglob("run-*.wandb")) if ".damaged" not in path.parent.name]
+    return {run_of(path).display_name: path for path in logs}
 
 
 def _environment(home: Path, **more: str) -> dict[str, str]:

@@ -140,7 +140,7 @@ void FlipEverywhere(const Sample& sample, const std::string& in, size_t stride, 
     REQUIRE(IsPartOf(kept, sample));
     if (kept.slices.size() + 1 >= sample.slices.size()) ++saved;
   }
-  MESSAGE(tried << " bits: " << named << " named, " << saved << " of them lost one slice at most, "
+  INFO(tried << " bits: " << named << " named, " << saved << " of them lost one slice at most, "
                 << silent << " at the torn end");
   CHECK(named > 0);
   CHECK(saved * 2 > named);

@@ -36,6 +36,7 @@ class OneRun {
     spec.side = side_;
     spec.folder = temp_.path().string();
     spec.started = kStart;
+    spec.durable = run_ ? run_->DurablePosition() : 0;
     run_.reset();
     Expected<std::unique_ptr<WandbRun>> opened = WandbRun::Open(spec, arguments_.root());
     REQUIRE_MESSAGE(opened.has_value(), (opened ? "" : opened.error().message));

@@ -63,8 +63,11 @@ Expected<void> Give(WandbRun& run, const Recorded& event, Clock::time_point now)
   return run.Write(event.position, data, now);
 }
 
-std::unique_ptr<WandbRun> Open(const fs::path& folder, const std::string& journal = "journal-1") {
-  Expected<std::unique_ptr<WandbRun>> run = WandbRun::Open(SpecIn(folder, journal), Value());
+std::unique_ptr<WandbRun> Open(const fs::path& folder, const std::string& journal = "journal-1",
+                               uint64_t durable = 0) {
+  RunSpec spec = SpecIn(folder, journal);
+  spec.durable = durable;
+  Expected<std::unique_ptr<WandbRun>> run = WandbRun::Open(spec, Value());
   REQUIRE_MESSAGE(run.has_value(), (run ? "" : run.error().message));
   return std::move(*run);
 }
@@ -197,28 +200,50 @@ TEST_CASE("a run that has ended goes on when more comes, in the same file, and e
   CHECK(content.metrics == std::multiset<std::string>{"0.5", "0.25"});
 }
 
-TEST_CASE("a damaged log is set aside untouched, and the run goes on in a new folder") {
-  const TempFolder temp;
-  fs::path damaged;
+// A log of 2000 events with a damage in it; gives its path.
+fs::path MakeDamaged(const fs::path& folder) {
   {
-    const auto run = Open(temp.path());
+    const auto run = Open(folder);
     for (uint64_t i = 1; i <= 2000; ++i) {
       REQUIRE(Give(*run, {i, "metric", "m", static_cast<int64_t>(i), static_cast<double>(i)}, {})
                   .has_value());
     }
     REQUIRE(run->Drain().has_value());
-    damaged = LogIn(temp.path());
   }
-  std::fstream file(damaged, std::ios::in | std::ios::out | std::ios::binary);
+  const fs::path log = LogIn(folder);
+  std::fstream file(log, std::ios::in | std::ios::out | std::ios::binary);
   file.seekp(5000);
   file.put('!');
-  file.close();
+  return log;
+}
+
+TEST_CASE("a log that lacks what was confirmed is set aside untouched, and the run goes on anew") {
+  const TempFolder temp;
+  const fs::path damaged = MakeDamaged(temp.path());
   const auto size = fs::file_size(damaged);
-  const auto run = Open(temp.path());
+  const auto run = Open(temp.path(), "journal-1", 2000);
   CHECK(run->DurablePosition() == 0);
   CHECK(run->folder() == damaged.parent_path());  // the name is free again
   CHECK(fs::file_size(damaged.parent_path().string() + ".damaged/" + damaged.filename().string()) ==
         size);
+}
+
+TEST_CASE("damage behind all that was confirmed is what a power cut leaves, and is cut off") {
+  const TempFolder temp;
+  const fs::path damaged = MakeDamaged(temp.path());
+  const auto run = Open(temp.path(), "journal-1", 10);
+  CHECK(run->DurablePosition() >= 10);
+  CHECK(run->DurablePosition() < 2000);
+  CHECK(run->Report().empty());
+  CHECK(LogIn(temp.path()) == damaged);
+}
+
+TEST_CASE("damage of an earlier journal's time is never cut off") {
+  const TempFolder temp;
+  MakeDamaged(temp.path());
+  const auto run = Open(temp.path(), "journal-2");
+  CHECK(run->Report().find("damaged") != std::string::npos);
+  CHECK(FindLogs(temp.path()).value().size() == 2);
 }
 
 // Writes the events with flushes and syncs in between; gives the durable position.

@@ -1,0 +1,110 @@
+"""Power cuts at any moment: what was acknowledged is there, once and in its order, whatever the disk kept of the rest.
+
+FLAREBRIDGE_POWER_ROUNDS: how many cuts; each is a seed that repeats it.
+"""
+
+import os
+import random
+import subprocess
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import recorded_disk
+from bridge_driver import Driver
+from flarebridge.bridge_process import find_binary
+from wandb_tools import logs_below, rows
+
+_ROUNDS = int(os.environ.get("FLAREBRIDGE_POWER_ROUNDS", "40"))
+_SITES = 3
+_EVENTS = 1500
+_BEFORE = 1  # events before the first record: the session's opening
+_SOURCE = Path(__file__).with_name("recording_disk.c")
+
+
+class _Recording:
+    """A job that was recorded: its changes of the disk, with what was acknowledged between them."""
+
+    def __init__(self, folder: Path, library: Path):
+        self.disk = folder / "disk"
+        self.disk.mkdir()
+        trace = folder / "trace"
+        trace.touch()
+        preload = {"LD_PRELOAD": library, "RECORDING_DISK_FOLDER": self.disk, "RECORDING_DISK_TRACE": trace}
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in preload.items():
+                patch.setenv(name, str(value))
+            self._run(trace)
+        self.changes = recorded_disk.read_trace(trace)
+        recorded_disk.remove(self.disk)
+
+    def _run(self, trace: Path) -> None:
+        draw = random.Random(1)
+        driver = Driver(self.disk, {"wandb": {"project": "tests"}}, state=self.disk / "state")
+        done = threading.Event()
+        teller = threading.Thread(target=self._tell, args=(driver, trace, done))
+        teller.start()
+        for number in range(_EVENTS):
+            # Large enough that the journal's WAL is written back some times.
+            value = {"n": number // _SITES, "text": "t" * draw.choice([10, 10, 60_000])}
+            assert driver.data(f"site-{number % _SITES}", "METRICS", "m", value, number // _SITES)
+            if number % 10 == 0:
+                time.sleep(0.005)  # some commits
+        driver.end()
+        done.set()
+        teller.join()
+
+    @staticmethod
+    def _tell(driver: Driver, trace: Path, done: threading.Event) -> None:
+        told = 0
+        with trace.open("ab", buffering=0) as file:
+            while not done.is_set():
+                if driver.link.acknowledged > told:
+                    told = driver.link.acknowledged
+                    file.write(recorded_disk.acknowledgement(told))
+                time.sleep(0.001)
+
+    def moments(self, draw: random.Random, count: int) -> list[int]:
+        """How many changes are made when the power goes; half of the moments are where the journal's file itself is
+        written, which is when its WAL is written back."""
+        back = [i for i, c in enumerate(self.changes) if c.path.endswith("journal.db") and c.kind in (b"W", b"S")]
+        assert len(back) > 100, "the WAL was never written back"
+        return sorted(draw.choice(back) if i % 2 else draw.randrange(len(self.changes)) for i in range(count))
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory) -> _Recording:
+    folder = tmp_path_factory.mktemp("power")
+    library = folder / "recording_disk.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", str(library), str(_SOURCE), "-ldl"], check=True, timeout=60)
+    return _Recording(folder, library)
+
+
+def _assert_all_there(folder: Path, acknowledged: int) -> None:
+    logs = logs_below(folder)
+    for site in range(_SITES):
+        wanted = acknowledged // _SITES + (site < acknowledged % _SITES)
+        log = logs.get(f"site-{site}-job-run")
+        found = [row["n"] for row in rows(log)] if log else []
+        assert found == list(range(len(found)))
+        assert len(found) >= wanted
+
+
+def test_what_was_acknowledged_survives_a_power_cut_at_any_moment(recording):
+    disk, done, held = recorded_disk.Disk(), 0, 0
+    for seed, moment in enumerate(recording.moments(random.Random(2), _ROUNDS)):
+        for change in recording.changes[done:moment]:
+            disk.apply(change)
+        done = moment
+        disk.cut(random.Random(seed), recording.disk)
+        state = recording.disk / "state"
+        if (state / "journal.db").exists():
+            serve = [find_binary(), "serve", "--own", "--state", str(state)]
+            ended = subprocess.run(serve, capture_output=True, text=True, timeout=120)
+            assert ended.returncode == 0, f"seed {seed}: {ended.stderr}"
+        acknowledged = min(max(0, disk.acknowledged - _BEFORE), _EVENTS)
+        _assert_all_there(recording.disk, acknowledged)
+        held = max(held, acknowledged)
+        recorded_disk.remove(recording.disk)
+    assert held > _EVENTS // 2, "nothing was acknowledged at any of the moments"

@@ -1,0 +1,83 @@
+// The step merger against what it is for: every record is in one row, rows rise, and a step's row
+// holds the last value of each key.
+#include "receivers/wandb/step_merger.h"
+
+#include <doctest/doctest.h>
+#include <rapidcheck.h>
+
+#include <algorithm>
+
+namespace flarebridge::wandb {
+namespace {
+
+using std::chrono::milliseconds;
+
+struct Given {
+  int64_t step = -1;  // below 0: none
+  uint8_t key = 0;
+  double time = 0;
+};
+
+TEST_CASE("each record is in exactly one row, and rows rise") {
+  CHECK(rc::check([] {
+    const auto inputs = *rc::gen::container<std::vector<std::tuple<int64_t, uint8_t, uint16_t>>>(
+        rc::gen::tuple(rc::gen::inRange<int64_t>(-1, 30), rc::gen::inRange<uint8_t>(0, 4),
+                       rc::gen::inRange<uint16_t>(0, 600)));
+    const auto last = *rc::gen::maybe(rc::gen::inRange<int64_t>(0, 20));
+    StepMerger::Limits limits;
+    limits.rows = *rc::gen::inRange<size_t>(1, 12);
+    StepMerger merger(limits, last ? std::optional<int64_t>(*last) : std::nullopt);
+    std::vector<Given> given;
+    std::vector<StepMerger::Row> rows;
+    StepMerger::Time now{};
+    const auto take = [&] {
+      for (StepMerger::Row& row : merger.ready()) rows.push_back(std::move(row));
+      merger.ready().clear();
+    };
+    for (const auto& [step, key, wait] : inputs) {
+      now += milliseconds(wait);
+      merger.Release(now);
+      const uint64_t position = given.size() + 1;
+      given.push_back({step, key, static_cast<double>(position)});
+      std::vector<Item> items = {{"key" + std::to_string(key), std::to_string(position)}};
+      merger.Add(position, step < 0 ? std::nullopt : std::optional<int64_t>(step),
+                 static_cast<double>(position), std::move(items), now);
+      take();
+      // Memory is bounded, and what waits is known.
+      const std::optional<uint64_t> lowest = merger.LowestWaiting();
+      RC_ASSERT(!lowest || (*lowest >= 1 && *lowest <= position));
+      RC_ASSERT(lowest.has_value() == merger.NextDue().has_value());
+    }
+    merger.ReleaseAll();
+    take();
+    RC_ASSERT(!merger.LowestWaiting().has_value());
+
+    std::vector<bool> seen(given.size() + 1, false);
+    int64_t before = last ? *last : -1;
+    uint64_t values = 0;
+    for (const StepMerger::Row& row : rows) {
+      RC_ASSERT(row.step > before);
+      before = row.step;
+      for (const uint64_t position : row.positions) {
+        RC_ASSERT(!seen.at(position));
+        seen.at(position) = true;
+        const Given& record = given.at(position - 1);
+        if (record.step >= 0) RC_ASSERT(row.own_step.value_or(row.step) == record.step);
+      }
+      for (const Item& item : row.items) {
+        // The last one of the row's records with this key.
+        uint64_t newest = 0;
+        for (const uint64_t position : row.positions) {
+          if ("key" + std::to_string(given.at(position - 1).key) == item.path) newest = position;
+        }
+        RC_ASSERT(item.json == std::to_string(newest));
+        ++values;
+      }
+    }
+    RC_ASSERT(static_cast<size_t>(std::count(seen.begin(), seen.end(), true)) == given.size());
+    RC_ASSERT(values + merger.overwritten() == given.size());
+  }));
+}
+
+}  // namespace
+}  // namespace flarebridge::wandb

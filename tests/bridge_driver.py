@@ -3,6 +3,7 @@
 import os
 import secrets
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Optional
 
@@ -51,6 +52,16 @@ def children_of(pid: int) -> list[int]:
     except OSError:
         return []
     return [child for child in children if _command(child) not in (b"", own)]
+
+
+def pss_kib(pids: list[int]) -> int:
+    """Memory of the processes together, shared pages counted by their share. Those that are gone count nothing."""
+    total = 0
+    for pid in pids:
+        with suppress(OSError):
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            total += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return total
 
 
 def _command(pid: int) -> bytes:

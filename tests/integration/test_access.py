@@ -5,11 +5,12 @@ import socket
 import struct
 import subprocess
 import time
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from bridge_driver import Driver, wait_for
+from bridge_driver import Driver, processes_with, pss_kib, wait_for
 from flarebridge.bridge_process import find_binary
 from flarebridge.curve import Keys, find_keys
 from wandb_tools import logs_below, rows
@@ -134,6 +135,40 @@ def test_half_open_connections_do_not_keep_others_out(keys):
         for stranger in strangers:
             stranger.close()
         wait_for(lambda: sorted(_losses(keys / "state" / "runs")) == [0.0, 1.0], "the runs")
+
+
+def _connect_many(address: tuple[str, int], count: int) -> list[socket.socket]:
+    """Connections that say nothing; the kernel takes a second now and then to let one in."""
+    made = []
+    for _ in range(count):
+        with suppress(OSError):
+            made.append(socket.create_connection(address, timeout=10))
+    return made
+
+
+def test_ten_thousand_connections_take_bounded_memory_and_sessions_do_not_notice(keys):
+    ann = _client(keys, "ann")
+    with _bridge(keys) as endpoint:
+        driver = _run(keys / "x", endpoint, ann, 0.0)
+        assert driver.link.wait_acknowledged(30), driver.reports
+        ((pid, _command),) = processes_with(f"--endpoint {endpoint}").items()
+        host, port = endpoint.removeprefix("tcp://").split(":")
+        before = pss_kib([pid])
+        with ThreadPoolExecutor(16) as pool:
+            parts = [pool.submit(_connect_many, (host, int(port)), 625) for _ in range(16)]
+            while not all(part.done() for part in parts):
+                assert driver.data("site-2", "METRIC", "loss", 1.0)
+                assert driver.link.wait_acknowledged(5), "the session was held up"
+                assert pss_kib([pid]) < before + 64 * 1024
+                time.sleep(0.05)  # between two looks
+            strangers = [stranger for part in parts for stranger in part.result()]
+        assert len(strangers) > 9000
+        for stranger in strangers:
+            stranger.close()
+        wait_for(lambda: len(os.listdir(f"/proc/{pid}/fd")) < 100, "the end of the connections")
+        driver.link.put(driver.encoder.session_ended(time.time(), 0))
+        assert driver.link.wait_acknowledged(30)
+        driver.link.close(5)
 
 
 def test_the_shim_tells_what_is_wrong_with_its_keys(tmp_path, monkeypatch):

@@ -1,9 +1,10 @@
 // Runs a fuzz target over seeds, and over changed copies of them, without libFuzzer: for every test
-// run, with the ordinary compiler. usage: replay FOLDER...
+// run, with the ordinary compiler. usage: replay COPIES FOLDER
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <iostream>
 #include <iterator>
 #include <random>
 #include <string>
@@ -11,8 +12,6 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
 namespace {
-
-constexpr int kCopies = 1000;
 
 void Run(const std::string& input) {
   LLVMFuzzerTestOneInput(reinterpret_cast<const uint8_t*>(input.data()), input.size());
@@ -42,17 +41,17 @@ std::string Changed(std::string input, std::mt19937& random) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc != 3) return 2;
+  const int copies = std::atoi(argv[1]);
   std::mt19937 random(1);  // the same copies every time
   size_t seeds = 0;
-  for (int i = 1; i < argc; ++i) {
-    for (const auto& entry : std::filesystem::directory_iterator(argv[i])) {
-      std::ifstream file(entry.path(), std::ios::binary);
-      const std::string seed((std::istreambuf_iterator<char>(file)), {});
-      ++seeds;
-      Run(seed);
-      for (int copy = 0; copy < kCopies; ++copy) Run(Changed(seed, random));
-    }
+  for (const auto& entry : std::filesystem::directory_iterator(argv[2])) {
+    std::ifstream file(entry.path(), std::ios::binary);
+    const std::string seed((std::istreambuf_iterator<char>(file)), {});
+    ++seeds;
+    Run(seed);
+    for (int copy = 0; copy < copies; ++copy) Run(Changed(seed, random));
   }
-  std::cout << seeds << " seeds and " << kCopies << " changed copies of each\n";
+  std::printf("%zu seeds and %d changed copies of each\n", seeds, copies);
   return seeds > 0 ? 0 : 1;
 }

@@ -10,7 +10,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
 seconds=${1:-60}
 targets=("${@:2}")
-[ ${#targets[@]} -gt 0 ] || targets=(link_messages worker_frames run_log settings)
+[ ${#targets[@]} -gt 0 ] || targets=(link_messages worker_frames run_log journal http_answers settings)
 clang=$(command -v clang++ clang++-14 | head -n 1 || true)
 [ -n "$clang" ] || { echo "fuzz: clang is missing: apt-get install clang libclang-rt-14-dev" >&2; exit 1; }
 mkdir -p build/logs

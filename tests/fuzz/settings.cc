@@ -1,32 +1,35 @@
 // Small text files: the first byte tells which.
-#include <sys/mman.h>
-#include <unistd.h>
-
+#include <array>
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iostream>
 #include <string>
 
+#include "bridge/command_line.h"
 #include "bridge/curve_keys.h"
+#include "bridge/exit_code.h"
 #include "receivers/wandb/upload/account.h"
 #include "receivers/wandb/upload/upload_state.h"
+#include "tests/fuzz/scratch_folder.h"
 
 namespace {
 
 namespace fs = std::filesystem;
 
-// A folder in memory where there is one; it lives as long as the program.
-const fs::path& Folder() {
-  static const fs::path folder = [] {
-    const fs::path root = fs::is_directory("/dev/shm") ? "/dev/shm" : fs::temp_directory_path();
-    std::string name = (root / "flarebridge-fuzz-XXXXXX").string();
-    if (mkdtemp(name.data()) == nullptr) abort();
-    static const fs::path made = name;
-    atexit([] { fs::remove_all(made); });
-    return made;
-  }();
-  return folder;
+// The options of `serve` from a file, read before a command that does nothing here.
+void ReadConfiguration(const std::string& text) {
+  // What it says is not looked at.
+  std::cout.rdbuf(nullptr);
+  std::cerr.rdbuf(nullptr);
+  std::string config = ScratchFolder() / "bridge.toml", empty = ScratchFolder() / "empty";
+  fs::create_directory(empty);
+  std::ofstream(config, std::ios::binary) << text;
+  std::array<std::string, 4> words = {"flarebridge", "check", empty, "--config=" + config};
+  std::array<char*, 5> arguments{};
+  for (size_t i = 0; i < words.size(); ++i) arguments.at(i) = words.at(i).data();
+  const int status = flarebridge::RunCommandLine(static_cast<int>(words.size()), arguments.data());
+  if (status == flarebridge::kExitInternal) __builtin_trap();
 }
 
 }  // namespace
@@ -34,10 +37,10 @@ const fs::path& Folder() {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const std::string text(reinterpret_cast<const char*>(data) + 1, size - 1);
-  const fs::path log = Folder() / "run-a.wandb";
-  switch (data[0] % 3) {
+  const fs::path log = ScratchFolder() / "run-a.wandb";
+  switch (data[0] % 4) {
     case 0: {
-      const fs::path file = Folder() / "a.key";
+      const fs::path file = ScratchFolder() / "a.key";
       std::ofstream(file, std::ios::binary) << text;
       const auto keys = flarebridge::ReadKeyFile(file);
       if (keys && keys->public_key.size() != 40) __builtin_trap();
@@ -45,6 +48,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
     case 1:
       (void)flarebridge::wandb::PasswordIn(text, "api.wandb.ai");
+      break;
+    case 3:
+      ReadConfiguration(text);
       break;
     default:
       std::ofstream(flarebridge::wandb::StatePath(log), std::ios::binary) << text;

@@ -22,10 +22,10 @@ from load import LoadedBridge, Sampler, finish  # noqa: E402
 
 def sustained(folder: Path, seconds: float, sites: int, rate: float) -> None:
     with LoadedBridge(folder) as bridge, Sampler(bridge, interval=1.0) as sampler:
-        told = finish(bridge.generate("runs", sites=sites, rate=sites * rate, seconds=seconds, values=5), seconds + 300)
+        told = finish(bridge.generate("runs", sites=sites, rate=sites * rate, seconds=seconds), seconds + 300)
         bridge.wait(600)
     ack = told["ack_ms"]
-    print(f"{sites} sites x {rate:.0f} events/s of 5 values for {seconds:.0f} s: {told['events']} events, "
+    print(f"{sites} sites x {rate:.0f} events/s for {seconds:.0f} s: {told['events']} events, "
           f"{told['events_per_second']} a second")  # fmt: skip
     print(f"acknowledgement: p50 {ack['p50']:.1f} ms, p99 {ack['p99']:.1f} ms, p99.9 {ack['p99.9']:.1f} ms")
     for what, name, unit, scale in (

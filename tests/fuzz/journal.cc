@@ -1,0 +1,103 @@
+// A journal and its WAL with bytes that were changed: the input is a list of edits, 4 bytes each:
+// where (3 bytes, little endian; modulo the two files' sizes together) and the new byte. With an
+// odd first byte the rest is taken for the database itself.
+#include "bridge/journal.h"
+
+#include <cstdint>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "bridge/journal_repair.h"
+#include "tests/fuzz/scratch_folder.h"
+
+namespace {
+
+namespace fs = std::filesystem;
+using namespace flarebridge;
+
+std::string Content(const fs::path& path) {
+  std::ostringstream text;
+  text << std::ifstream(path, std::ios::binary).rdbuf();
+  return text.str();
+}
+
+struct Sample {
+  std::string database, wal;
+
+  Sample() {
+    const fs::path path = ScratchFolder() / "sample.db";
+    {
+      auto journal = std::move(*Journal::Open(path.string()));
+      Fill(*journal);
+    }
+    auto journal = std::move(*Journal::Open(path.string()));
+    Fill(*journal);
+    database = Content(path);
+    wal = Content(path.string() + "-wal");
+  }
+  static void Fill(Journal& journal) {
+    for (int i = 0; i < 3; ++i) {
+      journal.Begin();
+      const int64_t run = journal.PutRun({0, "site", "opened", 1.5, 0, false});
+      const uint64_t first = journal.Append(run, 2, std::string(500, 'e'), i == 2);
+      journal.PutRun({run, "", "", 0, first + 1, i == 2});
+      journal.PutSession({"session", first + 1, 0, true, "opened"});
+      journal.PutFeed("session", run);
+      if (!journal.Commit()) abort();
+    }
+  }
+};
+
+void Use(const fs::path& path) {
+  const auto journal = Journal::Open(path.string());
+  if (!journal) return;
+  (void)(*journal)->Sessions();
+  (void)(*journal)->Feeds();
+  const auto runs = (*journal)->Runs();
+  if (!runs) return;
+  for (const StoredRun& run : *runs) {
+    (void)(*journal)->Read(run.id, 0, size_t{1} << 20,
+                           [](uint64_t, uint32_t, std::string_view body, bool whole) {
+                             if (whole && body != std::string(500, 'e')) __builtin_trap();
+                           });
+  }
+  (*journal)->Begin();
+  (void)(*journal)->Append(1, 1, "more");
+  (void)(*journal)->Commit();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  static const Sample sample;
+  if (size == 0) return 0;
+  std::string database = sample.database, wal = sample.wal;
+  if ((data[0] & 1) != 0) {
+    database.assign(reinterpret_cast<const char*>(data) + 1, size - 1);
+    wal.clear();
+  } else {
+    for (size_t at = 1; at + 4 <= size; at += 4) {
+      const size_t where = (data[at] | static_cast<size_t>(data[at + 1]) << 8 |
+                            static_cast<size_t>(data[at + 2]) << 16) %
+                           (database.size() + wal.size());
+      char& changed = where < database.size() ? database[where] : wal[where - database.size()];
+      changed = static_cast<char>(data[at + 3]);
+    }
+  }
+  const fs::path folder = ScratchFolder() / "journal";
+  fs::remove_all(folder);
+  fs::create_directory(folder);
+  const fs::path path = folder / "journal.db";
+  std::ofstream(path, std::ios::binary) << database;
+  if (!wal.empty()) std::ofstream(path.string() + "-wal", std::ios::binary) << wal;
+  (void)CheckJournal(path.string());
+  if (RepairJournal(path.string()) && !CheckJournal(path.string())) __builtin_trap();
+  Use(path);
+  // As it was, without a repair.
+  std::ofstream(path, std::ios::binary) << database;
+  fs::remove(path.string() + "-wal");
+  if (!wal.empty()) std::ofstream(path.string() + "-wal", std::ios::binary) << wal;
+  Use(path);
+  return 0;
+}

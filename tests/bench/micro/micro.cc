@@ -1,0 +1,107 @@
+// Parts of the hot path on one core: events or rows a second. `tests/bench/micro.sh` runs it.
+#include <benchmark/benchmark.h>
+#include <zlib.h>
+
+#include <cstring>
+#include <filesystem>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "receivers/wandb/json.h"
+#include "tests/bench/micro/parts.h"
+
+namespace flarebridge::bench {
+namespace {
+
+namespace fs = std::filesystem;
+
+// A folder in memory: what is measured is the processor.
+class Scratch {
+ public:
+  Scratch() {
+    std::string name = "/dev/shm/flarebridge-micro-XXXXXX";
+    path_ = mkdtemp(name.data());
+  }
+  ~Scratch() { fs::remove_all(path_); }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  const fs::path& path() const { return path_; }
+
+ private:
+  fs::path path_;
+};
+
+void DecodeFilterRoute(benchmark::State& state) {
+  Routing routing(static_cast<unsigned>(state.range(0)));
+  for (auto _ : state) benchmark::DoNotOptimize(routing.Run());
+  state.SetItemsProcessed(state.iterations() * kBatch);
+}
+BENCHMARK(DecodeFilterRoute)->ArgName("sites")->Arg(1)->Arg(20)->Arg(500);
+
+void WriteRunLog(benchmark::State& state) {
+  const Scratch scratch;
+  Writing writing(scratch.path(), static_cast<unsigned>(state.range(0)));
+  for (auto _ : state) writing.Run();
+  state.SetItemsProcessed(state.iterations() * kBatch);
+}
+// The disk's part is memory here; so many rows at most, lest it fills.
+BENCHMARK(WriteRunLog)->ArgName("values")->Arg(1)->Arg(5)->Arg(50)->Iterations(1000);
+
+// What of it is the making of the benchmark's own events.
+void MakeEvents(benchmark::State& state) {
+  uint64_t first = 0;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(MakeBatch(5, 1, first));
+    first += kBatch;
+  }
+  state.SetItemsProcessed(state.iterations() * kBatch);
+}
+BENCHMARK(MakeEvents);
+
+void CommitInMemory(benchmark::State& state) {
+  const Scratch scratch;
+  Storing storing(scratch.path());
+  for (auto _ : state) storing.Run();
+  state.SetItemsProcessed(state.iterations() * kBatch);
+}
+BENCHMARK(CommitInMemory);
+
+// Limits of the parts: numbers to text, checksums, copies; per row of 5 values (8 numbers in it).
+void NumbersOfARow(benchmark::State& state) {
+  std::string out;
+  double number = 0.1;
+  for (auto _ : state) {
+    out.clear();
+    for (int i = 0; i < 16; ++i) wandb::AppendJson(number += 1e-7, out);
+    benchmark::DoNotOptimize(out.data());
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(NumbersOfARow);
+
+void ChecksumOfARow(benchmark::State& state) {
+  const std::string row(495, 'r');
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(
+        crc32_z(0, reinterpret_cast<const unsigned char*>(row.data()), row.size()));
+  }
+  state.SetItemsProcessed(state.iterations());
+}
+BENCHMARK(ChecksumOfARow);
+
+void CopyOfABatch(benchmark::State& state) {
+  const std::string batch = MakeBatch(1, 1, 0);
+  std::string copy;
+  for (auto _ : state) {
+    copy = batch;
+    benchmark::DoNotOptimize(copy.data());
+  }
+  state.SetItemsProcessed(state.iterations() * kBatch);
+}
+BENCHMARK(CopyOfABatch);
+
+}  // namespace
+}  // namespace flarebridge::bench
+
+BENCHMARK_MAIN();

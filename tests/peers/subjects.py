@@ -18,7 +18,6 @@ sys.path[:0] = [str(Path(__file__).parents[i] / p) for i, p in ((1, ""), (1, "co
 from bridge_driver import Driver  # noqa: E402
 from wandb_tools import logs_below, rows  # noqa: E402
 
-
 _AT_ONCE = 500  # messages of a stream that are asked for together
 
 

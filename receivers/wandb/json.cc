@@ -1,5 +1,6 @@
 #include "receivers/wandb/json.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -35,9 +36,8 @@ void AppendJson(double number, std::string& out) {
   }
   std::array<char, 32> text{};
   const auto end = std::to_chars(text.data(), text.data() + text.size(), number).ptr;
-  const std::string_view digits(text.data(), static_cast<size_t>(end - text.data()));
-  out += digits;
-  if (digits.find_first_of(".e") == std::string_view::npos) out += ".0";
+  out.append(text.data(), end);
+  if (std::none_of(text.data(), end, [](char c) { return c == '.' || c == 'e'; })) out += ".0";
 }
 
 void AppendJson(int64_t number, std::string& out) { AppendInteger(number, out); }

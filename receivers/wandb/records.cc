@@ -5,6 +5,7 @@
 #include <protozero/pbf_writer.hpp>
 
 #include "receivers/wandb/json.h"
+#include "receivers/wandb/varint.h"
 
 namespace flarebridge::wandb {
 namespace {
@@ -57,12 +58,6 @@ void AppendRecord(int64_t number, uint32_t kind, const AppliedMark* mark, std::s
     fill(content);
   }
   AddMark(record, mark);
-}
-
-void AddItem(pbf_writer& parent, uint32_t tag, std::string& scratch, const Item& item) {
-  scratch = item.path;
-  pbf_writer(scratch).add_string(kValueJson, item.json);
-  parent.add_message(tag, scratch);
 }
 
 void AddConfigItem(pbf_writer& parent, const std::pair<std::string, std::string>& item) {
@@ -387,24 +382,42 @@ void AppendEnvironment(int64_t number, const EnvironmentRecord& environment, std
   });
 }
 
-void AppendHistory(int64_t number, const std::vector<Item>& items, int64_t step,
-                   const AppliedMark* mark, std::string& out) {
-  std::string scratch;
-  AppendRecord(number, kHistory, mark, out, [&](pbf_writer& message) {
-    for (const Item& item : items) AddItem(message, 1, scratch, item);
-    // Present also for step 0: presence says that the step is set. (pbf_writer drops empty
-    // messages.)
-    std::string history_step;
-    if (step != 0) pbf_writer(history_step).add_int64(1, step);
-    message.add_message(2, history_step);
-  });
+namespace {
+
+// Protobuf's tags, (field << 3) | wire type: Record.num, and fields of bytes.
+constexpr char kNumTag = 0x08;
+constexpr char BytesTag(uint32_t field) { return static_cast<char>(field << 3 | 2); }
+
+}  // namespace
+
+// By hand, because pbf_writer moves each message when it knows its length: these are written for
+// every row.
+void AppendHistory(int64_t number, const ItemList& items, int64_t step, const AppliedMark* mark,
+                   std::string& out) {
+  // Present also for step 0: presence says that the step is set.
+  const auto step_number = static_cast<uint64_t>(step);
+  const size_t step_bytes = step == 0 ? 0 : 1 + VarintBytes(step_number);
+  out.push_back(kNumTag);
+  AppendVarint(static_cast<uint64_t>(number), out);
+  out.push_back(BytesTag(kHistory));
+  AppendVarint(items.encoded().size() + 2 + step_bytes, out);
+  out += items.encoded();
+  out.push_back(BytesTag(2));
+  out.push_back(static_cast<char>(step_bytes));
+  if (step != 0) {
+    out.push_back(kNumTag);
+    AppendVarint(step_number, out);
+  }
+  pbf_writer record(out);
+  AddMark(record, mark);
 }
 
-void AppendSummary(int64_t number, const std::vector<Item>& items, std::string& out) {
-  std::string scratch;
-  AppendRecord(number, kSummary, nullptr, out, [&](pbf_writer& message) {
-    for (const Item& item : items) AddItem(message, kUpdate, scratch, item);
-  });
+void AppendSummary(int64_t number, const ItemList& items, std::string& out) {
+  out.push_back(kNumTag);
+  AppendVarint(static_cast<uint64_t>(number), out);
+  out.push_back(BytesTag(kSummary));
+  AppendVarint(items.encoded().size(), out);
+  out += items.encoded();
 }
 
 void AppendConfig(int64_t number, const std::vector<std::pair<std::string, std::string>>& items,

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "events/error.h"
+#include "receivers/wandb/item_list.h"
 
 namespace flarebridge::wandb {
 
@@ -19,13 +20,8 @@ namespace flarebridge::wandb {
 // (google/protobuf/timestamp.proto).
 inline constexpr double kMaxTime = 253402300799;
 
-// A key and its JSON. In history and summary the key is a path of components, kept here in the form
-// that AppendPath() gives, so that it is encoded once.
-struct Item {
-  std::string path;
-  std::string json;
-};
-// Appends one component of a key's path, as protobuf field nested_key (2).
+// Appends one component of a key's path, as protobuf field nested_key (2): keys of history and
+// summary are paths.
 void AppendPath(std::string_view component, std::string& path);
 // The components of a path joined by '.'.
 std::string JoinPath(std::string_view path);
@@ -62,9 +58,9 @@ void AppendHeader(int64_t number, std::string_view version, std::string& out);
 void AppendRun(int64_t number, const RunRecord& run, const AppliedMark* mark, std::string& out);
 void AppendEnvironment(int64_t number, const EnvironmentRecord& environment, std::string& out);
 // `step` is the row's `_step`; the items hold it too.
-void AppendHistory(int64_t number, const std::vector<Item>& items, int64_t step,
-                   const AppliedMark* mark, std::string& out);
-void AppendSummary(int64_t number, const std::vector<Item>& items, std::string& out);
+void AppendHistory(int64_t number, const ItemList& items, int64_t step, const AppliedMark* mark,
+                   std::string& out);
+void AppendSummary(int64_t number, const ItemList& items, std::string& out);
 void AppendConfig(int64_t number, const std::vector<std::pair<std::string, std::string>>& items,
                   const AppliedMark* mark, std::string& out);
 // A line of the run's console, with its newline.

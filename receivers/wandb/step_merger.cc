@@ -6,12 +6,51 @@
 namespace flarebridge::wandb {
 namespace {
 
-size_t BytesOf(const Item& item) { return item.path.size() + item.json.size(); }
+// Rows that are kept for use again, and the bytes of one at most: more rows than that never wait.
+constexpr size_t kSpareRows = 512;
+constexpr size_t kSpareBytes = size_t{4} << 10;
 
 }  // namespace
 
-void StepMerger::Add(uint64_t position, std::optional<int64_t> step, double time,
-                     std::vector<Item>&& items, Time now) {
+StepMerger::Row StepMerger::NewRow() {
+  if (spare_rows_.empty()) return {};
+  Row row = std::move(spare_rows_.back());
+  spare_rows_.pop_back();
+  return row;
+}
+
+void StepMerger::ClearReady() {
+  for (Row& row : ready_) {
+    if (spare_rows_.size() >= kSpareRows || row.items.capacity() > kSpareBytes) continue;
+    row.items.Clear();
+    row.positions.clear();
+    row.own_step.reset();
+    spare_rows_.push_back(std::move(row));
+  }
+  ready_.clear();
+}
+
+StepMerger::Waiting& StepMerger::WaitingOf(int64_t step, Time now) {
+  if (const auto found = waiting_.find(step); found != waiting_.end()) return found->second;
+  arrivals_.emplace_back(now, step);
+  Waiting* waiting = nullptr;
+  if (spare_nodes_.empty()) {
+    waiting = &waiting_[step];
+  } else {
+    Rows::node_type node = std::move(spare_nodes_.back());
+    spare_nodes_.pop_back();
+    node.key() = step;
+    waiting = &waiting_.insert(std::move(node)).position->second;
+  }
+  waiting->row = NewRow();
+  waiting->row.step = step;
+  waiting->since = now;
+  waiting->bytes = 0;
+  return *waiting;
+}
+
+void StepMerger::Add(uint64_t position, std::optional<int64_t> step, double time, ItemList& items,
+                     Time now) {
   if (time < latest_time_) {
     ++reordered_;
     last_disorder_ = now;
@@ -21,61 +60,46 @@ void StepMerger::Add(uint64_t position, std::optional<int64_t> step, double time
     // It belongs behind everything that came before it.
     ReleaseAll();
     last_step_ = NextStep();
-    ready_.push_back({*last_step_, std::nullopt, time, std::move(items), {position}});
+    Row row = NewRow();
+    row.step = *last_step_;
+    row.time = time;
+    row.positions.push_back(position);
+    std::swap(row.items, items);
+    ready_.push_back(std::move(row));
     return;
   }
-  const auto [found, added] = waiting_.try_emplace(*step);
-  Waiting& waiting = found->second;
-  if (added) {
-    waiting.row.step = *step;
-    waiting.since = now;
-    arrivals_.emplace_back(now, *step);
-  }
+  Waiting& waiting = WaitingOf(*step, now);
   waiting.row.time = time;
   waiting.row.positions.push_back(position);
   if (last_step_ && *step <= *last_step_) ++late_;
-  Merge(waiting, std::move(items));
+  Merge(waiting, items);
   while (waiting_.size() > limits_.rows || bytes_ > limits_.bytes) ReleaseLowest();
 }
 
-Item* StepMerger::Waiting::Find(const std::string& path) {
-  // Comparing is faster than hashing for the few keys of most rows; thousands of keys that come one
-  // by one would take the square of that.
-  constexpr size_t kFew = 32;
-  std::vector<Item>& items = row.items;
-  if (items.size() <= kFew) {
-    const auto same = std::find_if(items.begin(), items.end(),
-                                   [&](const Item& item) { return item.path == path; });
-    return same == items.end() ? nullptr : &*same;
-  }
-  for (; indexed < items.size(); ++indexed) index.emplace(items[indexed].path, indexed);
-  const auto same = index.find(path);
-  return same == index.end() ? nullptr : &items[same->second];
-}
-
-void StepMerger::Merge(Waiting& waiting, std::vector<Item>&& items) {
-  bytes_ -= waiting.bytes;
-  for (const Item& item : items) waiting.bytes += BytesOf(item);
-  if (waiting.row.items.empty()) {
-    waiting.row.items = std::move(items);
+void StepMerger::Merge(Waiting& waiting, ItemList& items) {
+  ItemList& held = waiting.row.items;
+  if (held.empty()) {
+    std::swap(held, items);
   } else {
-    for (Item& item : items) {
-      if (Item* same = waiting.Find(item.path)) {
-        waiting.bytes -= BytesOf(*same);
-        same->json = std::move(item.json);
+    for (size_t i = 0; i < items.size(); ++i) {
+      if (const std::optional<size_t> same = held.Find(items.path(i))) {
+        held.Set(*same, items.json(i));
         ++overwritten_;
       } else {
-        waiting.row.items.push_back(std::move(item));
+        held.Add(items.path(i), items.json(i));
       }
     }
+    items.Clear();
   }
-  bytes_ += waiting.bytes;
+  bytes_ += held.encoded().size() - waiting.bytes;
+  waiting.bytes = held.encoded().size();
 }
 
 void StepMerger::ReleaseLowest() {
-  bytes_ -= waiting_.begin()->second.bytes;
-  Row row = std::move(waiting_.begin()->second.row);
-  waiting_.erase(waiting_.begin());
+  Rows::node_type node = waiting_.extract(waiting_.begin());
+  bytes_ -= node.mapped().bytes;
+  Row row = std::move(node.mapped().row);
+  if (spare_nodes_.size() < kSpareRows) spare_nodes_.push_back(std::move(node));
   if (last_step_ && row.step <= *last_step_) {
     row.own_step = row.step;
     row.step = NextStep();

@@ -15,10 +15,9 @@
 #include <map>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
-#include "receivers/wandb/records.h"
+#include "receivers/wandb/item_list.h"
 
 namespace flarebridge::wandb {
 
@@ -43,7 +42,7 @@ class StepMerger {
     int64_t step = 0;
     std::optional<int64_t> own_step;  // where it differs
     double time = 0;                  // seconds since the epoch, of its last record
-    std::vector<Item> items;
+    ItemList items;
     std::vector<uint64_t> positions;  // in rising order
   };
 
@@ -51,16 +50,17 @@ class StepMerger {
   StepMerger(const Limits& limits, std::optional<int64_t> last_step)
       : limits_(limits), last_step_(last_step) {}
 
-  // Takes over one record's items, of which no two have one path. Rows that are complete by this
-  // appear in ready().
-  void Add(uint64_t position, std::optional<int64_t> step, double time, std::vector<Item>&& items,
-           Time now);
+  // Takes over one record's items, of which no two have one path; what is left of them is an empty
+  // list. Rows that are complete by this appear in ready().
+  void Add(uint64_t position, std::optional<int64_t> step, double time, ItemList& items, Time now);
   // Moves the rows that have waited for long enough to ready(); those with lower steps go with
   // them.
   void Release(Time now);
   void ReleaseAll();
-  // Complete rows in the order in which they are to be written; the caller takes them.
+  // Complete rows in the order in which they are to be written.
   std::vector<Row>& ready() { return ready_; }
+  // They are written; their room is used again.
+  void ClearReady();
 
   std::optional<Time> NextDue() const;
   // The lowest position among the rows that are held back.
@@ -78,23 +78,25 @@ class StepMerger {
     Row row;
     Time since;
     size_t bytes = 0;
-    // Where the row's paths are in its items, once there are many; the first `indexed` ones.
-    std::unordered_map<std::string, size_t> index;
-    size_t indexed = 0;
-
-    Item* Find(const std::string& path);
   };
+  using Rows = std::map<int64_t, Waiting>;
 
-  void Merge(Waiting& waiting, std::vector<Item>&& items);
+  Row NewRow();
+  // The row of a step, which is made if it is not there.
+  Waiting& WaitingOf(int64_t step, Time now);
+  void Merge(Waiting& waiting, ItemList& items);
   int64_t NextStep() const;
   void ReleaseLowest();
   std::chrono::milliseconds WindowAt(Time now) const;
 
   Limits limits_;
   std::optional<int64_t> last_step_;
-  std::map<int64_t, Waiting> waiting_;
+  Rows waiting_;
   std::deque<std::pair<Time, int64_t>> arrivals_;  // of waiting rows; may name rows that are gone
   std::vector<Row> ready_;
+  // Room that was used and is free.
+  std::vector<Row> spare_rows_;
+  std::vector<Rows::node_type> spare_nodes_;
   size_t bytes_ = 0;                   // of what waits
   double latest_time_ = 0;             // of all records
   std::optional<Time> last_disorder_;  // arrival of the last record that was out of order

@@ -99,16 +99,19 @@ bool HasContent(const Data& data) {
 double TimeOf(const Data& data) { return std::min(data.time, kMaxTime); }
 
 // A dict's leaves become items whose path is that of the dicts they lie in; an empty dict vanishes,
-// as W&B's SDK has it.
-void AddLeaves(const std::string& path, const Value& value, std::vector<Item>& items) {
+// as W&B's SDK has it. `path` is the same again afterwards; `json` is room for a value.
+void AddLeaves(const Value& value, std::string& path, std::string& json, ItemList& items) {
   if (value.kind() != ValueKind::kMap) {
-    items.push_back({path, ToJson(value)});
+    json.clear();
+    AppendJson(value, json);
+    items.Add(path, json);
     return;
   }
   value.ForEachPair([&](std::string_view key, Value child) {
-    std::string deeper = path;
-    AppendPath(key, deeper);
-    AddLeaves(deeper, child, items);
+    const size_t here = path.size();
+    AppendPath(key, path);
+    AddLeaves(child, path, json, items);
+    path.resize(here);
   });
 }
 
@@ -336,19 +339,21 @@ void WandbRun::WriteLogLine(uint64_t position, const Data& data) {
 }
 
 void WandbRun::WriteRow(uint64_t position, const Data& data, Clock::time_point now) {
-  std::vector<Item> items;
   const bool dict = data.value.kind() == ValueKind::kMap &&
                     (data.type == DataType::kScalars || data.type == DataType::kMetrics);
+  path_.clear();
   // A dict's keys stand for themselves, as in WandBReceiver; its tag ("metrics") says nothing. One
   // of TensorBoard's add_scalars has a tag that was chosen, and may be asked for.
   if (dict && prefix_scalars_ && data.writer == Writer::kTensorBoard) {
     data.value.ForEachPair([&](std::string_view key, Value value) {
-      AddLeaves(PathOf(std::string(data.tag) + "/" + std::string(key)), value, items);
+      path_ = PathOf(std::string(data.tag) + "/" + std::string(key));
+      AddLeaves(value, path_, json_, items_);
     });
   } else {
-    AddLeaves(dict ? std::string() : PathOf(data.tag), data.value, items);
+    if (!dict) AppendPath(data.tag, path_);
+    AddLeaves(data.value, path_, json_, items_);
   }
-  merger_.Add(position, data.step, TimeOf(data), std::move(items), now);
+  merger_.Add(position, data.step, TimeOf(data), items_, now);
   if (merger_.ready().size() >= kRowsPerSummary) EncodeReadyRows();
 }
 
@@ -427,9 +432,8 @@ Expected<void> WandbRun::WriteImage(uint64_t position, const Data& data, Clock::
   AppendFile(++number_, relative.generic_string(), nullptr, scratch_);
   Queue();
   const std::string path = PathOf(data.tag);
-  std::vector<Item> items;
   const auto add = [&](std::string_view key, const auto& value) {
-    items.push_back({path + PathOf(key), ToJson(value)});
+    items_.Add(path + PathOf(key), ToJson(value));
   };
   add("_type", std::string_view("image-file"));
   add("format", image->format);
@@ -438,7 +442,7 @@ Expected<void> WandbRun::WriteImage(uint64_t position, const Data& data, Clock::
   add("path", std::string_view(relative.generic_string()));
   add("sha256", std::string_view(image->sha256));
   add("size", static_cast<int64_t>(image->file.size()));
-  merger_.Add(position, data.step, TimeOf(data), std::move(items), now);
+  merger_.Add(position, data.step, TimeOf(data), items_, now);
   return {};
 }
 
@@ -446,7 +450,7 @@ Expected<void> WandbRun::WriteEnd(uint64_t position, const RunEnded& ended) {
   if (Expected<void> reopened = ReopenEnd(); !reopened) return reopened;
   SettleRows();
   const double runtime = std::max(last_runtime_, std::min(ended.time, kMaxTime) - run_.start_time);
-  summary_[kWandbRuntimePath] = ToJson(static_cast<int64_t>(runtime));
+  summary_.Put(kWandbRuntimePath, ToJson(static_cast<int64_t>(runtime)));
   EncodeSummary();
   recovered_.number_before_end = number_;
   // Where to cut if the run goes on after all.
@@ -477,61 +481,75 @@ Expected<void> WandbRun::ReopenEnd() {
   return {};
 }
 
-std::vector<AppliedMark> WandbRun::MarksOf(const std::vector<StepMerger::Row>& rows) const {
+void WandbRun::MarkRows(const std::vector<StepMerger::Row>& rows) {
   // A row may claim only what it and those before it hold: its floor lies below everything that is
   // written later, and what it holds above that floor is listed.
   uint64_t later = given_ + 1;
   for (const StepMerger::Row& row : rows) later = std::max(later, row.positions.back() + 1);
   if (const auto waiting = merger_.LowestWaiting()) later = std::min(later, *waiting);
-  std::vector<AppliedMark> marks(rows.size());
+  if (marks_.size() < rows.size()) marks_.resize(rows.size());
   for (size_t i = rows.size(); i-- > 0;) {
-    AppliedMark& mark = marks[i];
+    AppliedMark& mark = marks_[i];
     mark.journal = journal_;
     mark.floor = later - 1;
+    mark.positions.clear();
     for (const uint64_t position : rows[i].positions) {
       if (position > mark.floor) mark.positions.push_back(position);
     }
     later = std::min(later, rows[i].positions.front());
   }
-  return marks;
 }
 
 void WandbRun::EncodeReadyRows() {
   std::vector<StepMerger::Row>& rows = merger_.ready();
   if (rows.empty()) return;
-  const std::vector<AppliedMark> marks = MarksOf(rows);
+  MarkRows(rows);
   // The summary goes before the rows that it sums up: if the end is torn off, their events are
   // replayed and the summary is written again.
-  const double runtime_before = last_runtime_;
-  for (const StepMerger::Row& row : rows) {
-    last_runtime_ = std::max(last_runtime_, row.time - run_.start_time);
-    for (const Item& item : row.items) summary_[item.path] = item.json;
-    summary_[kStepPath] = ToJson(row.step);
-    summary_[kTimestampPath] = ToJson(row.time);
-  }
-  summary_[kRuntimePath] = ToJson(last_runtime_);
-  summary_[kWandbRuntimePath] = ToJson(static_cast<int64_t>(last_runtime_));
+  SumUp(rows);
   EncodeSummary();
-  last_runtime_ = runtime_before;
-  for (size_t i = 0; i < rows.size(); ++i) EncodeRow(rows[i], marks[i]);
-  rows.clear();
+  for (size_t i = 0; i < rows.size(); ++i) EncodeRow(rows[i], marks_[i]);
+  merger_.ClearReady();
+}
+
+void WandbRun::SumUp(const std::vector<StepMerger::Row>& rows) {
+  // From the last row on, each key's first value counts; most rows have the keys of the row behind
+  // them, and nothing to say.
+  const StepMerger::Row* behind = nullptr;
+  for (size_t i = rows.size(); i-- > 0;) {
+    const ItemList& items = rows[i].items;
+    if (behind != nullptr && items.HasPathsOf(behind->items)) continue;
+    behind = &rows[i];
+    for (size_t k = 0; k < items.size(); ++k) {
+      if (!summary_.Find(items.path(k))) summary_.Add(items.path(k), items.json(k));
+    }
+  }
+  double runtime = last_runtime_;
+  for (const StepMerger::Row& row : rows) runtime = std::max(runtime, row.time - run_.start_time);
+  summary_.Put(kStepPath, ToJson(rows.back().step));
+  summary_.Put(kTimestampPath, ToJson(rows.back().time));
+  summary_.Put(kRuntimePath, ToJson(runtime));
+  summary_.Put(kWandbRuntimePath, ToJson(static_cast<int64_t>(runtime)));
 }
 
 void WandbRun::EncodeRow(StepMerger::Row& row, const AppliedMark& mark) {
   last_runtime_ = std::max(last_runtime_, row.time - run_.start_time);
-  if (row.own_step) row.items.push_back({kOwnStepPath, ToJson(*row.own_step)});
-  row.items.push_back({kStepPath, ToJson(row.step)});
-  row.items.push_back({kRuntimePath, ToJson(last_runtime_)});
-  row.items.push_back({kTimestampPath, ToJson(row.time)});
+  const auto add = [&](const std::string& path, const auto& value) {
+    json_.clear();
+    AppendJson(value, json_);
+    row.items.Add(path, json_);
+  };
+  if (row.own_step) add(kOwnStepPath, *row.own_step);
+  add(kStepPath, row.step);
+  add(kRuntimePath, last_runtime_);
+  add(kTimestampPath, row.time);
   AppendHistory(++number_, row.items, row.step, &mark, scratch_);
   Queue();
 }
 
 void WandbRun::EncodeSummary() {
-  std::vector<Item> items;
-  for (const auto& [path, json] : summary_) items.push_back({path, json});
-  summary_.clear();
-  AppendSummary(++number_, items, scratch_);
+  AppendSummary(++number_, summary_, scratch_);
+  summary_.Clear();
   Queue();
 }
 

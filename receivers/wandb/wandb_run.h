@@ -60,9 +60,11 @@ class WandbRun : public Receiver {
   void WriteLogLine(uint64_t position, const Data& data);
   Expected<void> WriteEnd(uint64_t position, const RunEnded& ended);
 
-  // The mark of a record that is no row and comes next in the log, and of rows in their order.
+  // The mark of a record that is no row and comes next in the log.
   AppliedMark MarkAt(uint64_t position);
-  std::vector<AppliedMark> MarksOf(const std::vector<StepMerger::Row>& rows) const;
+  // Those of rows in their order go into marks_, and what they say last into summary_.
+  void MarkRows(const std::vector<StepMerger::Row>& rows);
+  void SumUp(const std::vector<StepMerger::Row>& rows);
   // Encodes the rows that are ready, with one summary record before them, into pending_.
   void EncodeReadyRows();
   void EncodeRow(StepMerger::Row& row, const AppliedMark& mark);
@@ -87,9 +89,8 @@ class WandbRun : public Receiver {
   uint64_t journal_;
   Recovered recovered_;
   StepMerger merger_;
-  RunRecord run_;  // as last written
-  std::map<std::string, std::string>
-      summary_;         // path -> JSON, changed since the last summary record
+  RunRecord run_;       // as last written
+  ItemList summary_;    // changed since the last summary record
   int64_t number_ = 0;  // of the last record
   double last_runtime_ = 0;
   uint64_t given_ = 0;    // the last position given
@@ -101,8 +102,12 @@ class WandbRun : public Receiver {
   // Where the run's site trains: how busy the machine is.
   std::optional<SystemMetrics> system_;
   std::optional<Clock::time_point> next_sample_;
-  std::string pending_;       // bytes for the file
-  std::string scratch_;       // one record
+  std::string pending_;  // bytes for the file
+  // Room that is used again and again.
+  std::string scratch_;  // one record
+  std::string path_, json_;
+  ItemList items_;  // of one event
+  std::vector<AppliedMark> marks_;
   uint64_t unsupported_ = 0;  // data of a type that W&B has no place for, or without content
   std::string set_aside_;     // what to tell of a damaged log that was found, or nothing
 };

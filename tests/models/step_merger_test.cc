@@ -31,17 +31,18 @@ TEST_CASE("each record is in exactly one row, and rows rise") {
     std::vector<StepMerger::Row> rows;
     StepMerger::Time now{};
     const auto take = [&] {
-      for (StepMerger::Row& row : merger.ready()) rows.push_back(std::move(row));
-      merger.ready().clear();
+      for (const StepMerger::Row& row : merger.ready()) rows.push_back(row);
+      merger.ClearReady();
     };
     for (const auto& [step, key, wait] : inputs) {
       now += milliseconds(wait);
       merger.Release(now);
       const uint64_t position = given.size() + 1;
       given.push_back({step, key, static_cast<double>(position)});
-      std::vector<Item> items = {{"key" + std::to_string(key), std::to_string(position)}};
+      ItemList items;
+      items.Add("key" + std::to_string(key), std::to_string(position));
       merger.Add(position, step < 0 ? std::nullopt : std::optional<int64_t>(step),
-                 static_cast<double>(position), std::move(items), now);
+                 static_cast<double>(position), items, now);
       take();
       // Memory is bounded, and what waits is known.
       const std::optional<uint64_t> lowest = merger.LowestWaiting();
@@ -64,13 +65,14 @@ TEST_CASE("each record is in exactly one row, and rows rise") {
         const Given& record = given.at(position - 1);
         if (record.step >= 0) RC_ASSERT(row.own_step.value_or(row.step) == record.step);
       }
-      for (const Item& item : row.items) {
+      for (size_t i = 0; i < row.items.size(); ++i) {
         // The last one of the row's records with this key.
         uint64_t newest = 0;
         for (const uint64_t position : row.positions) {
-          if ("key" + std::to_string(given.at(position - 1).key) == item.path) newest = position;
+          if ("key" + std::to_string(given.at(position - 1).key) == row.items.path(i))
+            newest = position;
         }
-        RC_ASSERT(item.json == std::to_string(newest));
+        RC_ASSERT(row.items.json(i) == std::to_string(newest));
         ++values;
       }
     }

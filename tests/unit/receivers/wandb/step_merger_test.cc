@@ -14,7 +14,9 @@ class Merging {
 
   void Add(std::optional<int64_t> step, const std::string& key, const std::string& json) {
     ++position;
-    merger.Add(position, step, static_cast<double>(position), {{key, json}}, now);
+    ItemList items;
+    items.Add(key, json);
+    merger.Add(position, step, static_cast<double>(position), items, now);
   }
   // The rows that came out, as "step:key=json,key=json" with "<own step" where that differs.
   std::vector<std::string> Take() {
@@ -23,13 +25,16 @@ class Merging {
       std::string text = std::to_string(row.step);
       if (row.own_step) text += "<" + std::to_string(*row.own_step);
       const char* separator = ":";
-      for (const Item& item : row.items) {
-        text += separator + item.path + "=" + item.json;
+      for (size_t i = 0; i < row.items.size(); ++i) {
+        text += separator;
+        text += row.items.path(i);
+        text += "=";
+        text += row.items.json(i);
         separator = ",";
       }
       rows.push_back(text);
     }
-    merger.ready().clear();
+    merger.ClearReady();
     return rows;
   }
 
@@ -163,11 +168,11 @@ TEST_CASE("in a row of many keys, too, a key's later value stays and keys keep t
   for (int i = 0; i < 200; i += 2) m.Add(1, "k" + std::to_string(i), "1");
   m.merger.ReleaseAll();
   REQUIRE(m.merger.ready().size() == 1);
-  const std::vector<Item>& items = m.merger.ready().front().items;
+  const ItemList& items = m.merger.ready().front().items;
   REQUIRE(items.size() == 200);
   for (size_t i = 0; i < items.size(); ++i) {
-    CHECK(items[i].path == "k" + std::to_string(i));
-    CHECK(items[i].json == (i % 2 == 0 ? "1" : "0"));
+    CHECK(items.path(i) == "k" + std::to_string(i));
+    CHECK(items.json(i) == (i % 2 == 0 ? "1" : "0"));
   }
   CHECK(m.merger.overwritten() == 100);
 }

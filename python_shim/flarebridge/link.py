@@ -76,13 +76,15 @@ class Link:
         self._session = secrets.token_hex(16)
 
         self._lock = threading.Lock()
-        self._queue: deque = deque()  # events, oldest first
+        self._queue: list = []  # events, oldest first; the thread takes all of them at once
         self._buffered = 0  # bytes: queue, unsent and sent
         self._accepted = 0  # events that put() took
         self._dropped = {}  # reason -> events
         self._off: Optional[str] = None  # why nothing is taken any more
 
         # The thread's own.
+        self._taken: list = []  # events, of which the first `_used` are in batches
+        self._used = 0
         self._unsent: deque = deque()  # batches
         self._sent: deque = deque()
         self._in_flight = 0  # bytes
@@ -121,12 +123,12 @@ class Link:
     def offer(self, event: bytes) -> int:
         """As put, but what can't be taken now is not counted: the caller keeps it."""
         with self._lock:
-            if self._off is not None or self._buffered + len(event) > self._limit:
+            buffered = self._buffered + len(event)
+            if buffered > self._limit or self._off is not None:
                 return 0
             self._queue.append(event)
-            self._buffered += len(event)
-            self._accepted += 1
-            number = self._accepted
+            self._buffered = buffered
+            self._accepted = number = self._accepted + 1
         # The thread is woken only when it has said that it sleeps: no system call per event.
         if self._sleeping:
             self._wake()
@@ -240,7 +242,7 @@ class Link:
         with self._lock:
             self._off = why
             lost = self._accepted - self._acked
-            self._queue.clear()
+            self._queue = []
             self._buffered = 0
             if lost:
                 self._dropped["bridge not available"] = self._dropped.get("bridge not available", 0) + lost
@@ -322,16 +324,20 @@ class Link:
     def _next_batch(self) -> Optional[_Batch]:
         if self._unsent:
             return self._unsent.popleft()
-        events = []
-        size = 0
-        with self._lock:
-            while self._queue and len(events) < _BATCH_EVENTS and size < _BATCH_BYTES:
-                event = self._queue.popleft()
-                events.append(event)
-                size += len(event)
+        if self._used == len(self._taken):
+            with self._lock:
+                self._taken, self._queue = self._queue, []
+            self._used = 0
+        # Nothing is done for each event: whoever logs waits for this thread's turn with the interpreter.
+        events = self._taken[self._used : self._used + _BATCH_EVENTS]
+        body = b"".join(events)
+        while len(body) > _BATCH_BYTES and len(events) > 1:
+            events = events[: len(events) // 2]
+            body = b"".join(events)
         if not events:
             return None
-        batch = _Batch(self._next_seq, len(events), b"".join(events))
+        self._used += len(events)
+        batch = _Batch(self._next_seq, len(events), body)
         self._next_seq += len(events)
         return batch
 
@@ -366,7 +372,8 @@ class Link:
             wait = min(wait, max(0.0, self._close_deadline - now))
         self._sleeping = True
         # What was put before the flag was up is seen here; what comes after it wakes us.
-        if self._welcome and self._queue and self._in_flight < self._credit:
+        waiting = self._queue or self._used < len(self._taken)
+        if self._welcome and waiting and self._in_flight < self._credit:
             wait = 0.0
         ready = dict(self._poller.poll(wait * 1000 + (1 if wait else 0)))
         self._sleeping = False

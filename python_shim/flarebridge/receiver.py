@@ -98,7 +98,7 @@ class BridgeReceiver(AnalyticsReceiver):
 
     def handle_event(self, event_type: str, fl_ctx: FLContext):
         if event_type in self.events:
-            self._on_record(fl_ctx)
+            self._on_record(event_type, fl_ctx)
             return
         if event_type == EventType.CHECK_END_RUN_READINESS:
             self._hold_the_run_open(fl_ctx)
@@ -114,12 +114,15 @@ class BridgeReceiver(AnalyticsReceiver):
             self._end = self._aborted = False  # a second run on the same object is a run
         super().handle_event(event_type, fl_ctx)
 
-    def _on_record(self, fl_ctx: FLContext) -> None:
+    def _on_record(self, event_type: str, fl_ctx: FLContext) -> None:
         """A record's event: local, on its way out of a client, or come in at the server."""
         shareable = fl_ctx.get_prop(FLContextKey.EVENT_DATA, None)
         if self._link is None or not isinstance(shareable, Shareable):
             return
-        federated = fl_ctx.get_prop(FLContextKey.EVENT_SCOPE) == EventScope.FEDERATION
+        # The name says it without a look into the context, which takes a lock.
+        federated = event_type.startswith("fed.") or (
+            fl_ctx.get_prop(FLContextKey.EVENT_SCOPE) == EventScope.FEDERATION
+        )
         origin = shareable.get_peer_prop(ReservedKey.IDENTITY_NAME, None) if federated else None
         if origin is None:
             # Recorded in this process. What is fired for the federation comes by twice as one object, and from

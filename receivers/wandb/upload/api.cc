@@ -69,6 +69,13 @@ Attempt Refuse(const std::string& words) {
   return attempt;
 }
 
+// What is nested deeper is left out: written again, it would take the stack, level by level.
+Json ParseAnswer(const std::string& text) {
+  constexpr int kMostDepth = 32;
+  return Json::parse(
+      text, [](int depth, Json::parse_event_t, Json&) { return depth < kMostDepth; }, false);
+}
+
 Attempt TryAgain(const std::string& words) {
   Attempt attempt;
   attempt.outcome = Outcome::kRetry;
@@ -138,7 +145,7 @@ Attempt Api::Graphql(const char* query, const std::string& variables, std::strin
   std::string answer;
   Attempt attempt = Send(std::move(request), true, answer);
   if (attempt.outcome != Outcome::kSuccess) return attempt;
-  const Json json = Json::parse(answer, nullptr, false);
+  const Json json = ParseAnswer(answer);
   if (!json.is_object()) return TryAgain("an answer that is not JSON");
   if (const auto errors = json.find("errors"); errors != json.end() && !errors->empty())
     return Refuse(FirstWords(WithoutKey(errors->dump())));
@@ -212,7 +219,10 @@ Attempt Api::CountRows(const RunAddress& address, uint64_t& rows) {
   Attempt attempt = Graphql(kRunResumeStatus, variables.dump(), data);
   if (attempt.outcome != Outcome::kSuccess) return attempt;
   try {
-    rows = Json::parse(data).at("model").at("bucket").at("historyLineCount");
+    const Json parsed = Json::parse(data);
+    const Json& count = parsed.at("model").at("bucket").at("historyLineCount");
+    if (!count.is_number_unsigned()) return Refuse("the server did not say how many rows it has");
+    rows = count;
   } catch (const Json::exception&) {
     return Refuse("the server did not say how many rows it has");
   }

@@ -18,7 +18,9 @@ struct LibCurl {
   decltype(&curl_global_init) global_init = nullptr;
   decltype(&curl_easy_init) easy_init = nullptr;
   decltype(&curl_easy_cleanup) easy_cleanup = nullptr;
-  decltype(&curl_easy_reset) easy_reset = nullptr;
+  decltype(&curl_share_init) share_init = nullptr;
+  decltype(&curl_share_setopt) share_setopt = nullptr;
+  decltype(&curl_share_cleanup) share_cleanup = nullptr;
   decltype(&curl_easy_setopt) easy_setopt = nullptr;
   decltype(&curl_easy_perform) easy_perform = nullptr;
   decltype(&curl_easy_getinfo) easy_getinfo = nullptr;
@@ -46,7 +48,9 @@ LibCurl Load() {
   find(curl.global_init, "curl_global_init");
   find(curl.easy_init, "curl_easy_init");
   find(curl.easy_cleanup, "curl_easy_cleanup");
-  find(curl.easy_reset, "curl_easy_reset");
+  find(curl.share_init, "curl_share_init");
+  find(curl.share_setopt, "curl_share_setopt");
+  find(curl.share_cleanup, "curl_share_cleanup");
   find(curl.easy_setopt, "curl_easy_setopt");
   find(curl.easy_perform, "curl_easy_perform");
   find(curl.easy_getinfo, "curl_easy_getinfo");
@@ -129,20 +133,28 @@ bool IsFinal(CURLcode code) {
 
 }  // namespace
 
-void HttpClient::Free::operator()(void* handle) const { Lib().easy_cleanup(handle); }
+void HttpClient::FreeRequest::operator()(void* handle) const { Lib().easy_cleanup(handle); }
+void HttpClient::FreeShare::operator()(void* share) const { Lib().share_cleanup(share); }
 
 Expected<HttpClient> HttpClient::Make(const HttpOptions& options) {
   if (!Lib().missing.empty()) return Fail(ErrorCode::kIo, Lib().missing);
   HttpClient client;
-  client.curl_.reset(Lib().easy_init());
-  if (!client.curl_) return Fail(ErrorCode::kIo, "libcurl can't be set up");
+  client.connections_.reset(Lib().share_init());
+  if (!client.connections_) return Fail(ErrorCode::kIo, "libcurl can't be set up");
+  Lib().share_setopt(client.connections_.get(), CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT);
+  Lib().share_setopt(client.connections_.get(), CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
+  Lib().share_setopt(client.connections_.get(), CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
   client.options_ = options;
   return client;
 }
 
-void HttpClient::SetUp(const HttpRequest& request) {
+Expected<void> HttpClient::SetUp(const HttpRequest& request) {
+  // A new handle for each request: libcurl 7.88 (Debian 12) uses a header of the request before it,
+  // which is freed, if an answer begins with a folded line. The connections stay.
+  curl_.reset(Lib().easy_init());
   CURL* curl = curl_.get();
-  Lib().easy_reset(curl);  // keeps the connection
+  if (curl == nullptr) return Fail(ErrorCode::kIo, "libcurl can't be set up");
+  Lib().easy_setopt(curl, CURLOPT_SHARE, connections_.get());
   Lib().easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   Lib().easy_setopt(curl, CURLOPT_URL, request.url.c_str());
   Lib().easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -167,12 +179,13 @@ void HttpClient::SetUp(const HttpRequest& request) {
   Lib().easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
   Lib().easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, IsStopped);
   Lib().easy_setopt(curl, CURLOPT_XFERINFODATA, stopped_.get());
+  return {};
 }
 
 Expected<HttpResponse> HttpClient::Send(const HttpRequest& request) {
   if (stopped()) return Fail(ErrorCode::kBusy, "the upload was stopped");
+  if (Expected<void> ready = SetUp(request); !ready) return tl::unexpected<Error>(ready.error());
   CURL* curl = curl_.get();
-  SetUp(request);
   HttpResponse response;
   const HeaderList headers = Headers(request.headers);
   char reason[CURL_ERROR_SIZE] = "";

@@ -55,13 +55,17 @@ class HttpClient {
   bool stopped() const { return *stopped_; }
 
  private:
-  struct Free {
+  struct FreeRequest {
     void operator()(void* handle) const;
   };
+  struct FreeShare {
+    void operator()(void* share) const;
+  };
   HttpClient() = default;
+  Expected<void> SetUp(const HttpRequest& request);
 
-  std::unique_ptr<void, Free> curl_;
-  void SetUp(const HttpRequest& request);
+  std::unique_ptr<void, FreeShare> connections_;  // outlives the requests that use them
+  std::unique_ptr<void, FreeRequest> curl_;
 
   HttpOptions options_;
   std::unique_ptr<std::atomic<bool>> stopped_ = std::make_unique<std::atomic<bool>>(false);

@@ -11,6 +11,18 @@ namespace flarebridge::wandb {
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
+namespace {
+
+// A number that is none of ours, as 3e70, is no count. Throws Json::exception as get() does.
+std::map<std::string, uint64_t> CountsIn(const Json& json) {
+  std::map<std::string, uint64_t> counts;
+  for (const auto& [name, count] : json.items())
+    counts[name] = count.get_ref<const Json::number_unsigned_t&>();
+  return counts;
+}
+
+}  // namespace
+
 fs::path StatePath(const fs::path& log) { return log.string() + ".upload"; }
 
 UploadState ReadState(const fs::path& log, const std::string& server) {
@@ -23,8 +35,8 @@ UploadState ReadState(const fs::path& log, const std::string& server) {
   try {
     if (!json.is_object() || json.at("server") != server) return state;
     state.run = json.at("run").get<std::string>();
-    state.lines = json.at("lines").get<std::map<std::string, uint64_t>>();
-    state.files = json.at("files").get<std::map<std::string, uint64_t>>();
+    state.lines = CountsIn(json.at("lines"));
+    state.files = CountsIn(json.at("files"));
     state.unreported = json.at("unreported").get<std::vector<std::string>>();
   } catch (const Json::exception&) {
     state = UploadState();

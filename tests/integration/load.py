@@ -15,7 +15,8 @@ from typing import Any, Optional
 from bridge_driver import children_of, pss_kib, wait_for
 from flarebridge.bridge_process import find_binary
 
-GENERATOR = os.environ.get("FLAREBRIDGE_LOAD", "flarebridge_load")
+_BUILT = Path(__file__).parents[2] / "build" / "release" / "tests" / "load" / "flarebridge_load"
+GENERATOR = os.environ.get("FLAREBRIDGE_LOAD", str(_BUILT))
 
 
 class LoadedBridge:

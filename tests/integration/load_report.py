@@ -3,8 +3,8 @@
 usage: python tests/integration/load_report.py [SECONDS [SITES [RATE]]]     (600 100 1000)
 
 Two parts: growth under a constant load, and what an event's acknowledgement takes while one of the workers hangs
-beside what it takes undisturbed, measured in turns. Needs FLAREBRIDGE_BINARY and FLAREBRIDGE_LOAD, as the tests have
-them.
+beside what it takes undisturbed, measured in turns. Works with what tests/run.sh has built, or with
+FLAREBRIDGE_BINARY and FLAREBRIDGE_LOAD.
 """
 
 import os

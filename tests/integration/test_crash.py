@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 from bridge_driver import children_of, processes_with, wait_for
+from delivered import assert_delivered
 from flarebridge.bridge_process import find_binary
-from wandb_tools import logs_below, rows
 
 _ROUNDS = int(os.environ.get("FLAREBRIDGE_CRASH_ROUNDS", "50"))
 _PARTS = 5  # the rounds, cut so that a failure names its part
@@ -85,19 +85,8 @@ def _round(seed: int, folder: Path) -> str:
         serve = [find_binary(), "serve", "--own", "--state", str(state)]
         done = subprocess.run(serve, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
-    _assert_all_there(folder, producer.acknowledged)
+    assert_delivered(folder, _SITES, producer.acknowledged)
     return "+".join(kills)
-
-
-def _assert_all_there(folder: Path, acknowledged: int) -> None:
-    logs = logs_below(folder)
-    for site in range(_SITES):
-        wanted = acknowledged // _SITES + (site < acknowledged % _SITES)
-        log = logs.get(f"site-{site}-job-run")
-        found = [row["n"] for row in rows(log)] if log else []
-        # Each once and in its order; the last ones may not have been acknowledged.
-        assert found == list(range(len(found)))
-        assert len(found) >= wanted
 
 
 @pytest.mark.parametrize("part", range(_PARTS))

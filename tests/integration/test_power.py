@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import recorded_disk
 from bridge_driver import Driver
+from delivered import assert_delivered
 from flarebridge.bridge_process import find_binary
-from wandb_tools import logs_below, rows
 
 _ROUNDS = int(os.environ.get("FLAREBRIDGE_POWER_ROUNDS", "40"))
 _SITES = 3
@@ -81,16 +81,6 @@ def recording(tmp_path_factory) -> _Recording:
     return _Recording(folder, library)
 
 
-def _assert_all_there(folder: Path, acknowledged: int) -> None:
-    logs = logs_below(folder)
-    for site in range(_SITES):
-        wanted = acknowledged // _SITES + (site < acknowledged % _SITES)
-        log = logs.get(f"site-{site}-job-run")
-        found = [row["n"] for row in rows(log)] if log else []
-        assert found == list(range(len(found)))
-        assert len(found) >= wanted
-
-
 def test_what_was_acknowledged_survives_a_power_cut_at_any_moment(recording):
     disk, done, held = recorded_disk.Disk(), 0, 0
     for seed, moment in enumerate(recording.moments(random.Random(2), _ROUNDS)):
@@ -104,7 +94,7 @@ def test_what_was_acknowledged_survives_a_power_cut_at_any_moment(recording):
             ended = subprocess.run(serve, capture_output=True, text=True, timeout=120)
             assert ended.returncode == 0, f"seed {seed}: {ended.stderr}"
         acknowledged = min(max(0, disk.acknowledged - _BEFORE), _EVENTS)
-        _assert_all_there(recording.disk, acknowledged)
+        assert_delivered(recording.disk, _SITES, acknowledged)
         held = max(held, acknowledged)
         recorded_disk.remove(recording.disk)
     assert held > _EVENTS // 2, "nothing was acknowledged at any of the moments"

@@ -79,7 +79,9 @@ def test_without_faults_the_calls_are_counted_and_all_is_written(tmp_path, libra
 
 
 @pytest.mark.parametrize(
-    "error", [errno.ENOSPC, errno.EIO, errno.EDQUOT, _SHORT], ids=["ENOSPC", "EIO", "EDQUOT", "short"]
+    "error",
+    [errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EROFS, errno.EMFILE, _SHORT],
+    ids=["ENOSPC", "EIO", "EDQUOT", "EROFS", "EMFILE", "short"],
 )
 def test_every_call_may_fail_for_a_while(tmp_path, library, monkeypatch, error):
     draw = random.Random(error)

@@ -4,6 +4,7 @@ The list of what was acknowledged is kept outside all processes under test; the 
 their own. FLAREBRIDGE_CRASH_ROUNDS=1000 is the long mode.
 """
 
+import itertools
 import os
 import random
 import signal
@@ -14,9 +15,10 @@ import time
 from pathlib import Path
 
 import pytest
-from bridge_driver import children_of, processes_with, wait_for
+from bridge_driver import Driver, children_of, processes_with, wait_for
 from delivered import assert_delivered
 from flarebridge.bridge_process import find_binary
+from wandb_tools import logs_below, rows
 
 _ROUNDS = int(os.environ.get("FLAREBRIDGE_CRASH_ROUNDS", "50"))
 _PARTS = 5  # the rounds, cut so that a failure names its part
@@ -97,3 +99,31 @@ def test_what_was_acknowledged_survives_every_kill_once_and_in_order(tmp_path, p
         done.append(_round(number, folder))
         subprocess.run(["rm", "-r", str(folder)], check=True)
     assert len(done) < 10 or any("bridge" in kills or "all" in kills for kills in done)
+
+
+def test_what_stands_still_longer_than_the_time_outs_goes_on(tmp_path):
+    """The shim gives a silent connection up after 10 s; nothing else has a limit for those that were heard of."""
+    driver = Driver(tmp_path, {"wandb": {}}, state=tmp_path / "state")
+    logged = itertools.count()
+
+    def log_some() -> None:
+        for number in itertools.islice(logged, 300):
+            assert driver.data("site-1", "METRIC", "n", number, number)
+
+    log_some()
+    assert driver.link.wait_acknowledged(30)
+    bridge = driver.pid()
+    stopped = [bridge, *wait_for(lambda: children_of(bridge), "the worker")]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        log_some()
+        time.sleep(13)  # longer than the shim waits
+        log_some()
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    log_some()
+    driver.end()
+    (log,) = logs_below(tmp_path).values()
+    assert [row["n"] for row in rows(log)] == list(range(1200))

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Optional
@@ -22,14 +23,15 @@ GENERATOR = os.environ.get("FLAREBRIDGE_LOAD", str(_BUILT))
 class LoadedBridge:
     """A bridge of its own; `with` ends it."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, under: Sequence[str] = ()):
+        """under: a program that runs it, with its options."""
         self.folder = folder
         self.state = folder / f"state-{secrets.token_hex(4)}"
         self.state.mkdir(parents=True)
         # A socket's path may have 107 bytes only.
         self._socket_folder = tempfile.mkdtemp(prefix="flarebridge-")
         self.endpoint = f"ipc://{self._socket_folder}/link"
-        command = [find_binary(), "serve", "--own", "--state", str(self.state), "--endpoint", self.endpoint]
+        command = [*under, find_binary(), "serve", "--own", "--state", str(self.state), "--endpoint", self.endpoint]
         self.process = subprocess.Popen(command)
         wait_for(lambda: Path(self._socket_folder, "link").exists(), "the bridge's socket")
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -71,6 +72,10 @@ TEST_CASE("a confined process has no network, no other program and no other proc
   CHECK_FALSE(Succeeds(temp.path(), [] { return socket(AF_UNIX, SOCK_STREAM, 0) >= 0; }));
   CHECK_FALSE(Succeeds(
       temp.path(), [] { return execl("/bin/true", "true", static_cast<char*>(nullptr)) == 0; }));
+#ifdef __x86_64__
+  constexpr long kX32 = 0x40000000;
+  CHECK(Succeeds(temp.path(), [] { return syscall(kX32 + SYS_getpid) < 0 && errno == EPERM; }));
+#endif
   CHECK_FALSE(Succeeds(temp.path(), [parent] { return kill(parent, 0) == 0; }));
   CHECK_FALSE(Succeeds(temp.path(), [] {
     int last = 0;

@@ -1,17 +1,13 @@
 #include "receivers/wandb/wandb_run.h"
 
-#include <sys/sysinfo.h>
-#include <sys/utsname.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <system_error>
 
-#include "events/names.h"
+#include "receivers/wandb/host.h"
 #include "receivers/wandb/image.h"
 #include "receivers/wandb/json.h"
+#include "receivers/wandb/open_log.h"
 #include "receivers/wandb/run_files.h"
 #include "receivers/wandb/run_folder.h"
 #include "receivers/wandb/run_identity.h"
@@ -33,39 +29,8 @@ namespace fs = std::filesystem;
 constexpr size_t kRowsPerSummary = 128;
 // Bytes that may wait for one write; beyond it a flush does not wait for the worker's.
 constexpr size_t kMaxPending = size_t{1} << 20;
-
-// The system's names may be any bytes; a record's texts may not.
-std::string TextOrNothing(std::string bytes) { return IsUtf8(bytes) ? std::move(bytes) : ""; }
-
-std::string HostName() {
-  std::array<char, 256> name{};
-  return gethostname(name.data(), name.size() - 1) == 0 ? TextOrNothing(name.data()) : "";
-}
-
 // How often W&B's own client samples (x_stats_sampling_interval).
 constexpr std::chrono::seconds kSampleInterval{15};
-
-EnvironmentRecord DescribeEnvironment(const RunRecord& run) {
-  EnvironmentRecord environment;
-  utsname system{};
-  if (uname(&system) == 0) {
-    environment.os = std::string(system.sysname) + "-" + system.release + "-" + system.machine;
-  }
-  std::error_code ignored;
-  environment.executable = TextOrNothing(fs::read_symlink("/proc/self/exe", ignored).string());
-  environment.host = run.host;
-  environment.writer_id = run.run_id;
-  environment.started_at = run.start_time;
-  environment.cpu_count = static_cast<uint32_t>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)));
-  struct sysinfo memory {};
-  if (sysinfo(&memory) == 0) environment.memory_bytes = uint64_t{memory.totalram} * memory.mem_unit;
-  return environment;
-}
-
-std::string Platform() {
-  utsname system{};
-  return uname(&system) == 0 ? std::string("linux-") + system.machine : "linux";
-}
 
 bool HasPlace(DataType type) {
   return type >= DataType::kScalar && type <= DataType::kLogRecord && type != DataType::kModel;
@@ -128,57 +93,6 @@ const std::string kTimestampPath = PathOf("_timestamp");
 const std::string kOwnStepPath = PathOf("flarebridge/step");
 const std::string kWandbRuntimePath = PathOf("_wandb") + PathOf("runtime");
 
-// The folder of this run that is there, or a new one; a damaged log is left alone and a new folder
-// made, because nothing may be appended behind damage.
-struct Opened {
-  fs::path folder;
-  LogFile file;
-  Recovered recovered;
-  std::string set_aside;  // what to tell of a damaged log, or nothing
-};
-
-// What of a damaged log is behind its damage is needed no more if all that was ever said to be on
-// disk is before it: a power cut may leave any of the rest, and the journal has it.
-bool IsTornOnly(const Recovered& recovered, uint64_t durable) {
-  return recovered.has_run && recovered.knows_journal && recovered.floor >= durable;
-}
-
-Expected<Opened> OpenFolder(const fs::path& folder, const std::string& id, uint64_t journal,
-                            uint64_t durable) {
-  Expected<LogFile> file = LogFile::Open(LogPath(folder, id));
-  if (!file) return tl::unexpected<Error>(file.error());
-  Expected<Recovered> recovered = Recover(file->fd(), journal);
-  if (!recovered && recovered.error().code == ErrorCode::kIo)
-    return tl::unexpected<Error>(recovered.error());
-  if (!recovered) {
-    Recovered damaged;
-    damaged.corrupt = true;
-    return Opened{folder, std::move(*file), damaged, {}};
-  }
-  if (IsTornOnly(*recovered, durable)) recovered->corrupt = false;
-  return Opened{folder, std::move(*file), std::move(*recovered), {}};
-}
-
-Expected<Opened> FindOrMake(const fs::path& root, const RunRecord& run, uint64_t journal,
-                            uint64_t durable, bool online) {
-  const fs::path wandb_folder = WandbFolder(root);
-  std::string set_aside;
-  if (const std::optional<fs::path> found = FindRunFolder(wandb_folder, run.run_id)) {
-    Expected<Opened> opened = OpenFolder(*found, run.run_id, journal, durable);
-    if (!opened || !opened->recovered.corrupt) return opened;
-    // It must not be found again: its name says what it is, and `flarebridge show` still reads it.
-    const Expected<fs::path> aside = SetAside(*found);
-    if (!aside) return tl::unexpected<Error>(aside.error());
-    set_aside = "the run log was damaged: what it held until then is in " + aside->string() +
-                ", the run goes on in a new folder";
-  }
-  const Expected<fs::path> made = MakeRunFolder(wandb_folder, run.run_id, run.start_time, online);
-  if (!made) return tl::unexpected<Error>(made.error());
-  Expected<Opened> opened = OpenFolder(*made, run.run_id, journal, durable);
-  if (opened) opened->set_aside = std::move(set_aside);
-  return opened;
-}
-
 }  // namespace
 
 WandbRun::WandbRun(fs::path folder, LogFile file, Recovered recovered, uint64_t journal)
@@ -212,7 +126,7 @@ Expected<std::unique_ptr<WandbRun>> WandbRun::Open(const RunSpec& spec, const Va
   const Value dir = arguments.Find("dir").value_or(Value());
   const fs::path root = dir.AsText() ? fs::path(*dir.AsText()) : fs::path(spec.folder);
   const uint64_t journal = HashOf(spec.journal);
-  Expected<Opened> opened = FindOrMake(root, *run, journal, spec.durable, online);
+  Expected<OpenedLog> opened = OpenLog(root, *run, journal, spec.durable, online);
   if (!opened) return tl::unexpected<Error>(opened.error());
 
   std::unique_ptr<WandbRun> self(

@@ -55,8 +55,10 @@ def children_of(pid: int) -> list[int]:
 
 
 def pss_kib(pids: list[int]) -> int:
-    """Memory of the processes together, shared pages counted by their share. Those that are gone count nothing, and none
-    counts in a sanitizer build, whose own memory is many times ours."""
+    """Memory of the processes together, shared pages counted by their share. Those that are gone count nothing.
+
+    In a sanitizer build none counts: its own memory is many times ours.
+    """
     total = 0
     if "FLAREBRIDGE_SANITIZED" in os.environ:
         return 0

@@ -30,7 +30,14 @@ _FIGURES = {
     "start_100_ms": ("START_RUN, 100 sites", "ms", 1),
     "memory_mib": ("memory of one more site (PSS of its processes)", "MiB", 1),
     "rows_per_s": ("rows of 5 values from 4 sites into run logs, end to end", "1/s", 0),
+    "end_20_ms": ("END_RUN, 20 sites, right behind 40,000 rows", "ms", 0),
+    "native_rows_per_s": ("the same from 20 sites, by a native load generator", "1/s", 0),
+    "native_events_per_s": ("events of one value acknowledged as durable, native", "1/s", 0),
+    "native_half_ack_ms": ("acknowledgement of an event at half that load, median", "ms", 1),
+    "idle_wakeups_per_s": ("wake-ups with 20 silent sites, all processes", "1/s", 1),
 }
+# What is measured of one of the two only.
+_OURS_ONLY = ("native", "idle")
 
 
 def measure_once(which: str, figure: str) -> dict:
@@ -52,8 +59,8 @@ def measure(rounds: int) -> dict[str, dict[str, list[float]]]:
     """figure -> subject -> one number per round."""
     results: dict[str, dict[str, list[float]]] = {}
     for number in range(rounds):
-        for kind in ("save", "start_1", "start_20", "start_100", "memory", "rows"):
-            for which in (_OURS, _THEIRS):
+        for kind in ("save", "start_1", "start_20", "start_100", "memory", "rows", "end_20", *_OURS_ONLY):
+            for which in (_OURS,) if kind in _OURS_ONLY else (_OURS, _THEIRS):
                 print(f"round {number + 1}/{rounds}: {kind} of {which}", file=sys.stderr, flush=True)
                 for figure, value in measure_once(which, kind).items():
                     results.setdefault(figure, {}).setdefault(which, []).append(value)
@@ -66,7 +73,10 @@ def table(results: dict[str, dict[str, list[float]]], rounds: int) -> str:
     for figure, (words, unit, digits) in _FIGURES.items():
         cells = []
         for which in (_OURS, _THEIRS):
-            values = results[figure][which]
+            values = results[figure].get(which)
+            if values is None:
+                cells.append("")
+                continue
             middle = statistics.median(values)
             cells.append(f"{middle:,.{digits}f} {unit} ({min(values):,.{digits}f} to {max(values):,.{digits}f})")
         lines.append(f"| {words} | {cells[0]} | {cells[1]} |")

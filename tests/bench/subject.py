@@ -1,6 +1,6 @@
 """One measurement of one receiver, in this process; prints the figures as JSON on the last line.
 
-usage: subject.py flarebridge|WandBReceiver save|start_1|start_20|start_100|memory|rows FOLDER
+usage: subject.py flarebridge|WandBReceiver save|start_1|start_20|start_100|memory|rows|end_20|native|idle FOLDER
 
 The receiver is the real one, driven as NVFlare's engine drives it: events through handle_event.
 """
@@ -12,20 +12,24 @@ import time
 from pathlib import Path
 from unittest.mock import MagicMock
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+_TESTS = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(_TESTS), str(_TESTS / "integration")]
 
 from bridge_driver import wait_for  # noqa: E402
-from nvflare.apis.analytix import AnalyticsDataType
-from nvflare.apis.event_type import EventType
-from nvflare.apis.fl_constant import EventScope, FLContextKey, ReservedKey
-from nvflare.apis.fl_context import FLContext
-from nvflare.apis.workspace import Workspace
-from nvflare.app_common.tracking.tracker_types import LogWriterName
-from nvflare.app_common.widgets.streaming import create_analytic_dxo
+from load import LoadedBridge, finish  # noqa: E402
+from nvflare.apis.analytix import AnalyticsDataType  # noqa: E402
+from nvflare.apis.event_type import EventType  # noqa: E402
+from nvflare.apis.fl_constant import EventScope, FLContextKey, ReservedKey  # noqa: E402
+from nvflare.apis.fl_context import FLContext  # noqa: E402
+from nvflare.apis.workspace import Workspace  # noqa: E402
+from nvflare.app_common.tracking.tracker_types import LogWriterName  # noqa: E402
+from nvflare.app_common.widgets.streaming import create_analytic_dxo  # noqa: E402
 
 _ARGUMENTS = {"name": "bench", "project": "bench", "job_type": "train", "config": {}}
 _SAVES = 20000
 _ROWS = 40000
+_NATIVE = 1_000_000  # events
+_IDLE = 10.0  # seconds
 _DEADLINE = 120  # seconds
 
 
@@ -199,14 +203,71 @@ def measure_rows(engine: Engine) -> dict:
     return {"rows_per_s": _ROWS / (time.perf_counter() - begun)}
 
 
+def measure_end(engine: Engine) -> dict:
+    """END_RUN with all that was just logged still on its way."""
+    engine.start()
+    engine.context.set_prop(FLContextKey.EVENT_SCOPE, EventScope.FEDERATION, private=True, sticky=False)
+    by_site = [engine.records(site, _ROWS // len(engine.sites)) for site in engine.sites]
+    engine.wait_ready()
+    for rows in zip(*by_site):
+        for shareable in rows:
+            engine.log(shareable)
+    begun = time.perf_counter()
+    engine.end()
+    return {"end_20_ms": (time.perf_counter() - begun) * 1e3}
+
+
+def measure_native(folder: Path) -> dict:
+    """What the bridge takes from a producer that is faster than Python."""
+    figures = {}
+    with LoadedBridge(folder / "rows") as bridge:
+        begun = time.perf_counter()
+        told = finish(bridge.generate("runs", sites=20, values=5, events=_NATIVE), _DEADLINE)
+        bridge.wait()
+        figures["native_rows_per_s"] = told["events"] / (time.perf_counter() - begun)
+    with LoadedBridge(folder / "events") as bridge:
+        told = finish(bridge.generate("runs", sites=4, events=_NATIVE), _DEADLINE)
+        bridge.wait()
+        figures["native_events_per_s"] = told["events_per_second"]
+    with LoadedBridge(folder / "half") as bridge:
+        rate = figures["native_events_per_s"] / 2
+        told = finish(bridge.generate("runs", sites=4, rate=rate, seconds=5), _DEADLINE)
+        bridge.wait()
+        figures["native_half_ack_ms"] = told["ack_ms"]["p50"]
+    return figures
+
+
+def measure_idle(folder: Path) -> dict:
+    """Voluntary context switches while 20 sites say nothing: each is a wake-up."""
+    with LoadedBridge(folder) as bridge:
+        finish(bridge.generate("runs", sites=20, events=2000, keep="true"), _DEADLINE)
+        time.sleep(3)  # what was logged is on disk
+        pids = [bridge.process.pid, *bridge.workers()]
+        before = sum(map(_switches, pids))
+        time.sleep(_IDLE)
+        return {"idle_wakeups_per_s": (sum(map(_switches, pids)) - before) / _IDLE}
+
+
+def _switches(pid: int) -> int:
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        words = (task / "status").read_text().split()
+        total += int(words[words.index("voluntary_ctxt_switches:") + 1])
+    return total
+
+
 def main() -> None:
     which, kind, folder = sys.argv[1:4]
+    if kind in ("native", "idle"):
+        print(json.dumps({"native": measure_native, "idle": measure_idle}[kind](Path(folder))), flush=True)
+        return
     sites = {"save": 1, "memory": 8, "rows": 4}.get(kind) or int(kind.split("_")[1])
     engine = Engine(which, Path(folder), sites)
     if kind.startswith("start_"):
         figures = measure_start(engine, sites)
     else:
-        figures = {"save": measure_save, "memory": measure_memory, "rows": measure_rows}[kind](engine)
+        measures = {"save": measure_save, "memory": measure_memory, "rows": measure_rows, "end_20": measure_end}
+        figures = measures[kind](engine)
     engine.wait_finished()
     print(json.dumps(figures), flush=True)
 

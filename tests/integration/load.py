@@ -37,7 +37,7 @@ class LoadedBridge:
 
     def generate(self, name: str, **options: Any) -> "subprocess.Popen[str]":
         """Starts a session that logs; its runs are below the folder's `name`."""
-        words = [word for key, value in options.items() for word in (f"--{key}", str(value))]
+        words = [f"--{key}={value}" for key, value in options.items()]
         command = [GENERATOR, self.endpoint, str(self.folder / name), *words]
         return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 

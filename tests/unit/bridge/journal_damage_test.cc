@@ -141,7 +141,7 @@ void FlipEverywhere(const Sample& sample, const std::string& in, size_t stride, 
     if (kept.slices.size() + 1 >= sample.slices.size()) ++saved;
   }
   INFO(tried << " bits: " << named << " named, " << saved << " of them lost one slice at most, "
-                << silent << " at the torn end");
+             << silent << " at the torn end");
   CHECK(named > 0);
   CHECK(saved * 2 > named);
 }

@@ -6,6 +6,7 @@ import random
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from subjects import SUBJECTS, available
 
@@ -15,6 +16,19 @@ def _round(subject: type, folder: Path, seed: int, rate: int) -> tuple[int, int,
     draw = random.Random(seed)
     seconds, kill_at = 3.0, 0.5 + draw.random() * 2
     served = subject(folder)
+    try:
+        number, kept = _feed(served, rate, seconds, kill_at)
+        found = served.finish()
+    except BaseException:
+        served.abandon()
+        raise
+    there = set(found)
+    missing = sum(1 for n in range(kept) if n not in there)
+    return number, missing, len(found) - len(there)
+
+
+def _feed(served: Any, rate: int, seconds: float, kill_at: float) -> tuple[int, int]:
+    """Sends records and kills in between. Gives how many were sent, and how many were acknowledged before the kill."""
     started, number, kept, killed = time.monotonic(), 0, 0, False
     while (now := time.monotonic() - started) < seconds:
         while number < now * rate:
@@ -25,10 +39,7 @@ def _round(subject: type, folder: Path, seed: int, rate: int) -> tuple[int, int,
             served.kill()
             killed = True
         time.sleep(0.001)
-    found = served.finish()
-    there = set(found)
-    missing = sum(1 for n in range(kept) if n not in there)
-    return number, missing, len(found) - len(there)
+    return number, kept
 
 
 def main() -> None:

@@ -57,6 +57,10 @@ class Flarebridge:
     def kill(self) -> None:
         os.kill(self._driver.pid(), signal.SIGKILL)
 
+    def abandon(self) -> None:
+        self._driver.link.close(0.1)
+        self._driver.wait_gone()
+
     def finish(self) -> list[int]:
         """Ends everything. Gives the records that are there."""
         self._driver.end()
@@ -132,6 +136,10 @@ class _Server:
         while self.acknowledged() < self.sent:
             assert time.monotonic() < deadline, f"{self.acknowledged()} of {self.sent} acknowledged"
             time.sleep(0.01)  # between two looks
+
+    def abandon(self) -> None:
+        self._process.kill()
+        self._process.wait(30)
 
     def stop(self) -> None:
         self._process.terminate()

@@ -62,16 +62,7 @@ Journal::~Journal() {
 }
 
 tl::unexpected<Error> Journal::FailSqlite(const std::string& what) const {
-  const int code = sqlite3_errcode(db_);
-  const bool corrupt = code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
-  const int kind = code & 0xff;  // without SQLite's extension of it
-  const bool passes = kind == SQLITE_FULL || kind == SQLITE_IOERR || kind == SQLITE_NOMEM ||
-                      kind == SQLITE_READONLY ||
-                      CodeOf(sqlite3_system_errno(db_)) == ErrorCode::kTemporary;
-  return Fail(corrupt  ? ErrorCode::kCorrupt
-              : passes ? ErrorCode::kTemporary
-                       : ErrorCode::kIo,
-              "journal " + path_ + ": " + what + ": " + sqlite3_errmsg(db_));
+  return Fail(CodeOfSqlite(db_), "journal " + path_ + ": " + what + ": " + sqlite3_errmsg(db_));
 }
 
 tl::unexpected<Error> Journal::FailDamaged(const std::string& what) const {

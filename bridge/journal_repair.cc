@@ -49,7 +49,7 @@ bool IsWhole(const SqliteStatement& row, const Table& table) {
 }
 
 tl::unexpected<Error> FailSqlite(const std::string& path, sqlite3* database) {
-  return Fail(ErrorCode::kCorrupt, "journal " + path + ": " + sqlite3_errmsg(database));
+  return Fail(CodeOfSqlite(database), "journal " + path + ": " + sqlite3_errmsg(database));
 }
 
 Expected<Database> OpenDatabase(const std::string& path, int flags) {

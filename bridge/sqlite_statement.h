@@ -9,7 +9,21 @@
 #include <cstring>
 #include <string_view>
 
+#include "bridge/system_error.h"
+#include "events/error.h"
+
 namespace flarebridge {
+
+// What the last failure of a database was: kCorrupt for what the file holds, kTemporary for what
+// passes when somebody makes room or mends the disk, kIo for the rest.
+inline ErrorCode CodeOfSqlite(sqlite3* database) {
+  const int code = sqlite3_errcode(database) & 0xff;  // without SQLite's extension of it
+  if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) return ErrorCode::kCorrupt;
+  const bool passes = code == SQLITE_FULL || code == SQLITE_IOERR || code == SQLITE_NOMEM ||
+                      code == SQLITE_READONLY ||
+                      CodeOf(sqlite3_system_errno(database)) == ErrorCode::kTemporary;
+  return passes ? ErrorCode::kTemporary : ErrorCode::kIo;
+}
 
 // The CRC-32 of a row's values, in their order; each value's length counts, too.
 class RowSum {

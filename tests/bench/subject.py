@@ -241,11 +241,18 @@ def measure_idle(folder: Path) -> dict:
     """Voluntary context switches while 20 sites say nothing: each is a wake-up."""
     with LoadedBridge(folder) as bridge:
         finish(bridge.generate("runs", sites=20, events=2000, keep="true"), _DEADLINE)
-        time.sleep(3)  # what was logged is on disk
         pids = [bridge.process.pid, *bridge.workers()]
+        wait_for(lambda: _quiet(pids), "the end of what was logged", _DEADLINE)
         before = sum(map(_switches, pids))
         time.sleep(_IDLE)
         return {"idle_wakeups_per_s": (sum(map(_switches, pids)) - before) / _IDLE}
+
+
+def _quiet(pids: list[int]) -> bool:
+    """Nothing has woken up within a second."""
+    before = sum(map(_switches, pids))
+    time.sleep(1)
+    return sum(map(_switches, pids)) == before
 
 
 def _switches(pid: int) -> int:

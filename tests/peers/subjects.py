@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
 from typing import Optional
@@ -68,7 +69,7 @@ class Flarebridge:
         return [row["n"] for row in rows(log)]
 
 
-class _Server:
+class _Server(ABC):
     """A process that is started again after its death, and a connection on which all is sent again that is not
     acknowledged."""
 
@@ -81,17 +82,17 @@ class _Server:
         self._process: Optional[subprocess.Popen] = None
         self._start()
 
-    def command(self) -> list[str]:
-        raise NotImplementedError
+    @abstractmethod
+    def command(self) -> list[str]: ...
 
-    def greet(self) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def greet(self) -> None: ...
 
-    def transmit(self, number: int) -> bytes:
-        raise NotImplementedError
+    @abstractmethod
+    def transmit(self, number: int) -> bytes: ...
 
-    def receive(self, data: bytes) -> None:
-        raise NotImplementedError
+    @abstractmethod
+    def receive(self, data: bytes) -> None: ...
 
     def _start(self) -> None:
         self._process = subprocess.Popen(self.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -1,9 +1,9 @@
 """What NVFlare's own channel did to events on their way to the server: lost, doubled, or stamped alike.
 
-It has no acknowledgement; BridgeWriter numbers its records, so that a gap shows. Used by the receiver,
-under its lock.
+It has no acknowledgement; BridgeWriter numbers its records, so that a gap shows. For any thread.
 """
 
+import threading
 from typing import Any
 
 _WRITERS = 10000  # remembered
@@ -13,6 +13,7 @@ class Channel:
     """Counts per site; `note` once for each event that has a time stamp or a number."""
 
     def __init__(self):
+        self._lock = threading.Lock()
         self._stamps: dict[str, float] = {}
         self._alike = 0
         self._highest: dict[tuple[str, str], int] = {}
@@ -21,19 +22,24 @@ class Channel:
     def note(self, site: str, stamp: Any, number: Any) -> None:
         """`stamp`: the sender's time in seconds; `number`: [writer's id, number from 1 on], or None."""
         if stamp is not None:
-            if self._stamps.get(site) == stamp:
-                self._alike += 1
-            if site in self._stamps or len(self._stamps) < _WRITERS:
+            last = self._stamps.get(site)
+            if last == stamp:
+                with self._lock:
+                    self._alike += 1
+            elif last is not None or len(self._stamps) < _WRITERS:
                 self._stamps[site] = stamp
+        if number is None:
+            return
         if not isinstance(number, (list, tuple)) or len(number) != 2:
             return
         writer, count = number
         if type(writer) is not str or type(count) is not int or count < 1:
             return
         key = (site, writer)
-        if key in self._highest or len(self._highest) < _WRITERS:
-            self._highest[key] = max(self._highest.get(key, 0), count)
-            self._came[key] = self._came.get(key, 0) + 1
+        with self._lock:
+            if key in self._highest or len(self._highest) < _WRITERS:
+                self._highest[key] = max(self._highest.get(key, 0), count)
+                self._came[key] = self._came.get(key, 0) + 1
 
     def notes(self) -> list[str]:
         """What is worth to be told and cost nothing."""

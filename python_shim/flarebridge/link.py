@@ -21,8 +21,9 @@ from .curve import Keys
 from .events import WIRE_VERSION
 from .version import __version__
 
-_BATCH_EVENTS = 512
-_BATCH_BYTES = 256 << 10
+_BATCH_EVENTS = 2048  # each sending gives the interpreter away, and a busy one is back only after 5 ms
+_BATCH_BYTES = 512 << 10
+EVENT_OVERHEAD = 48  # bytes that CPython adds to an event in the queue: the object's head and its place in the list
 _HEARTBEAT = 1.0  # seconds, until the bridge says otherwise
 _SILENCE = 10.0  # seconds without a word after which the connection is made anew
 _HELLO_RETRY = 0.02  # seconds; a bridge of one's own is up within some tens of milliseconds
@@ -34,6 +35,8 @@ _BYE_LINGER = 200  # milliseconds that the last word may take to leave
 _HELLO, _BATCH, _PING, _BYE = 1, 2, 3, 4
 _WELCOME, _ACK, _NOTICE, _REFUSAL = 1, 2, 3, 4
 _ASK_AGAIN = (1, 5)
+
+_NO_BRIDGE = "bridge not available"  # why an event was dropped
 
 # "info", "warning" or "error", and the text.
 Report = Callable[[str, str], None]
@@ -65,19 +68,19 @@ class Link:
     ):
         """Either the endpoint of a shared bridge, with keys if it asks for them, or the process of one's own.
 
-        `buffer_bytes`: bytes of events held at most, sent or not; beyond it events are counted and dropped.
+        `buffer_bytes`: memory that events take at most, sent or not; beyond it events are counted and dropped.
         `report` is called from the thread.
         """
         self._endpoint = endpoint
         self._process = process
         self._keys = keys
-        self._limit = buffer_bytes
+        self._limit = buffer_bytes  # below 0: nothing is taken any more
         self._report = report
         self._session = secrets.token_hex(16)
 
         self._lock = threading.Lock()
         self._queue: list = []  # events, oldest first; the thread takes all of them at once
-        self._buffered = 0  # bytes: queue, unsent and sent
+        self._buffered = 0  # bytes: queue, unsent and sent, with their overhead
         self._accepted = 0  # events that put() took
         self._dropped = {}  # reason -> events
         self._off: Optional[str] = None  # why nothing is taken any more
@@ -117,14 +120,14 @@ class Link:
         """Takes over one event. Gives its number, or 0 if it was dropped and counted. Costs about a microsecond."""
         number = self.offer(event)
         if not number:
-            self.count_drop("buffer full" if self._off is None else "bridge not available")
+            self.count_refusal()
         return number
 
     def offer(self, event: bytes) -> int:
         """As put, but what can't be taken now is not counted: the caller keeps it."""
         with self._lock:
-            buffered = self._buffered + len(event)
-            if buffered > self._limit or self._off is not None:
+            buffered = self._buffered + len(event) + EVENT_OVERHEAD
+            if buffered > self._limit:
                 return 0
             self._queue.append(event)
             self._buffered = buffered
@@ -133,6 +136,21 @@ class Link:
         if self._sleeping:
             self._wake()
         return number
+
+    def put_last(self, event: bytes) -> None:
+        """Takes over the event whatever room there is; every later one is refused."""
+        with self._lock:
+            if self._off is None:
+                self._queue.append(event)
+                self._buffered += len(event) + EVENT_OVERHEAD
+                self._accepted += 1
+                self._limit = -1
+        self._wake()
+
+    def count_refusal(self) -> None:
+        """Counts an event that offer() did not take and that is not kept."""
+        reason = "buffer full" if self._limit >= 0 else "after the run's end" if self._off is None else _NO_BRIDGE
+        self.count_drop(reason)
 
     def count_drop(self, reason: str) -> None:
         with self._lock:
@@ -204,6 +222,7 @@ class Link:
     def forget_in_child(self) -> None:
         """In a forked child the thread and the socket are not ours: the link is off."""
         self._off = "forked"
+        self._limit = -1
         self._lock = threading.Lock()
         self._closing.set()
 
@@ -241,11 +260,12 @@ class Link:
     def _turn_off(self, why: str) -> None:
         with self._lock:
             self._off = why
+            self._limit = -1
             lost = self._accepted - self._acked
             self._queue = []
             self._buffered = 0
             if lost:
-                self._dropped["bridge not available"] = self._dropped.get("bridge not available", 0) + lost
+                self._dropped[_NO_BRIDGE] = self._dropped.get(_NO_BRIDGE, 0) + lost
         with self._progress:
             self._progress.notify_all()
         self._unsent.clear()
@@ -336,7 +356,9 @@ class Link:
             body = b"".join(events)
         if not events:
             return None
-        self._used += len(events)
+        until = self._used + len(events)
+        self._taken[self._used : until] = [None] * len(events)  # the batch alone holds them from here on
+        self._used = until
         batch = _Batch(self._next_seq, len(events), body)
         self._next_seq += len(events)
         return batch
@@ -430,9 +452,9 @@ class Link:
         freed = 0
         for batches, in_flight in ((self._sent, True), (self._unsent, False)):
             while batches and batches[0].last <= acked:
-                size = len(batches.popleft().body)
-                freed += size
-                self._in_flight -= size if in_flight else 0
+                batch = batches.popleft()
+                freed += len(batch.body) + batch.count * EVENT_OVERHEAD
+                self._in_flight -= len(batch.body) if in_flight else 0
         with self._lock:
             self._buffered -= freed
         with self._progress:

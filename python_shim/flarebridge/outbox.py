@@ -11,7 +11,7 @@ import time
 from collections import deque
 from typing import Callable, NamedTuple, Optional
 
-from .link import Report
+from .link import EVENT_OVERHEAD, Report
 
 _BATCH_EVENTS = 512
 _BATCH_BYTES = 256 << 10
@@ -44,7 +44,7 @@ class Outbox:
     def __init__(self, exchange: Exchange, buffer_bytes: int, report: Report):
         """`exchange`: sends a request and waits for its reply, some seconds at most; called from the thread.
 
-        `buffer_bytes`: bytes of events held at most; beyond it events are counted and dropped.
+        `buffer_bytes`: memory that events take at most; beyond it events are counted and dropped.
         """
         self._exchange = exchange
         self._limit = buffer_bytes
@@ -52,7 +52,7 @@ class Outbox:
         self._session = secrets.token_hex(16)
         self._changed = threading.Condition()
         self._queue: deque = deque()  # events, oldest first
-        self._buffered = 0  # bytes of events that are not durable
+        self._buffered = 0  # bytes of events that are not durable, with their overhead
         self._accepted = 0
         self._durable = 0
         self._dropped: dict[str, int] = {}
@@ -84,12 +84,12 @@ class Outbox:
     def offer(self, event: bytes) -> int:
         """As put, but what can't be taken now is not counted: the caller keeps it."""
         with self._changed:
-            if self._off is not None or self._buffered + len(event) > self._limit:
+            if self._off is not None or self._buffered + len(event) + EVENT_OVERHEAD > self._limit:
                 return 0
             if not self._queue:
                 self._changed.notify_all()
             self._queue.append(event)
-            self._buffered += len(event)
+            self._buffered += len(event) + EVENT_OVERHEAD
             self._accepted += 1
             return self._accepted
 
@@ -283,6 +283,7 @@ class Outbox:
             if self._durable < durable <= self._accepted:
                 self._durable = durable
                 while self._sealed and self._sealed[0].last <= durable:
-                    self._buffered -= len(self._sealed.popleft().body)
+                    batch = self._sealed.popleft()
+                    self._buffered -= len(batch.body) + batch.count * EVENT_OVERHEAD
                 self._changed.notify_all()
             return again

@@ -8,20 +8,19 @@ log line; the job goes on.
 import contextlib
 import hashlib
 import json
-import threading
 import time
 from typing import Any, Optional
 
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import EventScope, FedEventHeader, FLContextKey, ReservedKey
 from nvflare.apis.fl_context import FLContext
-from nvflare.apis.shareable import Shareable
+from nvflare.apis.shareable import ReservedHeaderKey, Shareable
 from nvflare.app_common.widgets.streaming import AnalyticsReceiver
 
 from .bridge_process import BridgeProcess
 from .channel import Channel
 from .curve import find_keys
-from .events import Encoder, clean_name, record_of
+from .events import Encoder, clean_name
 from .inbox import FORWARDED, KEPT, ClosedInbox, Inbox, attach
 from .job import is_server, is_simulated, job_identity, result_folder, sites_of, state_folder
 from .link import Link
@@ -34,6 +33,9 @@ _MODES = {
     "disabled": "disabled",
 }
 _DEFAULT_BUFFER = 64 << 20
+# Looked up here once: a record is to cost a few microseconds.
+_EVENT_DATA, _TIMESTAMP, _IDENTITY = FLContextKey.EVENT_DATA, FedEventHeader.TIMESTAMP, ReservedKey.IDENTITY_NAME
+_HEADERS, _PEER_PROPS = ReservedHeaderKey.HEADERS, ReservedHeaderKey.PEER_PROPS
 _ABORTED_END = 0.5  # seconds
 _TASKS_END = 2.0  # seconds, see _settle_before_the_process_may_end
 
@@ -91,15 +93,36 @@ class BridgeReceiver(AnalyticsReceiver):
         self._encoder = None
         self._process = None  # of the bridge, if it is our own
         self._aborted = False
-        self._record_lock = threading.Lock()
         self._taken = f"flarebridge_taken_{id(self):x}"
 
     # --- NVFlare's events ---
 
     def handle_event(self, event_type: str, fl_ctx: FLContext):
-        if event_type in self.events:
-            self._on_record(event_type, fl_ctx)
+        """A record's event: local, on its way out of a client, or come in at the server; or one of the run's."""
+        if event_type not in self.events:
+            self._on_run_event(event_type, fl_ctx)
             return
+        link = self._link
+        shareable = fl_ctx.get_prop(_EVENT_DATA)
+        if link is None or not isinstance(shareable, Shareable):
+            return
+        headers = shareable.get(_HEADERS)
+        # The name says it without a look into the context, which takes a lock.
+        federated = event_type[:4] == "fed." or (fl_ctx.get_prop(FLContextKey.EVENT_SCOPE) == EventScope.FEDERATION)
+        peer = headers.get(_PEER_PROPS) if federated and type(headers) is dict else None
+        origin = peer.get(_IDENTITY) if type(peer) is dict else None
+        if origin is None:
+            # Recorded in this process. What is fired for the federation comes by twice as one object, and from
+            # an external training process as a federated event only: it is taken once, whichever comes first.
+            if shareable.get_header(self._taken):
+                return
+            shareable.set_header(self._taken, True)
+            origin = fl_ctx.get_identity_name()
+        elif headers.get(FORWARDED) and self._inbox is not None and self._inbox.knows(self._site(origin)):
+            return  # its forwarder brings it
+        self._take(link, shareable, headers, origin)
+
+    def _on_run_event(self, event_type: str, fl_ctx: FLContext) -> None:
         if event_type == EventType.CHECK_END_RUN_READINESS:
             self._hold_the_run_open(fl_ctx)
         elif event_type in (EventType.ABORT_TASK, EventType.FATAL_SYSTEM_ERROR):
@@ -114,28 +137,6 @@ class BridgeReceiver(AnalyticsReceiver):
             self._end = self._aborted = False  # a second run on the same object is a run
         super().handle_event(event_type, fl_ctx)
 
-    def _on_record(self, event_type: str, fl_ctx: FLContext) -> None:
-        """A record's event: local, on its way out of a client, or come in at the server."""
-        shareable = fl_ctx.get_prop(FLContextKey.EVENT_DATA, None)
-        if self._link is None or not isinstance(shareable, Shareable):
-            return
-        # The name says it without a look into the context, which takes a lock.
-        federated = event_type.startswith("fed.") or (
-            fl_ctx.get_prop(FLContextKey.EVENT_SCOPE) == EventScope.FEDERATION
-        )
-        origin = shareable.get_peer_prop(ReservedKey.IDENTITY_NAME, None) if federated else None
-        if origin is None:
-            # Recorded in this process. What is fired for the federation comes by twice as one object, and from
-            # an external training process as a federated event only: it is taken once, whichever comes first.
-            if shareable.get_header(self._taken):
-                return
-            shareable.set_header(self._taken, True)
-            origin = fl_ctx.get_identity_name()
-        elif shareable.get_header(FORWARDED) and self._inbox is not None and self._inbox.knows(self._site(origin)):
-            return  # its forwarder brings it
-        with self._record_lock:
-            self.save(fl_ctx, shareable, origin)
-
     def initialize(self, fl_ctx: FLContext):
         """START_RUN: says what the session is and which sites it has; the thread does the rest."""
         try:
@@ -147,25 +148,12 @@ class BridgeReceiver(AnalyticsReceiver):
 
     def save(self, fl_ctx: FLContext, shareable: Shareable, record_origin: str):
         """One record into the buffer: microseconds, no waiting, no exception."""
-        link = self._link
-        if link is None:
-            return
-        try:
-            record, number = record_of(shareable)
-            stamp = shareable.get_header(FedEventHeader.TIMESTAMP)
-            site = self._site(record_origin)
-            event = self._encoder.data(stamp if type(stamp) is float else time.time(), site, *record)
-        except Exception as e:
-            link.count_drop(f"not encodable ({type(e).__name__})")
-            return
-        if stamp is not None or number is not None:
-            self._channel.note(site, stamp, number)
-        link.put(event)
+        if self._link is not None:
+            self._take(self._link, shareable, shareable.get(_HEADERS), record_origin)
 
     def finalize(self, fl_ctx: FLContext):
         """END_RUN: hands over what is left and returns; the bridge finishes the runs by itself."""
-        with self._record_lock:
-            link, self._link = self._link, None
+        link, self._link = self._link, None
         if link is None:
             return
         deadline = time.monotonic() + float(self.process_timeout)
@@ -177,7 +165,7 @@ class BridgeReceiver(AnalyticsReceiver):
             inbox.wait_quiet(min(longest, deadline - time.monotonic()))
             inbox.end()
         reason = "the job was aborted" if self._aborted else ""
-        link.put(self._encoder.session_ended(time.time(), 1 if self._aborted else 0, reason))
+        link.put_last(self._encoder.session_ended(time.time(), 1 if self._aborted else 0, reason))
         link.wait_acknowledged(deadline - time.monotonic())
         link.close(max(0.1, deadline - time.monotonic()))
         if self._process is not None:
@@ -187,6 +175,18 @@ class BridgeReceiver(AnalyticsReceiver):
         self._report_end(link.stats(), inbox.dropped() if inbox is not None else {})
 
     # --- parts of the above ---
+
+    def _take(self, link: Link, shareable: dict, headers: Any, origin: Any) -> None:
+        try:
+            stamp = headers.get(_TIMESTAMP) if type(headers) is dict else None
+            site = self._names.get(origin) or self._site(origin)
+            event, number = self._encoder.record(stamp if type(stamp) is float else time.time(), site, shareable)
+        except Exception as e:
+            link.count_drop(f"not encodable ({type(e).__name__})")
+            return
+        if stamp is not None or number is not None:
+            self._channel.note(site, stamp, number)
+        link.offer(event) or link.count_refusal()
 
     def _start(self, fl_ctx: FLContext) -> None:
         if self._link is not None:

@@ -3,12 +3,21 @@
 import enum
 import json
 import math
+import random
+import sys
+import threading
 from pathlib import Path
 
 import msgpack
 import numpy as np
 import pytest
-from flarebridge.events import MAX_EVENT_BYTES, Encoder, EventRejected, clean_name
+from flarebridge.events import MAX_EVENT_BYTES, NUMBER_KEY, Encoder, EventRejected, clean_name, record_of
+from nvflare.apis.analytix import AnalyticsDataType
+
+try:
+    from nvflare.apis.analytix import LogWriterName
+except ImportError:  # NVFlare 2.5
+    from nvflare.app_common.tracking.tracker_types import LogWriterName
 
 _VECTORS = Path(__file__).resolve().parents[2] / "events" / "vectors" / "events.json"
 _TYPES = [
@@ -161,3 +170,85 @@ def test_an_images_file_is_sent_as_it_is_and_no_image_is_refused():
     for wrong in (np.zeros(3), np.zeros((2, 2, 2, 2)), np.zeros((1500, 1500))):
         with pytest.raises(EventRejected):
             Encoder().data(1.0, "s", "IMAGE", "TORCH_TB", "img", wrong, 1)
+
+
+class _Color(enum.Enum):
+    RED = 1
+
+
+_VALUES = [
+    0.5, 7, 1 << 70, -(1 << 70), True, None, "text", "\ud800", b"bytes", [1, 2], {"a": 1.5, "b": 2}, {1: 2.5},
+    {"a": {2: 3}}, {"a": np.float32(1.5)}, np.float64(2.5), np.arange(3), {}, _Color.RED,
+    {"a": "\ud800"}, "x" * MAX_EVENT_BYTES,
+]  # fmt: skip
+_ABSENT = object()
+
+
+def _random_shareable(chance: random.Random) -> dict:
+    """A record as writers of all NVFlare versions make it, or one that was tampered with."""
+    step = chance.choice([None, 0, 7, True, np.int64(5), "8"])
+    further = {"global_step": step, "path": "p", "mine": 1, NUMBER_KEY: ["w", 3]}
+    data = {
+        "track_key": chance.choice(["loss", "loss", "loss", 5, "\ud800"]),
+        "track_value": chance.choice(_VALUES),
+        "global_step": step,
+        "path": chance.choice([_ABSENT, _ABSENT, None, "p"]),
+        "analytics_kwargs": chance.choice(
+            [_ABSENT, None, {}, {key: further[key] for key in further if chance.random() < 0.4}]
+        ),
+    }
+    meta = {
+        "analytics_data_type": chance.choice([*AnalyticsDataType, "METRIC", None, _ABSENT, _Color.RED]),
+        "tracker_key": chance.choice([*LogWriterName, "WANDB", None, _ABSENT]),
+    }
+    parts = ({key: value for key, value in part.items() if value is not _ABSENT} for part in (data, meta))
+    return {"DXO": dict(zip(("data", "meta"), parts))}
+
+
+def _outcome(call):
+    try:
+        return call()
+    except Exception as e:
+        return type(e)
+
+
+def test_a_record_is_encoded_by_the_short_way_as_by_the_long_one():
+    chance = random.Random(7)
+    short, long = Encoder(), Encoder()
+    events = 0
+    for _ in range(5000):
+        shareable = _random_shareable(chance)
+
+        def the_long_way(shareable=shareable):
+            record, number = record_of(shareable)
+            long._members.clear()  # nothing is remembered, so that every field is looked at
+            return long.data(1.0, "s", *record), number
+
+        expected = _outcome(the_long_way)
+        assert _outcome(lambda shareable=shareable: short.record(1.0, "s", shareable)) == expected, shareable
+        events += isinstance(expected, tuple)
+    assert events > 1000
+
+
+def test_threads_share_an_encoder():
+    encoder, wrong = Encoder(), []
+
+    def encode(site: str) -> None:
+        for step in range(20000):
+            event = encoder.data(
+                1.0, site, AnalyticsDataType.METRICS, LogWriterName.WANDB, "m", {"a": 0.5, "b": 1}, step
+            )
+            if msgpack.unpackb(event) != [2, 1.0, site, 4, 3, "m", {"a": 0.5, "b": 1}, step]:
+                wrong.append(event)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        threads = [threading.Thread(target=encode, args=(f"site-{i}",)) for i in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert wrong == []

@@ -173,13 +173,26 @@ def test_without_credit_nothing_is_sent_and_with_it_everything_is(endpoint):
 
 
 def test_what_does_not_fit_the_buffer_is_counted_and_put_never_waits(endpoint):
-    with _linked(endpoint, buffer_bytes=1000) as link:  # nobody listens
+    each = 10 + 48  # bytes, with what CPython adds
+    with _linked(endpoint, buffer_bytes=100 * each) as link:  # nobody listens
         taken = sum(link.put(b"\xa9" + b"x" * 9) > 0 for _ in range(500))
         assert taken == 100
         stats = link.stats()
         assert stats["dropped"] == {"buffer full": 400}
         assert stats["accepted"] == 100
         assert not link.wait_acknowledged(0.01)
+
+
+def test_after_the_last_event_none_is_taken(endpoint):
+    peer = Peer(endpoint, {})
+    with _linked(endpoint, buffer_bytes=60) as link:
+        assert link.put(_event(0))
+        link.put_last(_event(1))  # is taken even where there is no room
+        assert not link.put(_event(2))
+        peer.serve_until(lambda: link.unacknowledged == 0)
+        assert _only(peer.journal) == [0, 1]
+        assert link.stats()["dropped"] == {"after the run's end": 1}
+    peer.die()
 
 
 def test_room_in_the_buffer_comes_back_with_acknowledgements(endpoint):

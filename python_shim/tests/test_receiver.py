@@ -66,7 +66,7 @@ class _FakeLink:
     def __init__(self):
         self.events, self.drops = [], []
 
-    def put(self, event: bytes) -> bool:
+    def offer(self, event: bytes) -> bool:
         self.events.append(event)
         return True
 

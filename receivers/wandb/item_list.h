@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,6 +17,13 @@ class ItemList {
  public:
   // `path`: components as AppendPath() gives them; no other item may have it. `json`: its value.
   void Add(std::string_view path, std::string_view json);
+  // The same with a value that write(std::string& out) appends to `out`, where it stays.
+  template <class Write>
+  void AddWritten(std::string_view path, Write write) {
+    Open(path);
+    write(encoded_);
+    Close();
+  }
   // Replaces the value of an item, which keeps its place.
   void Set(size_t index, std::string_view json);
   // Add, or Set if the path is there.
@@ -49,12 +57,15 @@ class ItemList {
   std::string_view View(uint32_t at, uint32_t size) const {
     return std::string_view(encoded_).substr(at, size);
   }
-  static void Encode(std::string_view path, std::string_view json, std::string& out, Entry& entry);
+  // An item's bytes up to its value, and its lengths once the value is there.
+  void Open(std::string_view path);
+  void Close();
 
   std::string encoded_;
   std::vector<Entry> entries_;
-  // Path -> place, once there are many; of the first `indexed_` items.
-  std::unordered_map<std::string, size_t> index_;
+  // Path -> place, made when there are many; of the first `indexed_` items. Lists are moved for
+  // every row, which a map in here would make slow.
+  std::unique_ptr<std::unordered_map<std::string, size_t>> index_;
   size_t indexed_ = 0;
 };
 

@@ -8,6 +8,11 @@
 namespace flarebridge::wandb {
 namespace {
 
+// Characters of a double in its shortest form: -2.2250738585072014e-308.
+constexpr size_t kLongestNumber = 24;
+// From 2^52 on a double has no fraction.
+constexpr double kAllWhole = 4503599627370496;
+
 template <class Integer>
 void AppendInteger(Integer number, std::string& out) {
   std::array<char, 24> text{};
@@ -34,10 +39,25 @@ void AppendJson(double number, std::string& out) {
     out += number < 0 ? "-Infinity" : "Infinity";
     return;
   }
-  std::array<char, 32> text{};
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), number).ptr;
-  out.append(text.data(), end);
-  if (std::none_of(text.data(), end, [](char c) { return c == '.' || c == 'e'; })) out += ".0";
+  const size_t begin = out.size();
+  out.resize(begin + kLongestNumber);
+  const auto end = std::to_chars(&out[begin], &out[begin] + kLongestNumber, number).ptr;
+  out.resize(static_cast<size_t>(end - out.data()));
+  // A number that has a fraction shows it.
+  const bool whole =
+      std::abs(number) >= kAllWhole || number == static_cast<double>(static_cast<int64_t>(number));
+  if (whole && out.find_first_of(".e", begin) == std::string::npos) out += ".0";
+}
+
+void AppendSeconds(double seconds, std::string& out) {
+  const auto micros = static_cast<uint64_t>(std::llround(seconds * 1e6));
+  AppendInteger(micros / 1000000, out);
+  std::array<char, 7> fraction{'.'};
+  uint64_t rest = micros % 1000000;
+  for (size_t i = 6; i > 0; --i, rest /= 10) fraction[i] = static_cast<char>('0' + rest % 10);
+  size_t size = fraction.size();
+  while (size > 2 && fraction[size - 1] == '0') --size;
+  out.append(fraction.data(), size);
 }
 
 void AppendJson(int64_t number, std::string& out) { AppendInteger(number, out); }

@@ -16,6 +16,9 @@ void AppendJson(const Value& value, std::string& out);
 void AppendJson(double number, std::string& out);
 void AppendJson(int64_t number, std::string& out);
 void AppendJson(std::string_view text, std::string& out);
+// Seconds, 0 to 2.5e11, to the microsecond: a double of today's time since the epoch has no more
+// digits that mean something, and this takes a third of the time.
+void AppendSeconds(double seconds, std::string& out);
 
 template <class T>
 std::string ToJson(const T& value) {

@@ -1,7 +1,7 @@
 #include "receivers/wandb/log_reader.h"
 
+#include <libdeflate.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -21,8 +21,7 @@ uint32_t LittleEndian(std::string_view bytes, size_t size) {
 }
 
 bool ChecksumHolds(uint32_t expected, std::string_view type_and_payload) {
-  return crc32(0, reinterpret_cast<const unsigned char*>(type_and_payload.data()),
-               static_cast<uInt>(type_and_payload.size())) == expected;
+  return libdeflate_crc32(0, type_and_payload.data(), type_and_payload.size()) == expected;
 }
 
 }  // namespace

@@ -1,8 +1,9 @@
 #include "receivers/wandb/log_writer.h"
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include <algorithm>
+#include <array>
 
 #include "receivers/wandb/log_format.h"
 
@@ -10,18 +11,16 @@ namespace flarebridge::wandb {
 namespace {
 
 void AppendChunk(ChunkType type, std::string_view payload, std::string& out) {
-  const auto type_byte = static_cast<unsigned char>(type);
-  uLong crc = crc32(0, &type_byte, 1);
-  if (!payload.empty()) {  // zlib takes a null pointer for a reset
-    crc = crc32(crc, reinterpret_cast<const unsigned char*>(payload.data()),
-                static_cast<uInt>(payload.size()));
-  }
-  for (int shift = 0; shift < 32; shift += 8)
-    out.push_back(static_cast<char>((crc >> shift) & 0xff));
-  out.push_back(static_cast<char>(payload.size() & 0xff));
-  out.push_back(static_cast<char>(payload.size() >> 8));
-  out.push_back(static_cast<char>(type_byte));
+  const size_t begin = out.size();
+  std::array<char, kChunkHeaderBytes> head{};
+  head[4] = static_cast<char>(payload.size() & 0xff);
+  head[5] = static_cast<char>(payload.size() >> 8);
+  head[6] = static_cast<char>(type);
+  out.append(head.data(), head.size());
   out.append(payload);
+  // Of the type and the payload, which lie behind one another now.
+  const uint32_t crc = libdeflate_crc32(0, out.data() + begin + 6, 1 + payload.size());
+  for (size_t i = 0; i < 4; ++i) out[begin + i] = static_cast<char>((crc >> (8 * i)) & 0xff);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "receivers/wandb/records.h"
 
+#include <array>
 #include <cmath>
 #include <protozero/pbf_reader.hpp>
 #include <protozero/pbf_writer.hpp>
@@ -37,13 +38,33 @@ void AddTimestamp(pbf_writer& parent, uint32_t tag, double seconds_since_epoch) 
   timestamp.add_int32(2, static_cast<int32_t>((seconds_since_epoch - whole) * 1e9));
 }
 
-void AddMark(pbf_writer& record, const AppliedMark* mark) {
-  if (mark == nullptr) return;
-  pbf_writer writer(record, kApplied);
-  writer.add_fixed64(kMarkJournal, mark->journal);
-  writer.add_uint64(kMarkFloor, mark->floor);
-  if (!mark->positions.empty()) {
-    writer.add_packed_uint64(kMarkPositions, mark->positions.begin(), mark->positions.end());
+// Protobuf's tags, (field << 3) | wire type.
+constexpr uint32_t Tag(uint32_t field, protozero::pbf_wire_type type) {
+  return field << 3 | static_cast<uint32_t>(type);
+}
+constexpr char kNumTag = Tag(kNum, protozero::pbf_wire_type::varint);
+constexpr char BytesTag(uint32_t field) {
+  return static_cast<char>(Tag(field, protozero::pbf_wire_type::length_delimited));
+}
+
+// By hand, because pbf_writer moves each message when it knows its length: rows have marks.
+void AppendMark(const AppliedMark& mark, std::string& out) {
+  size_t positions = 0;  // bytes
+  for (const uint64_t position : mark.positions) positions += VarintBytes(position);
+  std::array<char, 2 + 2 * kLongestVarint + sizeof mark.journal + 1 + kLongestVarint> head{};
+  char* at = PutVarint(Tag(kApplied, protozero::pbf_wire_type::length_delimited), head.data());
+  at = PutVarint(1 + sizeof mark.journal + 1 + VarintBytes(mark.floor) +
+                     (positions > 0 ? 1 + VarintBytes(positions) + positions : 0),
+                 at);
+  *at++ = Tag(kMarkJournal, protozero::pbf_wire_type::fixed64);
+  for (size_t i = 0; i < sizeof mark.journal; ++i)
+    *at++ = static_cast<char>(mark.journal >> (8 * i) & 0xff);
+  *at++ = Tag(kMarkFloor, protozero::pbf_wire_type::varint);
+  out.append(head.data(), PutVarint(mark.floor, at));
+  if (positions > 0) {
+    out.push_back(BytesTag(kMarkPositions));
+    AppendVarint(positions, out);
+    for (const uint64_t position : mark.positions) AppendVarint(position, out);
   }
 }
 
@@ -51,13 +72,13 @@ void AddMark(pbf_writer& record, const AppliedMark* mark) {
 template <class Fill>
 void AppendRecord(int64_t number, uint32_t kind, const AppliedMark* mark, std::string& out,
                   Fill fill) {
-  pbf_writer record(out);
-  record.add_int64(kNum, number);
   {
+    pbf_writer record(out);
+    record.add_int64(kNum, number);
     pbf_writer content(record, kind);
     fill(content);
   }
-  AddMark(record, mark);
+  if (mark != nullptr) AppendMark(*mark, out);
 }
 
 void AddConfigItem(pbf_writer& parent, const std::pair<std::string, std::string>& item) {
@@ -327,7 +348,9 @@ void ParseContent(pbf_reader& message, ParsedRecord& record) {
 }  // namespace
 
 void AppendPath(std::string_view component, std::string& path) {
-  pbf_writer(path).add_string(kNestedKey, component.data(), component.size());
+  std::array<char, 1 + kLongestVarint> head{BytesTag(kNestedKey)};
+  path.append(head.data(), PutVarint(component.size(), &head[1]));
+  path += component;
 }
 
 std::string JoinPath(std::string_view path) {
@@ -382,34 +405,26 @@ void AppendEnvironment(int64_t number, const EnvironmentRecord& environment, std
   });
 }
 
-namespace {
-
-// Protobuf's tags, (field << 3) | wire type: Record.num, and fields of bytes.
-constexpr char kNumTag = 0x08;
-constexpr char BytesTag(uint32_t field) { return static_cast<char>(field << 3 | 2); }
-
-}  // namespace
-
-// By hand, because pbf_writer moves each message when it knows its length: these are written for
-// every row.
+// By hand as AppendMark(): written for every row.
 void AppendHistory(int64_t number, const ItemList& items, int64_t step, const AppliedMark* mark,
                    std::string& out) {
   // Present also for step 0: presence says that the step is set.
   const auto step_number = static_cast<uint64_t>(step);
   const size_t step_bytes = step == 0 ? 0 : 1 + VarintBytes(step_number);
-  out.push_back(kNumTag);
-  AppendVarint(static_cast<uint64_t>(number), out);
-  out.push_back(BytesTag(kHistory));
-  AppendVarint(items.encoded().size() + 2 + step_bytes, out);
+  std::array<char, 4 + 2 * kLongestVarint> room{kNumTag};
+  char* at = PutVarint(static_cast<uint64_t>(number), &room[1]);
+  *at++ = BytesTag(kHistory);
+  out.append(room.data(), PutVarint(items.encoded().size() + 2 + step_bytes, at));
   out += items.encoded();
-  out.push_back(BytesTag(2));
-  out.push_back(static_cast<char>(step_bytes));
+  at = room.data();
+  *at++ = BytesTag(2);
+  *at++ = static_cast<char>(step_bytes);
   if (step != 0) {
-    out.push_back(kNumTag);
-    AppendVarint(step_number, out);
+    *at++ = kNumTag;
+    at = PutVarint(step_number, at);
   }
-  pbf_writer record(out);
-  AddMark(record, mark);
+  out.append(room.data(), at);
+  if (mark != nullptr) AppendMark(*mark, out);
 }
 
 void AppendSummary(int64_t number, const ItemList& items, std::string& out) {
@@ -466,7 +481,7 @@ void AppendFinal(int64_t number, const AppliedMark* mark, std::string& out) {
   record.add_int64(kNum, number);
   record.add_message(
       kFinal, std::string());  // empty, but there: a record without content ends W&B's reader
-  AddMark(record, mark);
+  if (mark != nullptr) AppendMark(*mark, out);
 }
 
 Expected<void> ParseRecord(std::string_view bytes, ParsedRecord& record) {

@@ -31,16 +31,20 @@ void StepMerger::ClearReady() {
 }
 
 StepMerger::Waiting& StepMerger::WaitingOf(int64_t step, Time now) {
-  if (const auto found = waiting_.find(step); found != waiting_.end()) return found->second;
+  // Steps rise nearly always: the place is known then.
+  const bool highest = waiting_.empty() || waiting_.rbegin()->first < step;
+  if (!highest) {
+    if (const auto found = waiting_.find(step); found != waiting_.end()) return found->second;
+  }
   arrivals_.emplace_back(now, step);
   Waiting* waiting = nullptr;
   if (spare_nodes_.empty()) {
-    waiting = &waiting_[step];
+    waiting = &waiting_.try_emplace(waiting_.end(), step)->second;
   } else {
     Rows::node_type node = std::move(spare_nodes_.back());
     spare_nodes_.pop_back();
     node.key() = step;
-    waiting = &waiting_.insert(std::move(node)).position->second;
+    waiting = &waiting_.insert(waiting_.end(), std::move(node))->second;
   }
   waiting->row = NewRow();
   waiting->row.step = step;

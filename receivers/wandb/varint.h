@@ -2,6 +2,7 @@
 // written for every row (https://protobuf.dev/programming-guides/encoding/). Any thread.
 #pragma once
 
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -13,12 +14,18 @@ inline size_t VarintBytes(uint64_t number) {
   return (static_cast<size_t>(std::bit_width(number | 1)) + 6) / 7;
 }
 
+inline constexpr size_t kLongestVarint = 10;  // bytes
+
+// Writes at `at`, which has the room. Gives the place behind it.
+inline char* PutVarint(uint64_t number, char* at) {
+  for (; number >= 0x80; number >>= 7) *at++ = static_cast<char>(number | 0x80);
+  *at++ = static_cast<char>(number);
+  return at;
+}
+
 inline void AppendVarint(uint64_t number, std::string& out) {
-  while (number >= 0x80) {
-    out.push_back(static_cast<char>(number | 0x80));
-    number >>= 7;
-  }
-  out.push_back(static_cast<char>(number));
+  std::array<char, kLongestVarint> bytes;
+  out.append(bytes.data(), PutVarint(number, bytes.data()));
 }
 
 }  // namespace flarebridge::wandb

@@ -64,20 +64,24 @@ bool HasContent(const Data& data) {
 double TimeOf(const Data& data) { return std::min(data.time, kMaxTime); }
 
 // A dict's leaves become items whose path is that of the dicts they lie in; an empty dict vanishes,
-// as W&B's SDK has it. `path` is the same again afterwards; `json` is room for a value.
-void AddLeaves(const Value& value, std::string& path, std::string& json, ItemList& items) {
+// as W&B's SDK has it. `path` is the same again afterwards.
+void AddLeaves(const Value& value, std::string& path, ItemList& items) {
   if (value.kind() != ValueKind::kMap) {
-    json.clear();
-    AppendJson(value, json);
-    items.Add(path, json);
+    items.AddWritten(path, [&](std::string& out) { AppendJson(value, out); });
     return;
   }
   value.ForEachPair([&](std::string_view key, Value child) {
     const size_t here = path.size();
     AppendPath(key, path);
-    AddLeaves(child, path, json, items);
+    AddLeaves(child, path, items);
     path.resize(here);
   });
+}
+
+std::string SecondsToJson(double seconds) {
+  std::string out;
+  AppendSeconds(seconds, out);
+  return out;
 }
 
 std::string PathOf(std::string_view key) {
@@ -261,11 +265,11 @@ void WandbRun::WriteRow(uint64_t position, const Data& data, Clock::time_point n
   if (dict && prefix_scalars_ && data.writer == Writer::kTensorBoard) {
     data.value.ForEachPair([&](std::string_view key, Value value) {
       path_ = PathOf(std::string(data.tag) + "/" + std::string(key));
-      AddLeaves(value, path_, json_, items_);
+      AddLeaves(value, path_, items_);
     });
   } else {
     if (!dict) AppendPath(data.tag, path_);
-    AddLeaves(data.value, path_, json_, items_);
+    AddLeaves(data.value, path_, items_);
   }
   merger_.Add(position, data.step, TimeOf(data), items_, now);
   if (merger_.ready().size() >= kRowsPerSummary) EncodeReadyRows();
@@ -441,22 +445,24 @@ void WandbRun::SumUp(const std::vector<StepMerger::Row>& rows) {
   double runtime = last_runtime_;
   for (const StepMerger::Row& row : rows) runtime = std::max(runtime, row.time - run_.start_time);
   summary_.Put(kStepPath, ToJson(rows.back().step));
-  summary_.Put(kTimestampPath, ToJson(rows.back().time));
-  summary_.Put(kRuntimePath, ToJson(runtime));
+  summary_.Put(kTimestampPath, SecondsToJson(rows.back().time));
+  summary_.Put(kRuntimePath, SecondsToJson(runtime));
   summary_.Put(kWandbRuntimePath, ToJson(static_cast<int64_t>(runtime)));
 }
 
 void WandbRun::EncodeRow(StepMerger::Row& row, const AppliedMark& mark) {
   last_runtime_ = std::max(last_runtime_, row.time - run_.start_time);
-  const auto add = [&](const std::string& path, const auto& value) {
-    json_.clear();
-    AppendJson(value, json_);
-    row.items.Add(path, json_);
+  ItemList& items = row.items;
+  const auto add_step = [&](const std::string& path, int64_t step) {
+    items.AddWritten(path, [step](std::string& out) { AppendJson(step, out); });
   };
-  if (row.own_step) add(kOwnStepPath, *row.own_step);
-  add(kStepPath, row.step);
-  add(kRuntimePath, last_runtime_);
-  add(kTimestampPath, row.time);
+  const auto add_seconds = [&](const std::string& path, double seconds) {
+    items.AddWritten(path, [seconds](std::string& out) { AppendSeconds(seconds, out); });
+  };
+  if (row.own_step) add_step(kOwnStepPath, *row.own_step);
+  add_step(kStepPath, row.step);
+  add_seconds(kRuntimePath, last_runtime_);
+  add_seconds(kTimestampPath, row.time);
   AppendHistory(++number_, row.items, row.step, &mark, scratch_);
   Queue();
 }

@@ -105,7 +105,7 @@ class WandbRun : public Receiver {
   std::string pending_;  // bytes for the file
   // Room that is used again and again.
   std::string scratch_;  // one record
-  std::string path_, json_;
+  std::string path_;
   ItemList items_;  // of one event
   std::vector<AppliedMark> marks_;
   uint64_t unsupported_ = 0;  // data of a type that W&B has no place for, or without content

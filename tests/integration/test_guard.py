@@ -16,7 +16,7 @@ _HOT_PATH = os.environ["FLAREBRIDGE_HOT_PATH"]
 _BATCH = 512  # events of a batch in hot_path
 
 # Part -> instructions for one event or row of 5 values, at most.
-_INSTRUCTIONS = {"routing": 2800, "writing": 19400, "storing": 780}
+_INSTRUCTIONS = {"routing": 2800, "writing": 15200, "storing": 780}
 # System calls of the bridge and all of its workers for one event, at most: none is made for each. SQLite makes two for
 # each page of 8 KiB in its WAL.
 _SYSTEM_CALLS = 0.15

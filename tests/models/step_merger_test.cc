@@ -31,7 +31,7 @@ TEST_CASE("each record is in exactly one row, and rows rise") {
     std::vector<StepMerger::Row> rows;
     StepMerger::Time now{};
     const auto take = [&] {
-      for (const StepMerger::Row& row : merger.ready()) rows.push_back(row);
+      for (StepMerger::Row& row : merger.ready()) rows.push_back(std::move(row));
       merger.ClearReady();
     };
     for (const auto& [step, key, wait] : inputs) {

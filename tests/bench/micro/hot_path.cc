@@ -14,7 +14,7 @@ int main(int argc, char** argv) {
     Routing routing(20);
     for (int i = 0; i < batches; ++i) (void)routing.Run();
   } else if (part == "writing") {
-    Writing writing(argv[2], 5);
+    Writing writing(argv[2], 5, static_cast<unsigned>(batches));
     for (int i = 0; i < batches; ++i) writing.Run();
   } else if (part == "storing") {
     Storing storing(argv[2]);

@@ -41,23 +41,13 @@ BENCHMARK(DecodeFilterRoute)->ArgName("sites")->Arg(1)->Arg(20)->Arg(500);
 
 void WriteRunLog(benchmark::State& state) {
   const Scratch scratch;
-  Writing writing(scratch.path(), static_cast<unsigned>(state.range(0)));
+  Writing writing(scratch.path(), static_cast<unsigned>(state.range(0)),
+                  static_cast<unsigned>(state.max_iterations));
   for (auto _ : state) writing.Run();
   state.SetItemsProcessed(state.iterations() * kBatch);
 }
 // The disk's part is memory here; so many rows at most, lest it fills.
-BENCHMARK(WriteRunLog)->ArgName("values")->Arg(1)->Arg(5)->Arg(50)->Iterations(1000);
-
-// What of it is the making of the benchmark's own events.
-void MakeEvents(benchmark::State& state) {
-  uint64_t first = 0;
-  for (auto _ : state) {
-    benchmark::DoNotOptimize(MakeBatch(5, 1, first));
-    first += kBatch;
-  }
-  state.SetItemsProcessed(state.iterations() * kBatch);
-}
-BENCHMARK(MakeEvents);
+BENCHMARK(WriteRunLog)->ArgName("values")->Arg(1)->Arg(5)->Arg(50)->Iterations(300);
 
 void CommitInMemory(benchmark::State& state) {
   const Scratch scratch;
@@ -67,13 +57,14 @@ void CommitInMemory(benchmark::State& state) {
 }
 BENCHMARK(CommitInMemory);
 
-// Limits of the parts: numbers to text, checksums, copies; per row of 5 values (8 numbers in it).
+// Limits of the parts: numbers to text, checksums, copies; per row of 5 values (7 numbers that are
+// no integers).
 void NumbersOfARow(benchmark::State& state) {
   std::string out;
   double number = 0.1;
   for (auto _ : state) {
     out.clear();
-    for (int i = 0; i < 16; ++i) wandb::AppendJson(number += 1e-7, out);
+    for (int i = 0; i < 7; ++i) wandb::AppendJson(number += 1e-7, out);
     benchmark::DoNotOptimize(out.data());
   }
   state.SetItemsProcessed(state.iterations());

@@ -65,7 +65,9 @@ uint64_t Routing::Run() {
   return sum;
 }
 
-Writing::Writing(const std::filesystem::path& folder, unsigned values) : values_(values) {
+Writing::Writing(const std::filesystem::path& folder, unsigned values, unsigned batches) {
+  for (unsigned i = 0; i < batches; ++i)
+    batches_.push_back(MakeBatch(values, 1, uint64_t{i} * kBatch));
   RunSpec spec;
   spec.journal = "0123456789abcdef0123456789abcdef";
   spec.job = "job";
@@ -78,8 +80,7 @@ Writing::Writing(const std::filesystem::path& folder, unsigned values) : values_
 }
 
 void Writing::Run() {
-  const std::string batch = MakeBatch(values_, 1, position_);
-  std::string_view rest = batch;
+  std::string_view rest = batches_.at(next_++);
   now_ += std::chrono::milliseconds(1);
   while (!rest.empty()) {
     const DecodedEvent decoded = decoder_.Decode(rest);

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "bridge/filter.h"
 #include "bridge/journal.h"
@@ -37,12 +38,14 @@ class Routing {
 // What a worker does: decode, merge steps, encode history and summary records, write.
 class Writing {
  public:
-  Writing(const std::filesystem::path& folder, unsigned values);
-  // One batch of rows, flushed.
+  // Makes the rows beforehand, as they come from the bridge, for so many calls of Run().
+  Writing(const std::filesystem::path& folder, unsigned values, unsigned batches);
+  // The next batch of rows, flushed.
   void Run();
 
  private:
-  unsigned values_;
+  std::vector<std::string> batches_;
+  size_t next_ = 0;
   EventDecoder decoder_;
   std::unique_ptr<wandb::WandbRun> run_;
   uint64_t position_ = 0;

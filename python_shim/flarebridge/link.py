@@ -25,6 +25,7 @@ _BATCH_EVENTS = 2048  # each sending gives the interpreter away, and a busy one 
 _BATCH_BYTES = 512 << 10
 EVENT_OVERHEAD = 48  # bytes that CPython adds to an event in the queue: the object's head and its place in the list
 _HEARTBEAT = 1.0  # seconds, until the bridge says otherwise
+_BLOCKED_LOOK = 0.1  # seconds between looks for a bridge of one's own that may have died, while nothing can be sent
 _SILENCE = 10.0  # seconds without a word after which the connection is made anew
 _HELLO_RETRY = 0.02  # seconds; a bridge of one's own is up within some tens of milliseconds
 _HELLO_RETRY_MOST = 0.5
@@ -98,6 +99,7 @@ class Link:
         self._resent = 0
         self._connections = 0
         self._welcome = False
+        self._blocked = False  # the socket takes no more
         self._heartbeat = _HEARTBEAT
         self._told_late = False
 
@@ -150,7 +152,8 @@ class Link:
     def count_refusal(self) -> None:
         """Counts an event that offer() did not take and that is not kept."""
         reason = "buffer full" if self._limit >= 0 else "after the run's end" if self._off is None else _NO_BRIDGE
-        self.count_drop(reason)
+        with self._lock:
+            self._dropped[reason] = self._dropped.get(reason, 0) + 1
 
     def count_drop(self, reason: str) -> None:
         with self._lock:
@@ -311,7 +314,7 @@ class Link:
         self._poller = zmq.Poller()
         self._poller.register(dealer, zmq.POLLIN)
         self._poller.register(self._wake_read, zmq.POLLIN)
-        self._welcome = False
+        self._welcome = self._blocked = False
         self._heard = self._spoke = time.monotonic()
         self._hello_at = 0.0
         self._hello_wait = _HELLO_RETRY
@@ -364,19 +367,21 @@ class Link:
         return batch
 
     def _send_batches(self) -> None:
+        self._blocked = False
         while self._in_flight < self._credit:
             batch = self._next_batch()
             if batch is None:
                 return
             if not self._send(self._pack((_BATCH, batch.first, batch.count)), batch.body):
                 self._unsent.appendleft(batch)
+                self._blocked = True
                 return
             self._sent.append(batch)
             self._in_flight += len(batch.body)
 
     def _ping_if_quiet(self, now: float) -> None:
-        if now - self._spoke >= self._heartbeat:
-            self._send(self._pack((_PING,)))
+        if now - self._spoke >= self._heartbeat and not self._send(self._pack((_PING,))):
+            self._blocked = True
 
     def _may_leave(self, now: float) -> bool:
         if not self.unacknowledged and self._welcome:
@@ -388,6 +393,8 @@ class Link:
         """Waits for the bridge, for events, or for what is due next."""
         if not self._welcome:
             wait = max(0.0, min(self._hello_at - now, _HELLO_RETRY_MOST))
+        elif self._blocked:
+            wait = _BLOCKED_LOOK
         else:
             wait = max(0.0, self._spoke + self._heartbeat - now)
         if self._closing.is_set():
@@ -395,8 +402,10 @@ class Link:
         self._sleeping = True
         # What was put before the flag was up is seen here; what comes after it wakes us.
         waiting = self._queue or self._used < len(self._taken)
-        if self._welcome and waiting and self._in_flight < self._credit:
+        if self._welcome and waiting and self._in_flight < self._credit and not self._blocked:
             wait = 0.0
+        # A bridge that has died takes nothing, and no word comes from it either.
+        self._poller.modify(self._socket, self._zmq.POLLIN | (self._zmq.POLLOUT if self._blocked else 0))
         ready = dict(self._poller.poll(wait * 1000 + (1 if wait else 0)))
         self._sleeping = False
         if self._wake_read.fileno() in ready:

@@ -183,6 +183,23 @@ def test_what_does_not_fit_the_buffer_is_counted_and_put_never_waits(endpoint):
         assert not link.wait_acknowledged(0.01)
 
 
+def test_the_thread_sleeps_while_a_dead_bridge_takes_nothing(endpoint):
+    peer = Peer(endpoint, {})
+    with _linked(endpoint) as link:
+        link.put(_event(0))
+        peer.serve_until(lambda: link.unacknowledged == 0)
+        turns = []
+        sleep = link._sleep
+        link._sleep = lambda now: (turns.append(now), sleep(now))
+        peer.die()
+        deadline = time.monotonic() + 1
+        while time.monotonic() < deadline:
+            link.put(_event(1))
+            time.sleep(0.1)  # between two events
+        # One for each event, for each heartbeat, and for each attempt to connect.
+        assert len(turns) < 100
+
+
 def test_after_the_last_event_none_is_taken(endpoint):
     peer = Peer(endpoint, {})
     with _linked(endpoint, buffer_bytes=60) as link:

@@ -30,13 +30,13 @@ void StepMerger::ClearReady() {
   ready_.clear();
 }
 
-StepMerger::Waiting& StepMerger::WaitingOf(int64_t step, Time now) {
+StepMerger::Waiting& StepMerger::WaitingOf(int64_t step, uint64_t position, Time now) {
   // Steps rise nearly always: the place is known then.
   const bool highest = waiting_.empty() || waiting_.rbegin()->first < step;
   if (!highest) {
     if (const auto found = waiting_.find(step); found != waiting_.end()) return found->second;
   }
-  arrivals_.emplace_back(now, step);
+  arrivals_.push_back({now, step, position});
   Waiting* waiting = nullptr;
   if (spare_nodes_.empty()) {
     waiting = &waiting_.try_emplace(waiting_.end(), step)->second;
@@ -48,7 +48,6 @@ StepMerger::Waiting& StepMerger::WaitingOf(int64_t step, Time now) {
   }
   waiting->row = NewRow();
   waiting->row.step = step;
-  waiting->since = now;
   waiting->bytes = 0;
   return *waiting;
 }
@@ -72,12 +71,13 @@ void StepMerger::Add(uint64_t position, std::optional<int64_t> step, double time
     ready_.push_back(std::move(row));
     return;
   }
-  Waiting& waiting = WaitingOf(*step, now);
+  Waiting& waiting = WaitingOf(*step, position, now);
   waiting.row.time = time;
   waiting.row.positions.push_back(position);
   if (last_step_ && *step <= *last_step_) ++late_;
   Merge(waiting, items);
   while (waiting_.size() > limits_.rows || bytes_ > limits_.bytes) ReleaseLowest();
+  ForgetGone();
 }
 
 void StepMerger::Merge(Waiting& waiting, ItemList& items) {
@@ -122,14 +122,20 @@ std::chrono::milliseconds StepMerger::WindowAt(Time now) const {
   return disorder ? limits_.disorder_window : limits_.window;
 }
 
+bool StepMerger::IsGone(const Arrival& arrival) const {
+  const auto found = waiting_.find(arrival.step);
+  return found == waiting_.end() || found->second.row.positions.front() != arrival.position;
+}
+
+void StepMerger::ForgetGone() {
+  while (!arrivals_.empty() && IsGone(arrivals_.front())) arrivals_.pop_front();
+}
+
 void StepMerger::Release(Time now) {
-  while (!arrivals_.empty()) {
-    const auto [since, step] = arrivals_.front();
-    const auto found = waiting_.find(step);
-    const bool gone = found == waiting_.end() || found->second.since != since;
-    if (!gone && now - since < WindowAt(now)) return;
-    arrivals_.pop_front();
-    while (!gone && !waiting_.empty() && waiting_.begin()->first <= step) ReleaseLowest();
+  while (!arrivals_.empty() && now - arrivals_.front().since >= WindowAt(now)) {
+    const int64_t step = arrivals_.front().step;
+    while (!waiting_.empty() && waiting_.begin()->first <= step) ReleaseLowest();
+    ForgetGone();
   }
 }
 
@@ -139,19 +145,14 @@ void StepMerger::ReleaseAll() {
 }
 
 std::optional<StepMerger::Time> StepMerger::NextDue() const {
-  if (waiting_.empty()) return std::nullopt;
-  // The front may name a row that has gone; then this is early, and Release() clears it away.
-  const Time since = arrivals_.front().first;
+  if (arrivals_.empty()) return std::nullopt;
+  const Time since = arrivals_.front().since;
   return since + WindowAt(since + limits_.window);
 }
 
 std::optional<uint64_t> StepMerger::LowestWaiting() const {
-  std::optional<uint64_t> lowest;
-  for (const auto& [step, waiting] : waiting_) {
-    const uint64_t first = waiting.row.positions.front();
-    if (!lowest || first < *lowest) lowest = first;
-  }
-  return lowest;
+  if (arrivals_.empty()) return std::nullopt;
+  return arrivals_.front().position;
 }
 
 }  // namespace flarebridge::wandb

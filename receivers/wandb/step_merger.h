@@ -63,7 +63,7 @@ class StepMerger {
   void ClearReady();
 
   std::optional<Time> NextDue() const;
-  // The lowest position among the rows that are held back.
+  // The lowest position among the rows that are held back. Asked for often: does not look at all.
   std::optional<uint64_t> LowestWaiting() const;
 
   // Records that came when a row of their step or a higher one was written.
@@ -76,23 +76,29 @@ class StepMerger {
  private:
   struct Waiting {
     Row row;
-    Time since;
     size_t bytes = 0;
   };
   using Rows = std::map<int64_t, Waiting>;
+  struct Arrival {
+    Time since;
+    int64_t step = 0;
+    uint64_t position = 0;  // of the row's first record: tells it from a later row of that step
+  };
 
   Row NewRow();
   // The row of a step, which is made if it is not there.
-  Waiting& WaitingOf(int64_t step, Time now);
+  Waiting& WaitingOf(int64_t step, uint64_t position, Time now);
   void Merge(Waiting& waiting, ItemList& items);
   int64_t NextStep() const;
   void ReleaseLowest();
+  bool IsGone(const Arrival& arrival) const;
+  void ForgetGone();
   std::chrono::milliseconds WindowAt(Time now) const;
 
   Limits limits_;
   std::optional<int64_t> last_step_;
   Rows waiting_;
-  std::deque<std::pair<Time, int64_t>> arrivals_;  // of waiting rows; may name rows that are gone
+  std::deque<Arrival> arrivals_;  // of waiting rows, so by rising positions; its front is not gone
   std::vector<Row> ready_;
   // Room that was used and is free.
   std::vector<Row> spare_rows_;

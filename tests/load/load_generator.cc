@@ -24,6 +24,7 @@ using std::chrono::milliseconds;
 struct Options {
   std::string endpoint, folder;
   unsigned sites = 1, values = 1;
+  unsigned names = 1;   // of metrics, one behind the other, if each event has one value
   uint64_t events = 0;  // 0: until the time is over
   double rate = 0;      // events a second of all sites together; 0: as many as the bridge takes
   double seconds = 10;
@@ -41,6 +42,7 @@ class Events {
   explicit Events(const Options& options) : options_(options) {
     for (unsigned i = 0; i < options.sites; ++i) sites_.push_back("site-" + std::to_string(i));
     for (unsigned i = 0; i < options.values; ++i) keys_.push_back("metric_" + std::to_string(i));
+    for (unsigned i = 0; i < options.names; ++i) tags_.push_back("loss_" + std::to_string(i));
     nodes_.resize(1 + 2 * options.values);
   }
 
@@ -71,7 +73,7 @@ class Events {
     nodes_[0] = ValueNode();
     if (options_.values == 1) {
       data.type = DataType::kMetric;
-      data.tag = "loss";
+      data.tag = tags_[number / options_.sites % options_.names];
       nodes_[0].kind = ValueKind::kFloat;
       nodes_[0].number = 1.0 / static_cast<double>(number + 3);
     } else {
@@ -97,7 +99,7 @@ class Events {
 
  private:
   const Options& options_;
-  std::vector<std::string> sites_, keys_;
+  std::vector<std::string> sites_, keys_, tags_;
   Tape nodes_;
 };
 
@@ -270,6 +272,9 @@ int main(int argc, char** argv) {
   app.add_option("--sites", options.sites, "Each gets a run")->capture_default_str();
   app.add_option("--values", options.values, "Of one event; 1: a METRIC, more: METRICS")
       ->capture_default_str();
+  app.add_option("--names", options.names, "Of metrics, of events with one value")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
   app.add_option("--events", options.events, "In all; 0: until --seconds are over")
       ->capture_default_str();
   app.add_option("--rate", options.rate, "Events a second in all; 0: as many as are taken")

@@ -26,7 +26,9 @@ using std::chrono::steady_clock;
 
 // How soon a log is looked at again that had nothing new.
 constexpr milliseconds kPoll{500};
-// Between requests to the file stream of one run: W&B takes 2 a second.
+// Between requests to the file stream of one run: W&B publishes 2 a second. Requests that are full
+// go one behind the other, as its own client's (transmitloop.go at 0.28.3), unless the server says
+// that they are too many.
 constexpr milliseconds kStreamGap{500};
 // While lines come in all the time, they are gathered this long; after a quiet time the first ones
 // go at once (kCredit of them).
@@ -215,7 +217,7 @@ void RunUpload::NextStreamAt(Time now, bool full) {
   const double passed = std::chrono::duration<double>(now - credit_at_).count();
   credit_ = std::min(kCredit, credit_ + passed / kStreamInterval) - 1;
   credit_at_ = now;
-  stream_due_ = end_due_ = now + kStreamGap;
+  stream_due_ = end_due_ = full && !slowed_ ? now : now + kStreamGap;
   alive_due_ = now + kAliveInterval;
   if (full || credit_ >= 0) return;
   stream_due_ =
@@ -451,7 +453,10 @@ bool RunUpload::FailedToPut(const Attempt& attempt) {
 }
 
 Expected<void> RunUpload::Fail(Task task, const Attempt& attempt, Time now) {
-  if (attempt.status == 429) limit_.Busy(now, attempt.retry_after);
+  if (attempt.status == 429) {
+    limit_.Busy(now, attempt.retry_after);
+    slowed_ = true;
+  }
   if (task == Task::kPutFile && FailedToPut(attempt)) return {};
   const bool refused = attempt.outcome == Outcome::kRefused;
   if (task == Task::kCount) {

@@ -153,6 +153,7 @@ class RunUpload {
   Time next_{};
   Time grown_{};         // the log has grown last
   Time wanted_since_{};  // a file waits
+  bool slowed_ = false;  // the server has said that it is asked too often
   Time run_due_{}, stream_due_{}, end_due_{}, alive_due_{}, count_due_{};
   std::optional<Time> count_deadline_;
   double credit_ = 0;  // requests that may follow each other at once

@@ -51,7 +51,7 @@ debian_packages() {
     nlohmann-json3-dev libsqlite3-dev
     libcli11-dev libexpected-dev libutfcpp-dev libsodium-dev)
   if [ "$mode" = tests ]; then
-    wanted+=(doctest-dev librapidcheck-dev valgrind strace clang-format clang-tidy git)
+    wanted+=(doctest-dev librapidcheck-dev libbenchmark-dev valgrind strace clang-format clang-tidy git)
   fi
   local missing=() package
   for package in "${wanted[@]}"; do

@@ -94,9 +94,22 @@ def script_arguments(arguments: argparse.Namespace) -> str:
 def make_recipe(arguments: argparse.Namespace):
     """The federated job, with tracking."""
     from flarebridge import add_tracking
+
+    return add_tracking(
+        make_plain_recipe(arguments),
+        wandb_args=run_arguments(arguments),
+        mode=arguments.mode,
+        server_side=arguments.streamed_to_server,
+        client_side=arguments.streamed_to_clients,
+        forward=arguments.forward,
+    )
+
+
+def make_plain_recipe(arguments: argparse.Namespace):
+    """The federated job."""
     from nvflare.app_opt.pt.recipes.fedavg import FedAvgRecipe
 
-    recipe = FedAvgRecipe(
+    return FedAvgRecipe(
         name="hello-pt",
         model=Net(channels=data.channels_of(arguments.data)),
         min_clients=arguments.n_clients,
@@ -104,7 +117,11 @@ def make_recipe(arguments: argparse.Namespace):
         train_script=str(_HERE / "client.py"),
         train_args=script_arguments(arguments),
     )
-    wandb_args = {
+
+
+def run_arguments(arguments: argparse.Namespace) -> dict:
+    """What the W&B runs are told of the job."""
+    return {
         "name": arguments.name,
         "project": arguments.project,
         "job_type": "train-validate",
@@ -120,14 +137,6 @@ def make_recipe(arguments: argparse.Namespace):
             "num_rounds": arguments.num_rounds,
         },
     }
-    return add_tracking(
-        recipe,
-        wandb_args=wandb_args,
-        mode=arguments.mode,
-        server_side=arguments.streamed_to_server,
-        client_side=arguments.streamed_to_clients,
-        forward=arguments.forward,
-    )
 
 
 def main() -> int:

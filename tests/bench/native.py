@@ -15,7 +15,7 @@ from pathlib import Path
 _TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(_TESTS), str(_TESTS / "integration"), str(_TESTS.parent / "python_shim")]
 
-from bridge_driver import Driver, pss_kib, wait_for  # noqa: E402
+from bridge_driver import Driver, wait_for  # noqa: E402
 from flarebridge.bridge_process import find_binary  # noqa: E402
 from load import LoadedBridge, Sampler, finish  # noqa: E402
 
@@ -37,7 +37,7 @@ def _cpu() -> float:
 
 
 def rows(folder: Path) -> dict:
-    """Into the run logs of 20 sites, until all processes have left; and the processor's time, the generator's with it."""
+    """Into the run logs of 20 sites until all processes have left; and the processor's time, with the generator's."""
     cpu = _cpu()
     with LoadedBridge(folder) as bridge:
         begun = time.perf_counter()

@@ -188,7 +188,7 @@ def rows(which: str, folder: Path) -> dict:
 
 
 def events(which: str, folder: Path) -> dict:
-    """From the first handle_event until the last one's durable acknowledgement; and what one takes at half that load."""
+    """From the first handle_event until the last one's durable acknowledgement; what one takes at half that load."""
     engine = Engine(which, folder, 4)
     engine.start()
     records = [record(engine.sites[step % 4], step // 4, 1) for step in range(_EVENTS)]

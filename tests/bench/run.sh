@@ -1,7 +1,16 @@
 #!/usr/bin/env bash
-# Measures flarebridge beside NVFlare's WandBReceiver in one run, prints the figures, and writes them
-# into README.md's table. usage: tests/bench/run.sh [--rounds N] [--no-readme]
+# Measures flarebridge beside WandBReceiver and W&B's SDK in one run, prints the figures, and writes
+# them into README.md's table and build/bench.json.
+# usage: tests/bench/run.sh [--rounds N] [--only PATTERN] [--no-readme]
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-"$root/jobs/setup.sh" tests
-exec "$root/.venv/bin/python" "$root/tests/bench/measure.py" "$@"
+cd "$root"
+jobs/setup.sh tests
+log=build/logs/build-release.log
+echo "bench: building"
+if ! { cmake --preset release && cmake --build --preset release; } >"$log" 2>&1; then
+  tail -n 40 "$log" >&2
+  echo "bench: error: the build failed; the whole output is in $root/$log" >&2
+  exit 1
+fi
+exec .venv/bin/python tests/bench/measure.py "$@"

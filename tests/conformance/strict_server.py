@@ -31,7 +31,7 @@ ENTITY, PROJECT = "tester", "uncategorized"  # what W&B fills in where the clien
 MAX_REQUEST_BYTES = 64 << 20  # of a request's body, uploads too
 
 _OPERATION = re.compile(r"\s*(?:query|mutation)\s+(\w+)")
-_FILE_STREAM = re.compile(r"/files/([^/]+)/([^/]+)/([^/]+)/file_stream")
+FILE_STREAM = re.compile(r"/files/([^/]+)/([^/]+)/([^/]+)/file_stream")
 _UPLOAD = re.compile(r"/storage/(\w+)")
 
 
@@ -107,7 +107,7 @@ class StrictServer:
         """A request has come, and was not answered yet: of a run's file stream only one at a time may be."""
         with self._changed:
             self._at_work[path] = self._at_work.get(path, 0) + 1
-            if _FILE_STREAM.fullmatch(path) and self._at_work[path] > 1:
+            if FILE_STREAM.fullmatch(path) and self._at_work[path] > 1:
                 self.violations.append(f"two requests in flight at {path}")
 
     def end(self, path: str) -> None:
@@ -140,7 +140,7 @@ class StrictServer:
         wanted = "Basic " + base64.b64encode(f"api:{self.key}".encode()).decode()
         if request.headers.get("Authorization") != wanted:
             raise Breach(f"{request.method} {request.path}: without the API key", 401)
-        stream = _FILE_STREAM.fullmatch(request.path)
+        stream = FILE_STREAM.fullmatch(request.path)
         if request.method != "POST" or not (stream or request.path == "/graphql"):
             raise Breach(f"nothing is at {request.method} {request.path}", 404)
         if request.headers.get("Content-Type", "").split(";")[0] != "application/json":

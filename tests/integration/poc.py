@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -25,6 +27,8 @@ class Poc:
         self._root = folder / "poc"
         self._home = folder / "home"
         self._home.mkdir()
+        # NVFlare leaves jobs' logs in the temporary folder. Short, because sockets are in it as well.
+        self._temporary = tempfile.mkdtemp(prefix="poc-")
         self._sites = [f"site-{number}" for number in range(1, sites + 1)]
         self._parents: list[subprocess.Popen] = []
         self._session = None
@@ -100,6 +104,7 @@ class Poc:
         # NVFlare's start scripts use `python3`, which must be the tests' own.
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         poc = {"HOME": str(self._home), "PATH": path, "NVFLARE_POC_WORKSPACE": str(self._root)}
+        poc["TMPDIR"] = self._temporary
         return {**os.environ, **poc, "WANDB_BASE_URL": self.wandb.url, "WANDB_API_KEY": self.wandb.key}
 
     def _provision(self) -> None:
@@ -138,6 +143,12 @@ class Poc:
         return session
 
     def _end(self) -> None:
+        try:
+            self._end_processes()
+        finally:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def _end_processes(self) -> None:
         if self._session is not None:
             with contextlib.suppress(Exception):
                 self._session.close()

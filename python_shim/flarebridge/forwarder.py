@@ -13,7 +13,7 @@ from typing import Any, Optional, Union
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import EventScope, FedEventHeader, FLContextKey, ReservedKey, ReturnCode
 from nvflare.apis.fl_context import FLContext
-from nvflare.apis.shareable import Shareable
+from nvflare.apis.shareable import ReservedHeaderKey, Shareable
 from nvflare.apis.signal import Signal
 from nvflare.widgets.widget import Widget
 
@@ -29,6 +29,8 @@ _FED_EVENT = "fed." + _EVENT
 _TASKS_END = 2.0  # seconds, see _settle_before_the_process_may_end
 _REQUEST_TIMEOUT = 5.0  # seconds
 _DEFAULT_BUFFER = 32 << 20
+# Looked up here once: a record is to cost a few microseconds.
+_HEADERS, _DIRECTION = ReservedHeaderKey.HEADERS, FedEventHeader.DIRECTION
 
 
 class BridgeForwarder(Widget):
@@ -111,18 +113,21 @@ class BridgeForwarder(Widget):
             self._trainers.start(outbox, self._site, self._admit_trainers_event)
 
     def _on_record(self, fl_ctx: FLContext) -> None:
-        shareable = fl_ctx.get_prop(FLContextKey.EVENT_DATA, None)
-        if not isinstance(shareable, Shareable) or shareable.get_header(FedEventHeader.DIRECTION, "out") != "out":
+        shareable = fl_ctx.get_prop(FLContextKey.EVENT_DATA)
+        if not isinstance(shareable, Shareable):
+            return
+        headers = shareable.setdefault(_HEADERS, {})
+        if headers.get(_DIRECTION, "out") != "out":
             return  # from elsewhere, or held back here a moment ago
         outbox = self._outbox
-        if outbox is not None and outbox.off is None and not shareable.get_header(FORWARDED):
+        if outbox is not None and outbox.off is None and not headers.get(FORWARDED):
             # ConvertToFedEvent fires the same object again: each record is taken once, whichever comes first.
-            shareable.set_header(FORWARDED, True)
+            headers[FORWARDED] = True
             self._take(shareable, outbox)
         federated = fl_ctx.get_prop(FLContextKey.EVENT_SCOPE) == EventScope.FEDERATION
         if federated and not self._may_pass(shareable):
             # NVFlare's FedEventRunner, which comes after all components, leaves incoming events alone.
-            shareable.set_header(FedEventHeader.DIRECTION, "in")
+            headers[_DIRECTION] = "in"
 
     def _may_pass(self, shareable: Shareable) -> bool:
         """True if NVFlare may send the record in its own way: it is wanted there, and all of it may leave."""
@@ -137,12 +142,18 @@ class BridgeForwarder(Widget):
 
     def _take(self, shareable: Shareable, outbox: Any) -> None:
         try:
-            record = self._policy.apply(record_of(shareable)[0])
-            if record is None:
-                outbox.count_drop(KEPT)
-                return
-            with self._lock:  # the encoder's, and so that times and numbers rise together
-                outbox.put(self._encoder.data(time.time(), self._site, *record))
+            record = None
+            if not self._policy.allows_all:
+                record = self._policy.apply(record_of(shareable)[0])
+                if record is None:
+                    outbox.count_drop(KEPT)
+                    return
+            with self._lock:  # so that times and numbers rise together
+                if record is None:
+                    event, _ = self._encoder.record(time.time(), self._site, shareable)
+                else:
+                    event = self._encoder.data(time.time(), self._site, *record)
+                outbox.put(event)
         except Exception as e:
             outbox.count_drop(f"not encodable ({type(e).__name__})")
 

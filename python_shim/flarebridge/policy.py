@@ -17,10 +17,11 @@ class Policy:
         self._include = _globs("include", include)
         self._exclude = _globs("exclude", exclude)
         self._known: dict[str, bool] = {}
+        self.allows_all = self._include is None and self._exclude is None
 
     def allows(self, name: Any) -> bool:
         """True if a metric of this name may leave the site."""
-        if self._include is None and self._exclude is None:
+        if self.allows_all:
             return True
         name = str(name)
         known = self._known.get(name)
@@ -32,7 +33,7 @@ class Policy:
 
     def apply(self, record: Record) -> Optional[Record]:
         """The record with what may leave; None if that is nothing. The given one is not changed."""
-        if self._include is None and self._exclude is None:
+        if self.allows_all:
             return record
         if name_of(record.data_type) in _DICTS and isinstance(record.value, dict):
             kept = {key: value for key, value in record.value.items() if self.allows(key)}

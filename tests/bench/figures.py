@@ -32,9 +32,9 @@ def _receivers(kind: str, *whose: str) -> list[Measurement]:
 
 MEASUREMENTS = [
     *_receivers("save"), *_receivers("save_stopped", OURS), *_receivers("save_dead", OURS),
-    *_receivers("start_1"), *_receivers("start_100"), *_receivers("end_20"), *_receivers("end_100", OURS),
-    *_receivers("end_full", OURS), *_receivers("memory"), *_receivers("shim_memory", OURS),
-    *_receivers("rows"), *_receivers("events", OURS),
+    *_receivers("forward", OURS), *_receivers("start_1"), *_receivers("start_100"), *_receivers("end_20"),
+    *_receivers("end_100", OURS), *_receivers("end_full", OURS), *_receivers("memory"),
+    *_receivers("shim_memory", OURS), *_receivers("rows"), *_receivers("events", OURS),
     Measurement("native.py", ("rows",)), Measurement("sdk.py", ("rows",), SDK),
     *(Measurement("native.py", (kind,)) for kind in ("events", "memory", "quiet", "starting")),
     Measurement("native.py", ("growth",), each_round=False),
@@ -53,6 +53,9 @@ FIGURES = [
     Figure("save_dead_p50_us", "with a bridge that is dead, median", "µs", 1, 3),
     Figure("save_dead_p999_us", "the same, 99.9 %", "µs", 0, 50),
     Figure("save_dead_p9999_us", "the same, 99.99 %", "µs", 0, 1000),
+    Figure("forward_p50_us", "the same in a client's BridgeForwarder, median", "µs", 1, 3),
+    Figure("forward_p999_us", "the same, 99.9 %", "µs", 0, 50),
+    Figure("forward_p9999_us", "the same, 99.99 %", "µs", 0, 1000),
     Figure("start_1_ms", "START_RUN, 1 site", "ms", 1, 5, peer=NVFLARES),
     Figure("start_100_ms", "START_RUN, 100 sites", "ms", 1, 5, peer=NVFLARES),
     Figure("start_100_logs_ms", "until the run logs of 100 sites are there", "ms", 0, 1000, peer=NVFLARES),

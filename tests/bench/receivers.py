@@ -15,8 +15,9 @@ sys.path[:0] = [str(_TESTS), str(_TESTS / "integration")]
 
 from bridge_driver import children_of, pss_kib, wait_for  # noqa: E402
 from engine import DEADLINE, OURS, Engine, move_to_step, record  # noqa: E402
+from flarebridge.inbox import FORWARDED  # noqa: E402
 from load import LoadedBridge  # noqa: E402
-from nvflare.apis.fl_constant import FLContextKey  # noqa: E402
+from nvflare.apis.fl_constant import EventScope, FLContextKey, ReturnCode  # noqa: E402
 
 _SAVES = {OURS: 1_000_000}  # calls
 _SAVES_OTHERS = 50_000  # their queue has no bound
@@ -28,7 +29,7 @@ _HALF_SECONDS = 4
 _FULL = 64 << 20  # bytes: the receiver's buffer by default
 
 
-def _costs(engine: Engine, calls: int) -> dict[str, float]:
+def _costs(engine: Engine, calls: int, event: str = "fed.analytix_log_stats") -> dict[str, float]:
     """Seconds that handle_event takes with a record of 5 values, in microseconds by share of the calls."""
     records = [record("site-1", step, 5) for step in range(_PREPARED)]
     handle, context, clock = engine.receiver.handle_event, engine.context, time.perf_counter
@@ -36,9 +37,10 @@ def _costs(engine: Engine, calls: int) -> dict[str, float]:
     for number in range(calls):
         shareable = records[number % _PREPARED]
         move_to_step(shareable, number)
+        shareable.set_header(FORWARDED, None)  # a forwarder marks what it has taken
         context.set_prop(FLContextKey.EVENT_DATA, shareable, private=True, sticky=False)
         begun = clock()
-        handle("fed.analytix_log_stats", context)
+        handle(event, context)
         costs.append(clock() - begun)
     costs.sort()
     shares = {"p50": 0.5, "p999": 0.999, "p9999": 0.9999}
@@ -80,6 +82,29 @@ def save_dead(which: str, folder: Path) -> dict:
         costs = _costs(engine, _SAVES[which])
         engine.end()
     return {f"save_dead_{name}_us": cost for name, cost in costs.items()}
+
+
+def forward(which: str, folder: Path) -> dict:
+    """A client's BridgeForwarder, whose server confirms everything within milliseconds."""
+    from flarebridge import BridgeForwarder
+    from nvflare.apis.shareable import make_reply
+
+    def confirm(request, **_more):  # in place of NVFlare's connection to the server
+        time.sleep(0.002)
+        last = request["first"] + request["count"] - 1
+        reply = make_reply(ReturnCode.OK)
+        reply.update({"state": "taken", "received": last, "durable": last})
+        return {"server": reply}
+
+    engine = Engine(which, folder, 1)
+    engine.receiver = BridgeForwarder(trainer_link=False, process_timeout=60)
+    engine.context.get_engine().send_aux_request.side_effect = confirm
+    engine.context.set_prop(FLContextKey.EVENT_SCOPE, EventScope.LOCAL, private=True, sticky=False)
+    engine.start()
+    costs = _costs(engine, _SAVES[which], "analytix_log_stats")
+    assert engine.receiver._outbox.acknowledged
+    engine.end()
+    return {f"forward_{name}_us": cost for name, cost in costs.items()}
 
 
 def start(which: str, folder: Path, sites: int) -> dict:
@@ -222,8 +247,8 @@ def _latencies(engine: Engine, link, records: list) -> list[float]:
 
 
 _KINDS = {
-    "save": save, "save_stopped": save_stopped, "save_dead": save_dead, "memory": memory, "shim_memory": shim_memory,
-    "rows": rows, "events": events, "end_full": end_full,
+    "save": save, "save_stopped": save_stopped, "save_dead": save_dead, "forward": forward, "memory": memory,
+    "shim_memory": shim_memory, "rows": rows, "events": events, "end_full": end_full,
 }  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Optional
 
 from figures import FIGURES, LIMIT, MEASUREMENTS, OURS, Figure, Measurement
+from flarebridge.bridge_process import find_binary
 
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parents[1]
@@ -29,19 +30,28 @@ Results = dict[str, dict[str, list[float]]]  # figure -> subject -> one number p
 
 
 def measure_once(what: Measurement) -> dict[str, float]:
-    """The figures that it found. Raises RuntimeError if it failed."""
+    """The figures that it found; none if it failed, which is told."""
     with tempfile.TemporaryDirectory(prefix="flarebridge-bench-") as folder:
         command = [sys.executable, str(_HERE / what.script), *what.arguments, folder]
+        command_there = {"FLAREBRIDGE_BINARY": os.environ.get("FLAREBRIDGE_BINARY") or find_binary()}
         quiet = {"WANDB_ERROR_REPORTING": "false", "WANDB_SILENT": "true", "PYTHONWARNINGS": "ignore"}
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_DEADLINE, env={**os.environ, **quiet}, cwd=folder
+            command,
+            capture_output=True,
+            text=True,
+            timeout=_DEADLINE,
+            env={**os.environ, **quiet, **command_there},
+            cwd=folder,
         )
         if done.returncode != 0:
-            raise RuntimeError(f"{' '.join(command)}: {done.stderr[-2000:]}")
+            print(f"measure.py: {' '.join(command)} failed:\n{done.stderr[-2000:]}", file=sys.stderr, flush=True)
+            return {}
         return json.loads(done.stdout.splitlines()[-1])
 
 
-def measure(rounds: int, only: Optional[str]) -> Results:
+def measure(rounds: int, only: Optional[str]) -> tuple[Results, bool]:
+    """All numbers, and whether each measurement has given some."""
+    whole = True
     results: Results = defaultdict(lambda: defaultdict(list))
     chosen = [what for what in MEASUREMENTS if not only or re.search(only, _name(what))]
     if not chosen:
@@ -50,9 +60,11 @@ def measure(rounds: int, only: Optional[str]) -> Results:
         for what in chosen:
             if what.each_round or number == 0:
                 print(f"round {number + 1}/{rounds}: {_name(what)}", file=sys.stderr, flush=True)
-                for figure, value in measure_once(what).items():
+                found = measure_once(what)
+                whole = whole and bool(found)
+                for figure, value in found.items():
                     results[figure][what.subject].append(value)
-    return results
+    return results, whole
 
 
 def _name(what: Measurement) -> str:
@@ -106,22 +118,26 @@ def write_into_readme(text: str) -> None:
     _README.write_text(pattern.sub(lambda _match: f"{_BEGIN}\n{text}\n{_END}", readme))
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", metavar="PATTERN", help="measurements with such names only; leaves README.md alone")
     parser.add_argument("--no-readme", action="store_true", help="print and build/bench.json only")
     arguments = parser.parse_args()
-    results = measure(arguments.rounds, arguments.only)
+    results, whole = measure(arguments.rounds, arguments.only)
     text = table(results, arguments.rounds)
     print(text)
     output = _ROOT / "build" / "bench.json"
     output.parent.mkdir(exist_ok=True)
     machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
     output.write_text(json.dumps({"machine": machine, "rounds": arguments.rounds, "figures": results}, indent=1) + "\n")
+    if not whole:
+        print("measure.py: not all was measured; README.md stays as it was", file=sys.stderr)
+        return 1
     if not arguments.no_readme and not arguments.only:
         write_into_readme(text)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

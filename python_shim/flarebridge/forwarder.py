@@ -11,7 +11,7 @@ import time
 from typing import Any, Optional, Union
 
 from nvflare.apis.event_type import EventType
-from nvflare.apis.fl_constant import EventScope, FedEventHeader, FLContextKey, ReservedKey, ReturnCode
+from nvflare.apis.fl_constant import FedEventHeader, FLContextKey, ReservedKey, ReturnCode
 from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import ReservedHeaderKey, Shareable
 from nvflare.apis.signal import Signal
@@ -25,11 +25,12 @@ from .policy import Policy
 from .trainer_link import ENDPOINT, ENDPOINT_OF, TrainerLink
 
 _EVENT = "analytix_log_stats"
-_FED_EVENT = "fed." + _EVENT
+_RECORDS = (_EVENT, "fed." + _EVENT)
 _TASKS_END = 2.0  # seconds, see _settle_before_the_process_may_end
 _REQUEST_TIMEOUT = 5.0  # seconds
 _DEFAULT_BUFFER = 32 << 20
 # Looked up here once: a record is to cost a few microseconds.
+_EVENT_DATA = FLContextKey.EVENT_DATA
 _HEADERS, _DIRECTION = ReservedHeaderKey.HEADERS, FedEventHeader.DIRECTION
 
 
@@ -72,7 +73,7 @@ class BridgeForwarder(Widget):
 
     def handle_event(self, event_type: str, fl_ctx: FLContext):
         try:
-            if event_type in (_EVENT, _FED_EVENT):
+            if event_type in _RECORDS:
                 self._on_record(fl_ctx)
             elif event_type == EventType.ABOUT_TO_START_RUN:
                 self._open_for_trainers()
@@ -113,20 +114,21 @@ class BridgeForwarder(Widget):
             self._trainers.start(outbox, self._site, self._admit_trainers_event)
 
     def _on_record(self, fl_ctx: FLContext) -> None:
-        shareable = fl_ctx.get_prop(FLContextKey.EVENT_DATA)
+        shareable = fl_ctx.get_prop(_EVENT_DATA)
         if not isinstance(shareable, Shareable):
             return
         headers = shareable.setdefault(_HEADERS, {})
         if headers.get(_DIRECTION, "out") != "out":
             return  # from elsewhere, or held back here a moment ago
         outbox = self._outbox
-        if outbox is not None and outbox.off is None and not headers.get(FORWARDED):
+        taking = outbox is not None and outbox.off is None
+        if taking and not headers.get(FORWARDED):
             # ConvertToFedEvent fires the same object again: each record is taken once, whichever comes first.
             headers[FORWARDED] = True
             self._take(shareable, outbox)
-        federated = fl_ctx.get_prop(FLContextKey.EVENT_SCOPE) == EventScope.FEDERATION
-        if federated and not self._may_pass(shareable):
-            # NVFlare's FedEventRunner, which comes after all components, leaves incoming events alone.
+        if (taking and not self.pass_events) or not self._may_pass(shareable):
+            # NVFlare's FedEventRunner, which comes after all components, leaves incoming events alone. Local ones it
+            # never sends; whether this is one is not asked, since the answer takes a lock.
             headers[_DIRECTION] = "in"
 
     def _may_pass(self, shareable: Shareable) -> bool:
@@ -153,7 +155,7 @@ class BridgeForwarder(Widget):
                     event, _ = self._encoder.record(time.time(), self._site, shareable)
                 else:
                     event = self._encoder.data(time.time(), self._site, *record)
-                outbox.put(event)
+                outbox.offer(event) or outbox.count_refusal()
         except Exception as e:
             outbox.count_drop(f"not encodable ({type(e).__name__})")
 

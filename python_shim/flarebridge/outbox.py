@@ -78,7 +78,7 @@ class Outbox:
         """Takes over one event. Gives its number, or 0 if it was dropped and counted."""
         number = self.offer(event)
         if not number:
-            self.count_drop("buffer full" if self._off is None else "server not available")
+            self.count_refusal()
         return number
 
     def offer(self, event: bytes) -> int:
@@ -92,6 +92,10 @@ class Outbox:
             self._buffered += len(event) + EVENT_OVERHEAD
             self._accepted += 1
             return self._accepted
+
+    def count_refusal(self) -> None:
+        """Counts an event that offer() did not take and that is not kept."""
+        self.count_drop("buffer full" if self._off is None else "server not available")
 
     def count_drop(self, reason: str) -> None:
         with self._changed:

@@ -33,16 +33,11 @@ def measure_once(what: Measurement) -> dict[str, float]:
     """The figures that it found; none if it failed, which is told."""
     with tempfile.TemporaryDirectory(prefix="flarebridge-bench-") as folder:
         command = [sys.executable, str(_HERE / what.script), *what.arguments, folder]
-        command_there = {"FLAREBRIDGE_BINARY": os.environ.get("FLAREBRIDGE_BINARY") or find_binary()}
-        quiet = {"WANDB_ERROR_REPORTING": "false", "WANDB_SILENT": "true", "PYTHONWARNINGS": "ignore"}
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=_DEADLINE,
-            env={**os.environ, **quiet, **command_there},
-            cwd=folder,
-        )
+        environment = {
+            **os.environ, "FLAREBRIDGE_BINARY": os.environ.get("FLAREBRIDGE_BINARY") or find_binary(),
+            "WANDB_ERROR_REPORTING": "false", "WANDB_SILENT": "true", "PYTHONWARNINGS": "ignore",
+        }  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_DEADLINE, env=environment, cwd=folder)
         if done.returncode != 0:
             print(f"measure.py: {' '.join(command)} failed:\n{done.stderr[-2000:]}", file=sys.stderr, flush=True)
             return {}
@@ -84,7 +79,7 @@ def row(figure: Figure, found: dict[str, list[float]]) -> str:
     ours = found.get(OURS) or found.get(LIMIT, [])
     target = ""
     if figure.target is not None:
-        target = f"{'≥' if figure.more else '≤'} {figure.target:,g}"
+        target = f"{'≥' if figure.more else '≤'} {figure.target:,.10g}"
         middle = statistics.median(ours)
         if not (middle >= figure.target if figure.more else middle <= figure.target):
             target = f"**{target}**"

@@ -17,8 +17,10 @@ from bridge_driver import children_of, pss_kib, wait_for  # noqa: E402
 from engine import DEADLINE, OURS, Engine, move_to_step, record  # noqa: E402
 from flarebridge.inbox import FORWARDED  # noqa: E402
 from load import LoadedBridge  # noqa: E402
-from nvflare.apis.fl_constant import EventScope, FLContextKey, ReturnCode  # noqa: E402
+from nvflare.apis.fl_constant import EventScope, FedEventHeader, FLContextKey, ReturnCode  # noqa: E402
+from nvflare.apis.shareable import ReservedHeaderKey  # noqa: E402
 
+_MARKS = (FORWARDED, FedEventHeader.DIRECTION)  # what a forwarder leaves on a record that it has taken
 _SAVES = {OURS: 1_000_000}  # calls
 _SAVES_OTHERS = 50_000  # their queue has no bound
 _PREPARED = 20_000  # records
@@ -37,7 +39,8 @@ def _costs(engine: Engine, calls: int, event: str = "fed.analytix_log_stats") ->
     for number in range(calls):
         shareable = records[number % _PREPARED]
         move_to_step(shareable, number)
-        shareable.set_header(FORWARDED, None)  # a forwarder marks what it has taken
+        for mark in _MARKS:
+            shareable[ReservedHeaderKey.HEADERS].pop(mark, None)
         context.set_prop(FLContextKey.EVENT_DATA, shareable, private=True, sticky=False)
         begun = clock()
         handle(event, context)

@@ -15,7 +15,10 @@ class Measurement(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """One number. `more`: more is better. `target`: what it is to be at most, or at least."""
+    """One number. `more`: more is better. `target`: what it is to be at most, or at least.
+
+    Words that begin with "the same" mean the figure before.
+    """
 
     name: str
     words: str
@@ -24,6 +27,7 @@ class Figure(NamedTuple):
     target: Optional[float] = None
     more: bool = False
     peer: Optional[str] = None  # whose same figure stands beside it
+    headline: bool = False  # stands in the project's README, too
 
 
 def _receivers(kind: str, *whose: str) -> list[Measurement]:
@@ -44,9 +48,25 @@ MEASUREMENTS = [
 ]  # fmt: skip
 
 FIGURES = [
-    Figure("save_p50_us", "cost of a record of 5 values in the logging thread, median", "µs", 1, 3, peer=NVFLARES),
-    Figure("save_p999_us", "the same, 99.9 % of records", "µs", 0, 50, peer=NVFLARES),
-    Figure("save_p9999_us", "the same, 99.99 % of 1,000,000 (WandBReceiver: 50,000)", "µs", 0, 1000, peer=NVFLARES),
+    Figure(
+        "save_p50_us",
+        "cost of a record of 5 values in the logging thread, median",
+        "µs",
+        1,
+        3,
+        peer=NVFLARES,
+        headline=True,
+    ),
+    Figure("save_p999_us", "the same, 99.9 % of records", "µs", 0, 50, peer=NVFLARES, headline=True),
+    Figure(
+        "save_p9999_us",
+        "the same, 99.99 % of 1,000,000 (WandBReceiver: 50,000)",
+        "µs",
+        0,
+        1000,
+        peer=NVFLARES,
+        headline=True,
+    ),
     Figure("save_stopped_p50_us", "with a bridge that stands still, median", "µs", 1, 3),
     Figure("save_stopped_p999_us", "the same, 99.9 %", "µs", 0, 50),
     Figure("save_stopped_p9999_us", "the same, 99.99 %", "µs", 0, 1000),
@@ -56,30 +76,65 @@ FIGURES = [
     Figure("forward_p50_us", "the same in a client's BridgeForwarder, median", "µs", 1, 3),
     Figure("forward_p999_us", "the same, 99.9 %", "µs", 0, 50),
     Figure("forward_p9999_us", "the same, 99.99 %", "µs", 0, 1000),
-    Figure("start_1_ms", "START_RUN, 1 site", "ms", 1, 5, peer=NVFLARES),
-    Figure("start_100_ms", "START_RUN, 100 sites", "ms", 1, 5, peer=NVFLARES),
+    Figure("start_1_ms", "START_RUN, 1 site", "ms", 1, 5, peer=NVFLARES, headline=True),
+    Figure("start_100_ms", "START_RUN, 100 sites", "ms", 1, 5, peer=NVFLARES, headline=True),
     Figure("start_100_logs_ms", "until the run logs of 100 sites are there", "ms", 0, 1000, peer=NVFLARES),
-    Figure("end_20_ms", "END_RUN, 20 sites, right behind 100,000 rows", "ms", 1, 100, peer=NVFLARES),
+    Figure("end_20_ms", "END_RUN, 20 sites, right behind 100,000 rows", "ms", 1, 100, peer=NVFLARES, headline=True),
     Figure("end_100_ms", "END_RUN, 100 sites, right behind 100,000 rows", "ms", 1, 100),
     Figure("end_full_ms", "END_RUN with the buffer of 64 MiB full", "ms", 0, 100),
-    Figure("memory_mib", "memory of one more site (PSS of its processes), 8 sites", "MiB", 1, 3, peer=NVFLARES),
+    Figure(
+        "memory_mib",
+        "memory of one more site (PSS of its processes), 8 sites",
+        "MiB",
+        1,
+        3,
+        peer=NVFLARES,
+        headline=True,
+    ),
     Figure("site_mib", "the same at 100 sites under load", "MiB", 1, 3),
     Figure("online_site_mib", "the same at 100 sites while they are uploaded", "MiB", 1, 6),
     Figure("bridge_mib", "the bridge at 100 sites under load", "MiB", 1, 30),
     Figure("shim_mib", "the Python process's growth, beyond the buffer", "MiB", 1, 20),
-    Figure("idle_wakeups_per_s", "wake-ups of all processes with 100 silent sites", "1/s", 1, 0),
+    Figure("idle_wakeups_per_s", "wake-ups of all processes with 100 silent sites", "1/s", 1, 0, headline=True),
     Figure("idle_cpu_percent", "their share of a core", "%", 2, 0.1),
-    Figure("events_per_s", "events of one value from one Python process, durable", "1/s", 0, 150_000, True),
-    Figure("half_ack_ms", "acknowledgement of one at 75,000/s, median", "ms", 1, 5),
+    Figure(
+        "events_per_s", "events of one value from one Python process, durable", "1/s", 0, 150_000, True, headline=True
+    ),
+    Figure("half_ack_ms", "acknowledgement of one at 75,000/s, median", "ms", 1, 5, headline=True),
     Figure("quiet_ack_ms", "acknowledgement of one on a quiet system, median", "ms", 1, 2),
     Figure("quiet_readable_ms", "until its row is in the run log, longest", "ms", 0, 1000),
-    Figure("rows_per_s", "rows of 5 values from 4 sites into run logs, from Python", "1/s", 0, 100_000, True, NVFLARES),
+    Figure(
+        "rows_per_s",
+        "rows of 5 values from 4 sites into run logs, from Python",
+        "1/s",
+        0,
+        100_000,
+        True,
+        NVFLARES,
+        headline=True,
+    ),
     Figure("native_events_per_s", "events of one value, durable, native generator", "1/s", 0, 700_000, True),
     Figure("steady_ack_ms", "acknowledgement of one at 200,000/s, native, median", "ms", 1),
-    Figure("native_rows_per_s", "rows of 5 values from 20 sites into run logs, native", "1/s", 0, 250_000, True, SDK),
-    Figure("cpu_s_per_100k", "processor time for 100,000 of these rows, generator included", "s", 2, peer=SDK),
+    Figure(
+        "native_rows_per_s",
+        "rows of 5 values from 20 sites into run logs, native",
+        "1/s",
+        0,
+        250_000,
+        True,
+        SDK,
+        headline=True,
+    ),
+    Figure(
+        "cpu_s_per_100k",
+        "processor time for 100,000 of these rows, generator included",
+        "s",
+        2,
+        peer=SDK,
+        headline=True,
+    ),
     Figure("row_bytes", "bytes of such a row in the run log", "B", 0, 495, peer=SDK),
-    Figure("sync_rows_per_s", "`flarebridge sync`, rows of 5 values", "1/s", 0, 100_000, True),
+    Figure("sync_rows_per_s", "`flarebridge sync`, rows of 5 values", "1/s", 0, 100_000, True, headline=True),
     Figure("sync_mib", "its memory at most (RSS)", "MiB", 0),
     Figure("sync_gib_mib", "the same with a run log of 1.05 GiB", "MiB", 0),
     Figure("route_per_s", "decode, check, filter and route, one core", "1/s", 0, 2_000_000, True),

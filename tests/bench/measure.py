@@ -1,7 +1,8 @@
 """Measures flarebridge beside its peers, real packages, in interleaved rounds.
 
 Each measurement is a process of its own; a round makes all of them one after the other, so that a machine's changing
-speed meets all. Prints the table as it stands in README.md, and writes every number into build/bench.json.
+speed meets all. Prints all figures, writes them into this folder's README.md, the headlines into the project's, and
+every number into build/bench.json.
 """
 
 import argparse
@@ -22,7 +23,6 @@ from flarebridge.bridge_process import find_binary
 
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parents[1]
-_README = _ROOT / "README.md"
 _BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
 _DEADLINE = 900  # seconds of one measurement
 
@@ -92,45 +92,50 @@ def row(figure: Figure, found: dict[str, list[float]]) -> str:
     return f"| {figure.words} | {spread(ours, figure.digits, figure.unit)} | {target} | {beside} | {ratio} |"
 
 
-def table(results: Results, rounds: int) -> str:
+def table(results: Results, rounds: int, figures: list[Figure]) -> str:
     """The figures as a Markdown table."""
-    lines = ["| | flarebridge | asked for | beside it | ratio |", "|---|---|---|---|---|"]
-    lines += [row(figure, results[figure.name]) for figure in FIGURES if figure.name in results]
+    lines = ["| | flarebridge | aim | beside it | ratio |", "|---|---|---|---|---|"]
+    lines += [row(figure, results[figure.name]) for figure in figures if figure.name in results]
     machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}"
     lines += [
         "",
         f"Median, and least to most, of {rounds} interleaved rounds on {machine}; ratios within a round, above 1 in "
-        "flarebridge's favour; what was asked for stands in bold where it is not reached. Repeated by "
+        "flarebridge's favour; an aim stands in bold where it is not reached. Repeated by "
         "`tests/bench/run.sh`.",
     ]
     return "\n".join(lines)
 
 
-def write_into_readme(text: str) -> None:
-    readme = _README.read_text()
+def write_into(file: Path, text: str) -> None:
+    """The table between its marks."""
+    readme = file.read_text()
     pattern = re.compile(re.escape(_BEGIN) + ".*?" + re.escape(_END), re.S)
-    assert pattern.search(readme), f"README.md has no {_BEGIN} ... {_END}"
-    _README.write_text(pattern.sub(lambda _match: f"{_BEGIN}\n{text}\n{_END}", readme))
+    assert pattern.search(readme), f"{file} has no {_BEGIN} ... {_END}"
+    file.write_text(pattern.sub(lambda _match: f"{_BEGIN}\n{text}\n{_END}", readme))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", metavar="PATTERN", help="measurements with such names only; leaves README.md alone")
-    parser.add_argument("--no-readme", action="store_true", help="print and build/bench.json only")
+    parser.add_argument("--only", metavar="PATTERN", help="measurements with such names only; writes no file")
+    parser.add_argument("--no-readme", action="store_true", help="leaves the README files alone")
     arguments = parser.parse_args()
     results, whole = measure(arguments.rounds, arguments.only)
-    text = table(results, arguments.rounds)
+    text = table(results, arguments.rounds, FIGURES)
     print(text)
+    if not whole:
+        print("measure.py: not all was measured, and nothing is written", file=sys.stderr)
+        return 1
+    if arguments.only:
+        return 0
     output = _ROOT / "build" / "bench.json"
     output.parent.mkdir(exist_ok=True)
     machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
     output.write_text(json.dumps({"machine": machine, "rounds": arguments.rounds, "figures": results}, indent=1) + "\n")
-    if not whole:
-        print("measure.py: not all was measured; README.md stays as it was", file=sys.stderr)
-        return 1
-    if not arguments.no_readme and not arguments.only:
-        write_into_readme(text)
+    if not arguments.no_readme:
+        write_into(_HERE / "README.md", text)
+        headlines = [figure for figure in FIGURES if figure.headline]
+        write_into(_ROOT / "README.md", table(results, arguments.rounds, headlines))
     return 0
 
 

@@ -57,8 +57,8 @@ def table(found: dict[str, list[tuple[float, int]]], rounds: int) -> str:
     lines += [
         "",
         f"NVFlare {nvflare.__version__}, {os.cpu_count()} cores; median, and least to most, of {rounds} interleaved "
-        "rounds; repeated by `.venv/bin/python tests/bench/hello_pt.py`. Without tracking, and with WandBReceiver, NVFlare's "
-        "ConvertToFedEvent sends each record to the server; flarebridge's forwarder takes its place.",
+        "rounds; repeated by `.venv/bin/python tests/bench/hello_pt.py`. Without tracking, and with WandBReceiver, "
+        "NVFlare's ConvertToFedEvent sends each record to the server; flarebridge's forwarder takes its place.",
     ]
     return "\n".join(lines)
 

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 _TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(_TESTS), str(_TESTS / "integration")]
@@ -26,9 +27,17 @@ _SAVES_OTHERS = 50_000  # their queue has no bound
 _PREPARED = 20_000  # records
 _ROWS = 100_000
 _EVENTS = 300_000
-_HALF = 75_000  # events a second: half of what is asked for end to end
+_HALF = 75_000  # events a second: half of what is aimed at end to end
 _HALF_SECONDS = 4
 _FULL = 64 << 20  # bytes: the receiver's buffer by default
+
+
+def _running(which: str, folder: Path, sites: int, **more: Any) -> Engine:
+    """Behind START_RUN, with all run logs there."""
+    engine = Engine(which, folder, sites, **more)
+    engine.start()
+    engine.wait_ready()
+    return engine
 
 
 def _costs(engine: Engine, calls: int, event: str = "fed.analytix_log_stats") -> dict[str, float]:
@@ -51,9 +60,7 @@ def _costs(engine: Engine, calls: int, event: str = "fed.analytix_log_stats") ->
 
 
 def save(which: str, folder: Path) -> dict:
-    engine = Engine(which, folder, 1)
-    engine.start()
-    engine.wait_ready()
+    engine = _running(which, folder, 1)
     costs = _costs(engine, _SAVES.get(which, _SAVES_OTHERS))
     engine.end()
     engine.wait_finished()
@@ -62,9 +69,7 @@ def save(which: str, folder: Path) -> dict:
 
 def save_stopped(which: str, folder: Path) -> dict:
     """The bridge stands still: the buffer fills, then events are counted and dropped."""
-    engine = Engine(which, folder, 1)
-    engine.start()
-    engine.wait_ready()
+    engine = _running(which, folder, 1)
     bridge = engine.bridge()
     os.kill(bridge, signal.SIGSTOP)
     costs = _costs(engine, _SAVES[which])
@@ -77,9 +82,7 @@ def save_stopped(which: str, folder: Path) -> dict:
 def save_dead(which: str, folder: Path) -> dict:
     """The bridge was killed, and nobody starts another."""
     with LoadedBridge(folder / "bridge") as bridge:
-        engine = Engine(which, folder, 1, endpoint=bridge.endpoint, process_timeout=1)
-        engine.start()
-        engine.wait_ready()
+        engine = _running(which, folder, 1, endpoint=bridge.endpoint, process_timeout=1)
         bridge.process.kill()
         bridge.process.wait()
         costs = _costs(engine, _SAVES[which])
@@ -136,9 +139,7 @@ def end(which: str, folder: Path, sites: int) -> dict:
 
 def end_full(which: str, folder: Path) -> dict:
     """END_RUN with the buffer full to its last byte, because the bridge stood still until now."""
-    engine = Engine(which, folder, 100)
-    engine.start()
-    engine.wait_ready()
+    engine = _running(which, folder, 100)
     bridge = engine.bridge()
     os.kill(bridge, signal.SIGSTOP)
     records = [record(site, step, 5) for step in range(_PREPARED // 100) for site in engine.sites]

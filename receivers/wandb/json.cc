@@ -50,7 +50,8 @@ void AppendJson(double number, std::string& out) {
 }
 
 void AppendSeconds(double seconds, std::string& out) {
-  const auto micros = static_cast<uint64_t>(std::llround(seconds * 1e6));
+  const double possible = seconds > 0 ? std::min(seconds, kMaxTime) : 0;
+  const auto micros = static_cast<uint64_t>(std::llround(possible * 1e6));
   AppendInteger(micros / 1000000, out);
   std::array<char, 7> fraction{'.'};
   uint64_t rest = micros % 1000000;

@@ -10,14 +10,18 @@
 
 namespace flarebridge::wandb {
 
+// The last second of the year 9999, in seconds since the epoch: no later time fits into a record
+// (google/protobuf/timestamp.proto).
+inline constexpr double kMaxTime = 253402300799;
+
 // Append to out. Floats are the shortest text that reads back as the same double, with a mark of
 // being one ("1.0", "1e+22"); integers keep all digits; binary becomes its size in words.
 void AppendJson(const Value& value, std::string& out);
 void AppendJson(double number, std::string& out);
 void AppendJson(int64_t number, std::string& out);
 void AppendJson(std::string_view text, std::string& out);
-// Seconds, 0 to 2.5e11, to the microsecond: a double of today's time since the epoch has no more
-// digits that mean something, and this takes a third of the time.
+// Seconds to the microsecond, from 0 to kMaxTime; what lies beyond becomes one of these. A double
+// of today's time has no more digits that mean something, and this takes a third of the time.
 void AppendSeconds(double seconds, std::string& out);
 
 template <class T>

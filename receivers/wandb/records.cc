@@ -5,7 +5,6 @@
 #include <protozero/pbf_reader.hpp>
 #include <protozero/pbf_writer.hpp>
 
-#include "receivers/wandb/json.h"
 #include "receivers/wandb/varint.h"
 
 namespace flarebridge::wandb {

@@ -13,12 +13,9 @@
 
 #include "events/error.h"
 #include "receivers/wandb/item_list.h"
+#include "receivers/wandb/json.h"
 
 namespace flarebridge::wandb {
-
-// The last second of the year 9999, in seconds since the epoch: no later time fits into a record
-// (google/protobuf/timestamp.proto).
-inline constexpr double kMaxTime = 253402300799;
 
 // Appends one component of a key's path, as protobuf field nested_key (2): keys of history and
 // summary are paths.

@@ -21,6 +21,24 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("seconds are told to the microsecond, whatever they are") {
+  const auto seconds = [](double given) {
+    std::string out;
+    AppendSeconds(given, out);
+    return out;
+  };
+  CHECK(seconds(0) == "0.0");
+  CHECK(seconds(12.5) == "12.5");
+  CHECK(seconds(1789000000.123456) == "1789000000.123456");
+  CHECK(seconds(0.0000004) == "0.0");
+  CHECK(seconds(2.9999996) == "3.0");
+  CHECK(seconds(0.000001) == "0.000001");
+  CHECK(seconds(253402300799) == "253402300799.0");
+  for (const double impossible : {-1.0, std::nan(""), -1e300}) CHECK(seconds(impossible) == "0.0");
+  for (const double impossible : {1e300, std::numeric_limits<double>::infinity()})
+    CHECK(seconds(impossible) == "253402300799.0");
+}
+
 TEST_CASE("not a number and the infinities are W&B's bare words") {
   CHECK(ToJson(std::nan("")) == "NaN");
   CHECK(ToJson(std::numeric_limits<double>::infinity()) == "Infinity");

@@ -17,7 +17,7 @@ from typing import Optional
 import pytest
 from faulty_server import FINAL, PASSING, FaultyServer, at_random
 from run_log_writer import container
-from strict_server import Request, StrictServer
+from strict_server import FILE_STREAM, Request, StrictServer
 from sync import sync as wandb_sync
 from uploads import (
     DEADLINE,
@@ -73,6 +73,28 @@ def test_many_runs_and_lines_larger_than_a_request(tmp_path):
         for run in runs:
             run.assert_on(server)
         assert not server.violations
+
+
+def test_full_requests_wait_for_each_other_once_the_server_has_said_that_they_are_too_many(tmp_path):
+    # 18 MB of lines, in requests of 4 MiB and more.
+    run = make_run(tmp_path, 1, rows=60, width=300_000)
+    came: list[float] = []  # when requests of the file stream came
+
+    def once_too_many(request: Request) -> Optional[str]:
+        if not FILE_STREAM.fullmatch(request.path):
+            return None
+        came.append(time.monotonic())
+        return "429" if len(came) == 2 else None
+
+    with FaultyServer(once_too_many) as server:
+        done = sync(tmp_path, environment(tmp_path, server, WANDB_HTTP_TIMEOUT="60"))
+        assert done.returncode == 0, done.stderr
+        run.assert_on(server)
+        assert server.faults == ["429"] and not server.violations
+    # The second was refused and sent again as the third; from then on there are two a second at most.
+    gaps = [later - earlier for earlier, later in zip(came[2:], came[3:])]
+    assert len(gaps) >= 2
+    assert min(gaps) > 0.4
 
 
 def test_a_row_that_no_server_takes_keeps_its_place_and_is_told(tmp_path):

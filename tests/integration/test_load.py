@@ -7,6 +7,7 @@ FLAREBRIDGE_LOAD_SECONDS, _SITES and _RATE (of each site) make it longer and har
 import os
 import signal
 import time
+from contextlib import suppress
 
 import msgpack
 import zmq
@@ -43,9 +44,9 @@ def test_memory_descriptors_and_the_journal_stay_bounded_under_load(tmp_path):
 
 
 def test_a_worker_that_never_reads_and_then_reads_slowly_holds_up_nobody(tmp_path):
-    sites, events = 5, 200_000
+    sites, events = 5, 600_000
     with LoadedBridge(tmp_path) as bridge:
-        session = bridge.generate("runs", sites=sites, events=events, rate=100_000)
+        session = bridge.generate("runs", sites=sites, events=events, rate=200_000)
         workers = wait_for(lambda: len(bridge.workers()) == sites and bridge.workers(), "the workers")
         stopped = workers[0]
         os.kill(stopped, signal.SIGSTOP)
@@ -55,14 +56,17 @@ def test_a_worker_that_never_reads_and_then_reads_slowly_holds_up_nobody(tmp_pat
             # All others are written to their end, while one has not read a word.
             wait_for(lambda: len(bridge.workers()) == 1, "the other workers' leaving")
             assert pss_kib([bridge.process.pid]) < _BRIDGE_KIB
-            for _ in range(5):
-                os.kill(stopped, signal.SIGCONT)
-                time.sleep(0.01)  # of each 0.3 s it works so long
-                os.kill(stopped, signal.SIGSTOP)
-                time.sleep(0.3)
+            # It may come to its end in between: how much it gets done in its time is the machine's affair.
+            with suppress(ProcessLookupError):
+                for _ in range(5):
+                    os.kill(stopped, signal.SIGCONT)
+                    time.sleep(0.005)  # of each 0.3 s it works so long
+                    os.kill(stopped, signal.SIGSTOP)
+                    time.sleep(0.3)
             assert pss_kib([bridge.process.pid]) < _BRIDGE_KIB
         finally:
-            os.kill(stopped, signal.SIGCONT)
+            with suppress(ProcessLookupError):
+                os.kill(stopped, signal.SIGCONT)
         bridge.wait()
     for log in logs_below(tmp_path).values():
         assert [row["_step"] for row in rows(log)] == list(range(events // sites))

@@ -7,15 +7,15 @@ goes into README.md between its marks. usage: forwarding.py [--rounds N] [--coun
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from tables import spread, write_between_marks
+
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parents[1]
-_BEGIN, _END = "<!-- forwarding: begin -->", "<!-- forwarding: end -->"
 _WAYS = {"BridgeForwarder": {"forward": True}, "ConvertToFedEvent": {"forward": False}}
 _SITES = ("site-1", "site-2")
 
@@ -56,14 +56,11 @@ def measure(rounds: int, count: int) -> dict[str, dict[str, list[float]]]:
 def table(found: dict, count: int) -> str:
     import nvflare
 
-    def spread(values: list[float], unit: str) -> str:
-        return f"{statistics.median(values):,.0f}{unit} ({min(values):,.0f} to {max(values):,.0f})"
-
-    rows = [("cost of a log call, median", "median", " µs"), ("99 % of calls cost less than", "p99", " µs")]
-    rows.append(("records that are in the runs", "arrived", " %"))
+    rows = [("cost of a log call, median", "median", "µs"), ("99 % of calls cost less than", "p99", "µs")]
+    rows.append(("records that are in the runs", "arrived", "%"))
     lines = ["| | " + " | ".join(_WAYS) + " |", "|---" * (len(_WAYS) + 1) + "|"]
     for words, key, unit in rows:
-        lines.append(f"| {words} | " + " | ".join(spread(found[way][key], unit) for way in _WAYS) + " |")
+        lines.append(f"| {words} | " + " | ".join(spread(found[way][key], 0, unit) for way in _WAYS) + " |")
     rounds = len(next(iter(found.values()))["median"])
     lines.append(
         f"\nNVFlare {nvflare.__version__}, {len(_SITES)} sites x {count:,} records back to back in the simulator, "
@@ -83,12 +80,7 @@ def main() -> None:
     print(text)
     if arguments.no_readme:
         return
-    readme = _ROOT / "README.md"
-    before, _, rest = readme.read_text().partition(_BEGIN)
-    _, end, after = rest.partition(_END)
-    if not end:
-        sys.exit(f"{readme} has no place for the table ({_BEGIN} ... {_END})")
-    readme.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{after}")
+    write_between_marks(_ROOT / "README.md", "forwarding", text)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ usage: hello_pt.py [--rounds N] [--no-readme]
 
 import argparse
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -19,9 +18,9 @@ _ROOT = _HERE.parents[1]
 sys.path[:0] = [str(_ROOT / "tests"), str(_ROOT / "tests" / "integration"), str(_ROOT / "tests" / "conformance")]
 
 from bridge_driver import processes_with, wait_for  # noqa: E402
+from tables import spread, write_between_marks  # noqa: E402
 from wandb_tools import logs_below, rows  # noqa: E402
 
-_BEGIN, _END = "<!-- hello-pt: begin -->", "<!-- hello-pt: end -->"
 _WAYS = ("none", "WandBReceiver", "flarebridge")
 _DEADLINE = 300  # seconds
 
@@ -52,7 +51,7 @@ def table(found: dict[str, list[tuple[float, int]]], rounds: int) -> str:
         times = [took for took, _rows in found[way]]
         beyond = [took - none for took, none in zip(times, bare)]
         counts = sorted({count for _took, count in found[way]})
-        cells = [_spread(times), "" if way == "none" else _spread(beyond), ", ".join(map(str, counts))]
+        cells = [spread(times, 1, "s"), "" if way == "none" else spread(beyond, 1, "s"), ", ".join(map(str, counts))]
         lines.append(f"| {'no tracking' if way == 'none' else way} | {' | '.join(cells)} |")
     lines += [
         "",
@@ -61,10 +60,6 @@ def table(found: dict[str, list[tuple[float, int]]], rounds: int) -> str:
         "NVFlare's ConvertToFedEvent sends each record to the server; flarebridge's forwarder takes its place.",
     ]
     return "\n".join(lines)
-
-
-def _spread(seconds: list[float]) -> str:
-    return f"{statistics.median(seconds):.1f} s ({min(seconds):.1f} to {max(seconds):.1f})"
 
 
 def main() -> None:
@@ -80,9 +75,7 @@ def main() -> None:
     text = table(found, arguments.rounds)
     print(text)
     if not arguments.no_readme:
-        readme = _ROOT / "README.md"
-        before, rest = readme.read_text().split(_BEGIN)
-        readme.write_text(f"{before}{_BEGIN}\n{text}\n{_END}{rest.split(_END)[1]}")
+        write_between_marks(_ROOT / "README.md", "hello-pt", text)
 
 
 if __name__ == "__main__":

@@ -20,10 +20,10 @@ from typing import Optional
 
 from figures import FIGURES, LIMIT, MEASUREMENTS, OURS, Figure, Measurement
 from flarebridge.bridge_process import find_binary
+from tables import spread, write_between_marks
 
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parents[1]
-_BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
 _DEADLINE = 900  # seconds of one measurement
 
 Results = dict[str, dict[str, list[float]]]  # figure -> subject -> one number per round
@@ -67,13 +67,6 @@ def _name(what: Measurement) -> str:
     return f"{what.script.removesuffix('.py')} {' '.join(words)} of {what.subject}"
 
 
-def spread(values: list[float], digits: int, unit: str) -> str:
-    middle = f"{statistics.median(values):,.{digits}f} {unit}".strip()
-    if len(values) == 1:
-        return middle
-    return f"{middle} ({min(values):,.{digits}f} to {max(values):,.{digits}f})"
-
-
 def row(figure: Figure, found: dict[str, list[float]]) -> str:
     """One line of the table; the ratio is made within each round, and above 1 is in our favour."""
     ours = found.get(OURS) or found.get(LIMIT, [])
@@ -106,14 +99,6 @@ def table(results: Results, rounds: int, figures: list[Figure]) -> str:
     return "\n".join(lines)
 
 
-def write_into(file: Path, text: str) -> None:
-    """The table between its marks."""
-    readme = file.read_text()
-    pattern = re.compile(re.escape(_BEGIN) + ".*?" + re.escape(_END), re.S)
-    assert pattern.search(readme), f"{file} has no {_BEGIN} ... {_END}"
-    file.write_text(pattern.sub(lambda _match: f"{_BEGIN}\n{text}\n{_END}", readme))
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
@@ -133,9 +118,9 @@ def main() -> int:
     machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
     output.write_text(json.dumps({"machine": machine, "rounds": arguments.rounds, "figures": results}, indent=1) + "\n")
     if not arguments.no_readme:
-        write_into(_HERE / "README.md", text)
+        write_between_marks(_HERE / "README.md", "measured", text)
         headlines = [figure for figure in FIGURES if figure.headline]
-        write_into(_ROOT / "README.md", table(results, arguments.rounds, headlines))
+        write_between_marks(_ROOT / "README.md", "measured", table(results, arguments.rounds, headlines))
     return 0
 
 

@@ -13,9 +13,9 @@
 #include <filesystem>
 #include <thread>
 
-#include "bridge/exit_code.h"
-#include "bridge/system_error.h"
-#include "receivers/receiver.h"
+#include "bridge/process/exit_code.h"
+#include "events/clock.h"
+#include "receivers/files/system_error.h"
 
 namespace flarebridge {
 namespace {
@@ -104,7 +104,7 @@ Expected<void> Bridge::Prepare() {
   };
   supervisor_ = std::make_unique<Supervisor>(
       *loop_, *journal_, Quarantine(options_.state + "/quarantine", journal_->id()),
-      std::move(callbacks), Supervision::Policy());
+      std::move(callbacks), RestartPolicy::Deadlines());
 
   uploader_ = std::make_unique<Uploader>(*loop_, options_.state + "/uploads",
                                          [this](const Notice& notice) { TellAll(notice); });

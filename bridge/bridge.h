@@ -13,13 +13,13 @@
 #include <string>
 #include <vector>
 
-#include "bridge/event_loop.h"
-#include "bridge/intake.h"
-#include "bridge/journal.h"
-#include "bridge/link.h"
-#include "bridge/supervisor.h"
-#include "bridge/unique_fd.h"
-#include "bridge/uploader.h"
+#include "bridge/intake/intake.h"
+#include "bridge/journal/journal.h"
+#include "bridge/link/link.h"
+#include "bridge/process/event_loop.h"
+#include "bridge/uploads/uploader.h"
+#include "bridge/workers/supervisor.h"
+#include "receivers/files/unique_fd.h"
 
 namespace spdlog {
 class logger;

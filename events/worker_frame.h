@@ -10,7 +10,7 @@
 
 #include "events/error.h"
 #include "events/link_message.h"
-#include "events/value.h"
+#include "events/run_spec.h"
 
 namespace flarebridge {
 
@@ -26,21 +26,6 @@ enum class FrameKind : uint8_t {
 
 // A frame's bytes at most, its kind included.
 inline constexpr size_t kMaxFrameBytes = kMaxBatchBytes + 64;
-
-// Which run a worker is for. One worker serves one (job, site).
-struct RunSpec {
-  std::string journal;  // id of the journal that the positions count in
-  std::string job;      // checked names, all three
-  std::string site;
-  std::string run_name;
-  std::string side;    // "server" or "client"
-  std::string folder;  // absolute; receivers write below it
-  std::string owner;   // whose key the job came with: two owners' jobs are two, or empty
-  double started = 0;  // seconds since the epoch
-  // All receivers have said that they have the events up to here on disk; more may be there.
-  uint64_t durable = 0;
-  Document receivers;  // map: receiver's name -> map of its arguments
-};
 
 // Events whose positions in the journal are first_position, first_position + 1, ...
 struct EventsFrame {

@@ -4,22 +4,15 @@
 // anew.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 
+#include "events/clock.h"
 #include "events/error.h"
 #include "events/event.h"
 
 namespace flarebridge {
-
-using Clock = std::chrono::steady_clock;
-
-// Seconds since the epoch, as events and records have them.
-inline double EpochNow() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 class Receiver {
  public:

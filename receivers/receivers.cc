@@ -3,7 +3,7 @@
 #include <array>
 #include <string_view>
 
-#include "receivers/wandb/wandb_run.h"
+#include "receivers/wandb/run/wandb_run.h"
 
 namespace flarebridge {
 namespace {

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "events/worker_frame.h"
+#include "events/run_spec.h"
 #include "receivers/receiver.h"
 
 namespace flarebridge {

@@ -1,14 +1,14 @@
 // A journal and its WAL with bytes that were changed: the input is a list of edits, 4 bytes each:
 // where (3 bytes, little endian; modulo the two files' sizes together) and the new byte. With an
 // odd first byte the rest is taken for the database itself.
-#include "bridge/journal.h"
+#include "bridge/journal/journal.h"
 
 #include <cstdint>
 #include <fstream>
 #include <sstream>
 #include <string>
 
-#include "bridge/journal_repair.h"
+#include "bridge/journal/journal_repair.h"
 #include "tests/fuzz/scratch_folder.h"
 
 namespace {

@@ -7,9 +7,9 @@
 #include <string>
 #include <string_view>
 
-#include "receivers/wandb/log_writer.h"
-#include "receivers/wandb/record_stream.h"
-#include "receivers/wandb/recovery.h"
+#include "receivers/wandb/log/log_writer.h"
+#include "receivers/wandb/log/record_stream.h"
+#include "receivers/wandb/run/recovery.h"
 #include "receivers/wandb/upload/line_buffer.h"
 #include "receivers/wandb/upload/run_view.h"
 

@@ -6,9 +6,9 @@
 #include <iostream>
 #include <string>
 
-#include "bridge/command_line.h"
-#include "bridge/curve_keys.h"
-#include "bridge/exit_code.h"
+#include "bridge/commands/command_line.h"
+#include "bridge/link/curve_keys.h"
+#include "bridge/process/exit_code.h"
 #include "receivers/wandb/upload/account.h"
 #include "receivers/wandb/upload/upload_state.h"
 #include "tests/fuzz/scratch_folder.h"

@@ -8,10 +8,10 @@
 
 #include <filesystem>
 
-#include "bridge/journal.h"
+#include "bridge/journal/journal.h"
 #include "events/event_codec.h"
-#include "receivers/wandb/log_summary.h"
-#include "receivers/wandb/wandb_run.h"
+#include "receivers/wandb/log/log_summary.h"
+#include "receivers/wandb/run/wandb_run.h"
 #include "tests/unit/temp_folder.h"
 
 namespace flarebridge {

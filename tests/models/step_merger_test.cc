@@ -1,6 +1,6 @@
 // The step merger against what it is for: every record is in one row, rows rise, and a step's row
 // holds the last value of each key.
-#include "receivers/wandb/step_merger.h"
+#include "receivers/wandb/run/step_merger.h"
 
 #include <doctest/doctest.h>
 #include <rapidcheck.h>

@@ -6,7 +6,7 @@
 #include <sstream>
 #include <tuple>
 
-#include "receivers/wandb/json.h"
+#include "receivers/wandb/log/json.h"
 
 namespace flarebridge::wandb {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "receivers/wandb/json.h"
+#include "receivers/wandb/log/json.h"
 
 namespace flarebridge::wandb {
 namespace {

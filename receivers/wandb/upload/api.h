@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "events/error.h"
-#include "receivers/wandb/records.h"
+#include "receivers/wandb/log/records.h"
 #include "receivers/wandb/upload/account.h"
 #include "receivers/wandb/upload/http_client.h"
 #include "receivers/wandb/upload/line_buffer.h"

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "receivers/wandb/records.h"
+#include "receivers/wandb/log/records.h"
 
 namespace flarebridge::wandb {
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "receivers/wandb/records.h"
+#include "receivers/wandb/log/records.h"
 #include "receivers/wandb/upload/console_lines.h"
 
 namespace flarebridge::wandb {

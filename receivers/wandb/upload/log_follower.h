@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "events/error.h"
-#include "receivers/wandb/log_reader.h"
-#include "receivers/wandb/records.h"
+#include "receivers/wandb/log/log_reader.h"
+#include "receivers/wandb/log/records.h"
 
 namespace flarebridge::wandb {
 

@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include "receivers/wandb/json.h"
+#include "receivers/wandb/log/json.h"
 
 namespace flarebridge::wandb {
 namespace {

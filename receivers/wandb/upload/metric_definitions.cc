@@ -4,7 +4,7 @@
 #include <exception>
 #include <protozero/pbf_reader.hpp>
 
-#include "receivers/wandb/json.h"
+#include "receivers/wandb/log/json.h"
 
 namespace flarebridge::wandb {
 namespace {

@@ -4,7 +4,7 @@
 #include <limits>
 #include <system_error>
 
-#include "receivers/wandb/run_folder.h"
+#include "receivers/wandb/log/run_folder.h"
 #include "receivers/wandb/upload/line_buffer.h"
 #include "receivers/wandb/upload/log_follower.h"
 

@@ -12,7 +12,7 @@
 #include <functional>
 #include <system_error>
 
-#include "receivers/wandb/run_files.h"
+#include "receivers/wandb/run/run_files.h"
 #include "receivers/wandb/upload/parts.h"
 #include "receivers/wandb/upload/retry_policy.h"
 

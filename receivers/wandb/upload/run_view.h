@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "receivers/wandb/records.h"
+#include "receivers/wandb/log/records.h"
 #include "receivers/wandb/upload/json_object.h"
 #include "receivers/wandb/upload/metric_definitions.h"
 

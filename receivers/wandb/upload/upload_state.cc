@@ -4,7 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "receivers/wandb/run_files.h"
+#include "receivers/wandb/run/run_files.h"
 
 namespace flarebridge::wandb {
 

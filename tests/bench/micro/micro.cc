@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "receivers/wandb/json.h"
+#include "receivers/wandb/log/json.h"
 #include "tests/bench/micro/parts.h"
 
 namespace flarebridge::bench {

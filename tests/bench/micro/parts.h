@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "bridge/filter.h"
-#include "bridge/journal.h"
-#include "bridge/router.h"
+#include "bridge/intake/router.h"
+#include "bridge/journal/journal.h"
 #include "events/event_codec.h"
-#include "receivers/wandb/wandb_run.h"
+#include "receivers/filter.h"
+#include "receivers/wandb/run/wandb_run.h"
 
 namespace flarebridge::bench {
 

@@ -1,0 +1,3 @@
+#include "bridge/commands/command_line.h"
+
+int main(int argc, char** argv) { return flarebridge::RunCommandLine(argc, argv); }

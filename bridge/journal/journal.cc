@@ -1,0 +1,358 @@
+#include "bridge/journal/journal.h"
+
+#include <sodium.h>
+
+#include <array>
+
+#include "bridge/journal/sqlite_statement.h"
+#include "bridge/journal/wal.h"
+#include "receivers/files/system_error.h"
+
+namespace flarebridge {
+namespace {
+
+// Version of the tables below; another one is refused.
+constexpr int kSchemaVersion = 2;
+// sum: of the columns before it, see RowSum.
+constexpr const char* kSchema = R"(
+CREATE TABLE meta(id TEXT NOT NULL, id_sum INTEGER NOT NULL,
+                  next_position INTEGER NOT NULL, sum INTEGER NOT NULL);
+CREATE TABLE sessions(id TEXT PRIMARY KEY, last_seq INTEGER NOT NULL, rejected INTEGER NOT NULL,
+                      open INTEGER NOT NULL, opened BLOB NOT NULL, sum INTEGER NOT NULL);
+CREATE TABLE runs(id INTEGER PRIMARY KEY, site TEXT NOT NULL, opened BLOB NOT NULL,
+                  started REAL NOT NULL, fixed_sum INTEGER NOT NULL,
+                  last_position INTEGER NOT NULL, ended INTEGER NOT NULL, sum INTEGER NOT NULL);
+CREATE TABLE feeds(session TEXT NOT NULL, run INTEGER NOT NULL, sum INTEGER NOT NULL,
+                   PRIMARY KEY(session, run));
+CREATE TABLE events(position INTEGER PRIMARY KEY, run INTEGER NOT NULL, count INTEGER NOT NULL,
+                    ends INTEGER NOT NULL, body BLOB NOT NULL, sum INTEGER NOT NULL);
+CREATE INDEX events_of_run ON events(run, position);
+)";
+
+std::string RandomId() {
+  std::array<unsigned char, 16> bytes{};
+  randombytes_buf(bytes.data(), bytes.size());
+  std::string hex(bytes.size() * 2 + 1, '\0');
+  sodium_bin2hex(hex.data(), hex.size(), bytes.data(), bytes.size());
+  hex.resize(bytes.size() * 2);
+  return hex;
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<Journal>> Journal::Open(const std::string& path) {
+  if (sodium_init() < 0)
+    return Fail(ErrorCode::kIo, "the system's random numbers are not available");
+  std::unique_ptr<Journal> journal(new Journal());
+  if (Expected<void> ready = journal->Prepare(path); !ready) {
+    return tl::unexpected<Error>(ready.error());
+  }
+  return journal;
+}
+
+Journal::Journal() = default;
+
+Journal::~Journal() {
+  for (auto* statement :
+       {&put_session_, &put_run_, &update_run_, &put_feed_, &append_, &forget_, &forgotten_bytes_,
+        &put_next_, &read_, &drop_session_, &drop_feeds_, &drop_run_}) {
+    statement->reset();
+  }
+  sqlite3_close(db_);
+}
+
+tl::unexpected<Error> Journal::FailSqlite(const std::string& what) const {
+  return Fail(CodeOfSqlite(db_), "journal " + path_ + ": " + what + ": " + sqlite3_errmsg(db_));
+}
+
+tl::unexpected<Error> Journal::FailDamaged(const std::string& what) const {
+  return Fail(ErrorCode::kCorrupt,
+              "journal " + path_ + ": " + what +
+                  " is damaged; keep what is whole of it with: flarebridge check --repair " +
+                  path_);
+}
+
+Expected<void> Journal::Execute(const char* sql) {
+  if (sqlite3_exec(db_, sql, nullptr, nullptr, nullptr) != SQLITE_OK)
+    return FailSqlite("can't be written");
+  return {};
+}
+
+Expected<Journal::StatementPtr> Journal::Compile(const char* sql) {
+  sqlite3_stmt* statement = nullptr;
+  if (sqlite3_prepare_v3(db_, sql, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr) !=
+      SQLITE_OK) {
+    return FailSqlite("can't be read");
+  }
+  return std::make_unique<SqliteStatement>(statement);
+}
+
+Expected<void> Journal::Prepare(const std::string& path) {
+  path_ = path;
+  if (const Expected<void> wal = CheckWal(path + "-wal"); !wal) {
+    return wal.error().code == ErrorCode::kCorrupt ? FailDamaged("its WAL") : wal;
+  }
+  // Opened for this thread only, so SQLite's own locks can stay off.
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+  if (sqlite3_open_v2(path.c_str(), &db_, flags, nullptr) != SQLITE_OK)
+    return FailSqlite("can't be opened");
+  // Figures measured for this use: page size 8192 and a checkpoint every 4000 pages (32 MiB).
+  const std::string page_size = "PRAGMA page_size=" + std::to_string(kJournalPage);
+  for (const char* pragma :
+       {page_size.c_str(), "PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL",
+        "PRAGMA wal_autocheckpoint=4000", "PRAGMA cache_size=-2048"}) {
+    if (Expected<void> done = Execute(pragma); !done) return done;
+  }
+  if (Expected<void> loaded = LoadMeta(); !loaded) return loaded;
+  const std::pair<StatementPtr*, const char*> statements[] = {
+      {&put_session_, "INSERT OR REPLACE INTO sessions VALUES(?,?,?,?,?,?)"},
+      {&put_run_, "INSERT INTO runs VALUES(?,?,?,?,?,?,?,?)"},
+      {&update_run_, "UPDATE runs SET last_position=?, ended=?, sum=? WHERE id=?"},
+      {&put_feed_, "INSERT OR IGNORE INTO feeds VALUES(?,?,?)"},
+      {&append_, "INSERT INTO events VALUES(?,?,?,?,?,?)"},
+      {&forget_, "DELETE FROM events WHERE run=? AND position<=? AND position+count-1<=?"},
+      {&forgotten_bytes_,
+       "SELECT coalesce(sum(length(body)),0) FROM events "
+       "WHERE run=? AND position<=? AND position+count-1<=?"},
+      {&drop_session_, "DELETE FROM sessions WHERE id=?"},
+      {&drop_feeds_, "DELETE FROM feeds WHERE session=?"},
+      {&drop_run_, "DELETE FROM runs WHERE id=?"},
+      {&put_next_, "UPDATE meta SET next_position=?, sum=?"},
+      // The slice that begins at or before `after` may still hold positions behind it.
+      {&read_,
+       "SELECT position, run, count, ends, body, sum FROM events WHERE run=?1 AND "
+       "position>=coalesce((SELECT max(position) FROM events WHERE run=?1 AND position<=?2), 0) "
+       "AND position+count-1>?2 ORDER BY position"},
+  };
+  for (const auto& [statement, sql] : statements) {
+    Expected<StatementPtr> compiled = Compile(sql);
+    if (!compiled) return tl::unexpected<Error>(compiled.error());
+    *statement = std::move(*compiled);
+  }
+  return {};
+}
+
+Expected<void> Journal::LoadMeta() {
+  Expected<StatementPtr> version = Compile("PRAGMA user_version");
+  if (!version) return tl::unexpected<Error>(version.error());
+  if ((*version)->Start().Step() != SQLITE_ROW) return FailSqlite("can't be read");
+  const uint64_t found = (*version)->IntegerAt(0);
+  version->reset();
+  if (found == 0) {
+    if (Expected<void> made = Create(RandomId(), 1); !made) return made;
+  } else if (found != kSchemaVersion) {
+    return Fail(ErrorCode::kCorrupt, "journal " + path_ + ": version " + std::to_string(found) +
+                                         " is not known here; use the flarebridge that wrote it");
+  }
+  if (Expected<void> whole = Verify(); !whole) return whole;
+  Expected<StatementPtr> meta = Compile(
+      "SELECT id, id_sum, next_position, sum, (SELECT coalesce(sum(length(body)),0) FROM events), "
+      "(SELECT coalesce(max(id),0) FROM runs) FROM meta");
+  if (!meta) return tl::unexpected<Error>(meta.error());
+  SqliteStatement& row = (*meta)->Start();
+  const int result = row.Step();
+  if (result != SQLITE_ROW && result != SQLITE_DONE) return FailSqlite("can't be read");
+  if (result == SQLITE_DONE || !row.Whole(0, 1) || !row.Whole(2, 3)) return FailDamaged("its head");
+  id_ = row.BytesAt(0);
+  next_position_ = row.IntegerAt(2);
+  stored_bytes_ = row.IntegerAt(4);
+  next_run_ = static_cast<int64_t>(row.IntegerAt(5)) + 1;
+  return {};
+}
+
+Expected<void> Journal::Verify() {
+  // Of the tables' structure; each row has its own sum. It reads the file once, after which the
+  // rows are in the cache for those who go on with them.
+  Expected<StatementPtr> check = Compile("PRAGMA quick_check(1)");
+  if (!check) return tl::unexpected<Error>(check.error());
+  if ((*check)->Start().Step() != SQLITE_ROW) return FailSqlite("can't be verified");
+  if ((*check)->BytesAt(0) != "ok") return FailDamaged("its structure");
+  return {};
+}
+
+Expected<void> Journal::Create(const std::string& id, uint64_t next_position) {
+  for (const std::string& sql : {std::string("BEGIN"), std::string(kSchema),
+                                 "PRAGMA user_version=" + std::to_string(kSchemaVersion)}) {
+    if (Expected<void> done = Execute(sql.c_str()); !done) return done;
+  }
+  Expected<StatementPtr> insert = Compile("INSERT INTO meta VALUES(?,?,?,?)");
+  if (!insert) return tl::unexpected<Error>(insert.error());
+  (*insert)->Start().Text(id).Sum().Integer(next_position).Sum();
+  if ((*insert)->Step() != SQLITE_DONE) return FailSqlite("can't be written");
+  insert->reset();
+  return Execute("COMMIT");
+}
+
+Expected<std::vector<StoredSession>> Journal::Sessions() {
+  Expected<StatementPtr> query =
+      Compile("SELECT id, last_seq, rejected, open, opened, sum FROM sessions");
+  if (!query) return tl::unexpected<Error>(query.error());
+  SqliteStatement& rows = (*query)->Start();
+  std::vector<StoredSession> sessions;
+  int result = SQLITE_DONE;
+  while ((result = rows.Step()) == SQLITE_ROW) {
+    if (!rows.Whole(0, 5)) return FailDamaged("what it knows of a session");
+    StoredSession session;
+    session.id = rows.BytesAt(0);
+    session.last_seq = rows.IntegerAt(1);
+    session.rejected = rows.IntegerAt(2);
+    session.open = rows.IntegerAt(3) != 0;
+    session.opened = rows.BytesAt(4);
+    sessions.push_back(std::move(session));
+  }
+  if (result != SQLITE_DONE) return FailSqlite("can't be read");
+  return sessions;
+}
+
+Expected<std::vector<StoredRun>> Journal::Runs() {
+  Expected<StatementPtr> query = Compile("SELECT * FROM runs ORDER BY id");
+  if (!query) return tl::unexpected<Error>(query.error());
+  SqliteStatement& rows = (*query)->Start();
+  std::vector<StoredRun> runs;
+  int result = SQLITE_DONE;
+  while ((result = rows.Step()) == SQLITE_ROW) {
+    if (!rows.Whole(0, 4) || !rows.Whole(5, 7)) return FailDamaged("what it knows of a run");
+    StoredRun run;
+    run.id = static_cast<int64_t>(rows.IntegerAt(0));
+    run.site = rows.BytesAt(1);
+    run.opened = rows.BytesAt(2);
+    run.started = rows.RealAt(3);
+    run.last_position = rows.IntegerAt(5);
+    run.ended = rows.IntegerAt(6) != 0;
+    runs.push_back(std::move(run));
+  }
+  if (result != SQLITE_DONE) return FailSqlite("can't be read");
+  return runs;
+}
+
+Expected<std::vector<std::pair<std::string, int64_t>>> Journal::Feeds() {
+  Expected<StatementPtr> query = Compile("SELECT session, run, sum FROM feeds");
+  if (!query) return tl::unexpected<Error>(query.error());
+  SqliteStatement& rows = (*query)->Start();
+  std::vector<std::pair<std::string, int64_t>> feeds;
+  int result = SQLITE_DONE;
+  while ((result = rows.Step()) == SQLITE_ROW) {
+    if (!rows.Whole(0, 2)) return FailDamaged("which session feeds which run");
+    feeds.emplace_back(rows.BytesAt(0), static_cast<int64_t>(rows.IntegerAt(1)));
+  }
+  if (result != SQLITE_DONE) return FailSqlite("can't be read");
+  return feeds;
+}
+
+void Journal::Step(SqliteStatement& statement) {
+  if (failed_) return;
+  const int result = statement.Step();
+  if (result != SQLITE_DONE) failed_ = FailSqlite("can't be written").value();
+}
+
+void Journal::Begin() {
+  begin_next_position_ = next_position_;
+  begin_next_run_ = next_run_;
+  begin_stored_bytes_ = stored_bytes_;
+  failed_.reset();
+  if (Expected<void> begun = Execute("BEGIN IMMEDIATE"); !begun) failed_ = begun.error();
+}
+
+void Journal::PutSession(const StoredSession& session) {
+  Step(put_session_->Start()
+           .Text(session.id)
+           .Integer(session.last_seq)
+           .Integer(session.rejected)
+           .Integer(session.open ? 1 : 0)
+           .Blob(session.opened)
+           .Sum());
+}
+
+int64_t Journal::PutRun(const StoredRun& run) {
+  if (run.id != 0) {
+    Step(update_run_->Start()
+             .Integer(run.last_position)
+             .Integer(run.ended ? 1 : 0)
+             .Sum()
+             .Integer(static_cast<uint64_t>(run.id)));
+    return run.id;
+  }
+  const int64_t id = next_run_++;
+  Step(put_run_->Start()
+           .Integer(static_cast<uint64_t>(id))
+           .Text(run.site)
+           .Blob(run.opened)
+           .Real(run.started)
+           .Sum()
+           .Integer(run.last_position)
+           .Integer(run.ended ? 1 : 0)
+           .Sum());
+  return id;
+}
+
+void Journal::PutFeed(const std::string& session, int64_t run) {
+  Step(put_feed_->Start().Text(session).Integer(static_cast<uint64_t>(run)).Sum());
+}
+
+uint64_t Journal::Append(int64_t run, uint32_t count, std::string_view body, bool ends) {
+  const uint64_t first = next_position_;
+  Step(append_->Start()
+           .Integer(first)
+           .Integer(static_cast<uint64_t>(run))
+           .Integer(count)
+           .Integer(ends ? 1 : 0)
+           .Blob(body)
+           .Sum());
+  next_position_ += count;
+  stored_bytes_ += body.size();
+  return first;
+}
+
+void Journal::Forget(int64_t run, uint64_t position) {
+  if (failed_) return;
+  const auto run_id = static_cast<uint64_t>(run);
+  SqliteStatement& bytes =
+      forgotten_bytes_->Start().Integer(run_id).Integer(position).Integer(position);
+  if (bytes.Step() == SQLITE_ROW) stored_bytes_ -= bytes.IntegerAt(0);
+  bytes.Start();
+  Step(forget_->Start().Integer(run_id).Integer(position).Integer(position));
+}
+
+void Journal::DropSession(const std::string& session) {
+  Step(drop_session_->Start().Text(session));
+  Step(drop_feeds_->Start().Text(session));
+}
+
+void Journal::DropRun(int64_t run) { Step(drop_run_->Start().Integer(static_cast<uint64_t>(run))); }
+
+Expected<void> Journal::Commit() {
+  if (next_position_ != begin_next_position_)
+    Step(put_next_->Start().Integer(next_position_).Sum());
+  if (!failed_) {
+    if (Expected<void> done = Execute("COMMIT"); !done) failed_ = done.error();
+  }
+  if (!failed_) return {};
+  const Error error = *failed_;
+  Rollback();
+  return tl::unexpected<Error>(error);
+}
+
+void Journal::Rollback() {
+  // Some failures (a full disk) have rolled back already; then this says so and changes nothing.
+  sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
+  next_position_ = begin_next_position_;
+  next_run_ = begin_next_run_;
+  stored_bytes_ = begin_stored_bytes_;
+  failed_.reset();
+}
+
+Expected<void> Journal::Read(int64_t run, uint64_t after, size_t max_bytes, const Visit& visit) {
+  SqliteStatement& rows = read_->Start().Integer(static_cast<uint64_t>(run)).Integer(after);
+  size_t given = 0;
+  int result = SQLITE_DONE;
+  while (given < max_bytes && (result = rows.Step()) == SQLITE_ROW) {
+    const std::string_view body = rows.BytesAt(4);
+    visit(rows.IntegerAt(0), static_cast<uint32_t>(rows.IntegerAt(2)), body, rows.Whole(0, 5));
+    given += body.size();
+  }
+  rows.Start();
+  if (result != SQLITE_DONE && result != SQLITE_ROW) return FailSqlite("can't be read");
+  return {};
+}
+
+}  // namespace flarebridge

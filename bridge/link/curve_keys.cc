@@ -1,0 +1,111 @@
+#include "bridge/link/curve_keys.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zmq.h>
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+
+#include "events/names.h"
+#include "receivers/files/system_error.h"
+#include "receivers/files/unique_fd.h"
+
+namespace flarebridge {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr size_t kKeyCharacters = 40;
+
+// zmq_curve_keypair() and zmq_z85_decode() write into arrays of these sizes.
+constexpr size_t kKeyBuffer = kKeyCharacters + 1;
+
+bool IsKey(const std::string& key) {
+  std::array<uint8_t, 32> raw{};
+  return key.size() == kKeyCharacters && zmq_z85_decode(raw.data(), key.c_str()) != nullptr;
+}
+
+Expected<void> WriteNew(const fs::path& path, mode_t mode, const std::string& text) {
+  const UniqueFd file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
+  if (!file) return FailSystem(path.string() + " can't be made");
+  if (fchmod(file.get(), mode) != 0 ||
+      write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
+      fsync(file.get()) != 0)
+    return FailSystem(path.string() + " can't be written");
+  return {};
+}
+
+// The value of `name = "value"`, or empty.
+std::string ValueOf(const std::string& line, const std::string& name) {
+  const size_t begin = line.find_first_not_of(" \t");
+  if (begin == std::string::npos || line.compare(begin, name.size(), name) != 0) return "";
+  const size_t open = line.find('"', begin + name.size());
+  const size_t close = line.rfind('"');
+  return open == std::string::npos || close <= open ? "" : line.substr(open + 1, close - open - 1);
+}
+
+}  // namespace
+
+Expected<CurveKeys> MakeKeyFiles(const fs::path& path) {
+  std::array<char, kKeyBuffer> public_key{}, secret_key{};
+  if (zmq_curve_keypair(public_key.data(), secret_key.data()) != 0)
+    return Fail(ErrorCode::kIo, "this ZeroMQ makes no CURVE keys");
+  const CurveKeys keys{public_key.data(), secret_key.data()};
+  const std::string begin = "metadata\ncurve\n    public-key = \"" + keys.public_key + "\"\n";
+  // The secret first: a public key whose secret is missing is of no use.
+  if (Expected<void> made = WriteNew(path.string() + ".key_secret", 0600,
+                                     begin + "    secret-key = \"" + keys.secret_key + "\"\n");
+      !made)
+    return tl::unexpected<Error>(made.error());
+  if (Expected<void> made = WriteNew(path.string() + ".key", 0644, begin); !made)
+    return tl::unexpected<Error>(made.error());
+  return keys;
+}
+
+Expected<CurveKeys> ReadKeyFile(const fs::path& path) {
+  struct stat info {};
+  std::ifstream file(path);
+  if (!file || stat(path.c_str(), &info) != 0) return FailSystem(path.string() + " can't be read");
+  CurveKeys keys;
+  for (std::string line; std::getline(file, line);) {
+    if (keys.public_key.empty()) keys.public_key = ValueOf(line, "public-key");
+    if (keys.secret_key.empty()) keys.secret_key = ValueOf(line, "secret-key");
+  }
+  if (!IsKey(keys.public_key) || (!keys.secret_key.empty() && !IsKey(keys.secret_key)))
+    return Fail(ErrorCode::kConfig, path.string() +
+                                        " holds no CURVE keys; make some with: "
+                                        "flarebridge keygen NAME");
+  if (!keys.secret_key.empty() && (info.st_mode & 0077) != 0)
+    return Fail(ErrorCode::kConfig, path.string() +
+                                        " holds a secret that other users may read; "
+                                        "make its mode 0600, or new keys if they may "
+                                        "have been read");
+  return keys;
+}
+
+Expected<std::map<std::string, std::string>> ReadAllowList(const fs::path& folder) {
+  std::map<std::string, std::string> clients;
+  std::error_code failed;
+  fs::directory_iterator files(folder, failed);
+  if (failed) return Fail(ErrorCode::kConfig, folder.string() + ": " + failed.message());
+  for (; !failed && files != fs::directory_iterator(); files.increment(failed)) {
+    if (files->path().extension() != ".key") continue;
+    const Expected<CurveKeys> keys = ReadKeyFile(files->path());
+    if (!keys) return tl::unexpected<Error>(keys.error());
+    const std::string name = files->path().stem().string();
+    if (!IsName(name))
+      return Fail(ErrorCode::kConfig, files->path().string() + ": its name can't be a client's");
+    if (!clients.emplace(keys->public_key, name).second)
+      return Fail(ErrorCode::kConfig, files->path().string() + ": another file has the same key");
+  }
+  if (clients.empty())
+    return Fail(ErrorCode::kConfig, folder.string() +
+                                        " names no client: put the public key "
+                                        "(NAME.key) of each one there");
+  return clients;
+}
+
+}  // namespace flarebridge

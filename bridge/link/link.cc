@@ -1,0 +1,201 @@
+#include "bridge/link/link.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <zmq.hpp>
+
+#include "bridge/link/gatekeeper.h"
+#include "receivers/files/system_error.h"
+
+namespace flarebridge {
+namespace {
+
+constexpr std::string_view kIpc = "ipc://";
+constexpr std::string_view kTcp = "tcp://";
+// sun_path's limit without its final zero (unix(7)).
+constexpr size_t kMaxIpcPath = 107;
+// Messages of one peer that ZeroMQ holds for us; credit bounds their bytes.
+constexpr int kReceiveHighWater = 256;
+// Acknowledgements and notices that wait for a peer that does not read.
+constexpr int kSendHighWater = 64;
+constexpr std::chrono::milliseconds kLinger{500};
+constexpr std::chrono::milliseconds kHandshake{5000};
+
+Expected<void> CheckIpcFolder(const std::string& path) {
+  if (path.size() > kMaxIpcPath) {
+    return Fail(ErrorCode::kConfig, "endpoint ipc://" + path +
+                                        ": a socket's path may have 107 bytes; use a shorter one");
+  }
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  struct stat info {};
+  if (folder.empty() || stat(folder.c_str(), &info) != 0) {
+    return FailSystem("endpoint ipc://" + path + ": its folder can't be used");
+  }
+  if (!S_ISDIR(info.st_mode) || info.st_uid != geteuid() || (info.st_mode & 0077) != 0) {
+    return Fail(ErrorCode::kConfig,
+                "endpoint ipc://" + path +
+                    ": its folder must be this user's and have mode 0700, so that "
+                    "nobody else can connect");
+  }
+  return {};
+}
+
+Expected<void> CheckEndpoint(const std::string& endpoint, const LinkSecurity& security) {
+  if (endpoint.starts_with(kIpc)) return CheckIpcFolder(endpoint.substr(kIpc.size()));
+  if (!endpoint.starts_with(kTcp))
+    return Fail(ErrorCode::kConfig, "endpoint " + endpoint + " is neither ipc:// nor tcp://");
+  if (security.keys) return {};
+  if (!security.unguarded) {
+    return Fail(ErrorCode::kConfig,
+                "endpoint " + endpoint +
+                    ": over tcp the bridge needs its key (--key FILE) and a list of its clients' "
+                    "keys (--clients FOLDER); make keys with: flarebridge keygen NAME");
+  }
+  const std::string host = endpoint.substr(kTcp.size());
+  if (host.starts_with("127.") || host.starts_with("[::1]:") || host.starts_with("localhost:"))
+    return {};
+  return Fail(ErrorCode::kConfig,
+              "endpoint " + endpoint + ": without keys only this machine (127.0.0.1) is served");
+}
+
+void Guard(zmq::socket_t& router, const CurveKeys& keys) {
+  router.set(zmq::sockopt::curve_server, true);
+  router.set(zmq::sockopt::curve_secretkey, keys.secret_key);
+  router.set(zmq::sockopt::zap_domain, "flarebridge");
+  // A handshake that is not finished by then is given up, so that half-open ones do not pile up.
+  router.set(zmq::sockopt::handshake_ivl, static_cast<int>(kHandshake.count()));
+}
+
+// The name that the gatekeeper gave to the key of a message's sender.
+std::string ClientOf(const zmq::message_t& message) {
+  const char* name = zmq_msg_gets(message.handle(), "User-Id");
+  return name == nullptr ? "" : name;
+}
+
+// ZeroMQ gives "localhost:<uid>:<gid>:<pid>" for a peer on ipc (measured on 4.3.4).
+bool IsThisUser(const zmq::message_t& message) {
+  const char* address = zmq_msg_gets(message.handle(), "Peer-Address");
+  const std::string text = address == nullptr ? "" : address;
+  const std::string expected = "localhost:" + std::to_string(geteuid()) + ":";
+  return text.starts_with(expected);
+}
+
+std::string_view View(const zmq::message_t& message) {
+  return {static_cast<const char*>(message.data()), message.size()};
+}
+
+}  // namespace
+
+struct Link::Sockets {
+  zmq::context_t context;
+  std::unique_ptr<Gatekeeper> gatekeeper;  // outlives the socket it guards
+  zmq::socket_t router{context, zmq::socket_type::router};
+  bool ipc = false;
+  std::string path;  // of an ipc socket
+};
+
+Link::Link(std::unique_ptr<Sockets> sockets) : sockets_(std::move(sockets)) {}
+
+Link::~Link() {
+  std::error_code ignored;
+  if (sockets_->ipc) std::filesystem::remove(sockets_->path, ignored);
+}
+
+Expected<std::unique_ptr<Link>> Link::Bind(const std::string& endpoint,
+                                           const LinkSecurity& security) {
+  if (Expected<void> allowed = CheckEndpoint(endpoint, security); !allowed) {
+    return tl::unexpected<Error>(allowed.error());
+  }
+  try {
+    auto sockets = std::make_unique<Sockets>();
+    sockets->ipc = endpoint.starts_with(kIpc);
+    if (sockets->ipc) sockets->path = endpoint.substr(kIpc.size());
+    zmq::socket_t& router = sockets->router;
+    router.set(zmq::sockopt::router_mandatory, true);
+    router.set(zmq::sockopt::linger, static_cast<int>(kLinger.count()));
+    router.set(zmq::sockopt::rcvhwm, kReceiveHighWater);
+    router.set(zmq::sockopt::sndhwm, kSendHighWater);
+    // A frame that is larger closes its connection before it is read.
+    router.set(zmq::sockopt::maxmsgsize, static_cast<int64_t>(kMaxBatchBytes));
+    // A connection whose other end froze or was cut is found out by ZeroMQ itself.
+    router.set(zmq::sockopt::heartbeat_ivl, 5000);
+    router.set(zmq::sockopt::heartbeat_timeout, 20000);
+    if (security.keys && !sockets->ipc) {
+      auto gatekeeper = Gatekeeper::Start(sockets->context, security.clients);
+      if (!gatekeeper) return tl::unexpected<Error>(gatekeeper.error());
+      sockets->gatekeeper = std::move(*gatekeeper);
+      Guard(router, *security.keys);
+    }
+    const mode_t mask = umask(0177);
+    try {
+      router.bind(endpoint);
+    } catch (...) {
+      umask(mask);
+      throw;
+    }
+    umask(mask);
+    return std::unique_ptr<Link>(new Link(std::move(sockets)));
+  } catch (const zmq::error_t& e) {
+    const ErrorCode code = e.num() == EADDRINUSE ? ErrorCode::kBusy : ErrorCode::kIo;
+    return Fail(code, "endpoint " + endpoint + " can't be bound: " + e.what());
+  }
+}
+
+int Link::fd() const { return sockets_->router.get(zmq::sockopt::fd); }
+
+bool Link::HasInput() const {
+  return (sockets_->router.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0;
+}
+
+bool Link::Receive(const std::function<void(const Incoming&)>& handle) {
+  try {
+    zmq::message_t peer;
+    zmq::message_t header;
+    zmq::message_t body;
+    if (!sockets_->router.recv(peer, zmq::recv_flags::dontwait)) return false;
+    // A whole message is there once its first frame is.
+    bool more = peer.more();
+    if (more) {
+      (void)sockets_->router.recv(header, zmq::recv_flags::none);
+      more = header.more();
+    }
+    if (more) {
+      (void)sockets_->router.recv(body, zmq::recv_flags::none);
+      more = body.more();
+    }
+    const bool too_many = more;
+    while (more) {
+      zmq::message_t ignored;
+      (void)sockets_->router.recv(ignored, zmq::recv_flags::none);
+      more = ignored.more();
+    }
+    Incoming incoming{peer.to_string(), sockets_->gatekeeper ? ClientOf(header) : "",
+                      Fail(ErrorCode::kMalformed, "a message of more than two frames")};
+    if (sockets_->ipc && !IsThisUser(header)) {
+      incoming.message = Fail(ErrorCode::kForbidden, "another user's process is not served");
+    } else if (!too_many) {
+      incoming.message = ParseShimMessage(View(header), View(body));
+    }
+    handle(incoming);
+    return true;
+  } catch (const zmq::error_t&) {
+    // EINTR and a connection that broke in mid-message: there is nothing to hand on.
+    return false;
+  }
+}
+
+bool Link::Send(const Peer& peer, const BridgeMessage& message) {
+  try {
+    auto& router = sockets_->router;
+    if (!router.send(zmq::buffer(peer), zmq::send_flags::sndmore | zmq::send_flags::dontwait))
+      return false;
+    return router.send(zmq::buffer(EncodeHeader(message)), zmq::send_flags::dontwait).has_value();
+  } catch (const zmq::error_t&) {
+    return false;  // EHOSTUNREACH: the peer is gone
+  }
+}
+
+}  // namespace flarebridge

@@ -1,3 +1,0 @@
-#include "bridge/command_line.h"
-
-int main(int argc, char** argv) { return flarebridge::RunCommandLine(argc, argv); }

@@ -1,0 +1,145 @@
+#include "bridge/process/child_process.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstring>
+
+#include "receivers/files/system_error.h"
+
+namespace flarebridge {
+namespace {
+
+struct SpawnSetup {
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  SpawnSetup() {
+    posix_spawn_file_actions_init(&actions);
+    posix_spawnattr_init(&attributes);
+  }
+  ~SpawnSetup() {
+    posix_spawnattr_destroy(&attributes);
+    posix_spawn_file_actions_destroy(&actions);
+  }
+  SpawnSetup(const SpawnSetup&) = delete;
+  SpawnSetup& operator=(const SpawnSetup&) = delete;
+};
+
+std::vector<char*> EnvironmentFor(ChildProcess::Kind kind) {
+  std::vector<char*> variables;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const bool is_key = std::string_view(*variable).starts_with("WANDB_API_KEY=");
+    if (!is_key || kind == ChildProcess::Kind::kUploader) variables.push_back(*variable);
+  }
+  variables.push_back(nullptr);
+  return variables;
+}
+
+}  // namespace
+
+std::string ChildProcess::Exit::Describe() const {
+  if (signal != 0)
+    return std::string("ended by signal ") + std::to_string(signal) + " (" + strsignal(signal) +
+           ")";
+  return "left with status " + std::to_string(status);
+}
+
+Expected<std::unique_ptr<ChildProcess>> ChildProcess::Spawn(std::vector<std::string> arguments,
+                                                            Kind kind) {
+  std::array<int, 2> pair{};
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0)
+    return FailSystem("socketpair");
+  UniqueFd ours(pair[0]);
+  const UniqueFd theirs(pair[1]);
+  if (fcntl(ours.get(), F_SETFL, O_NONBLOCK) != 0) return FailSystem("fcntl");
+
+  std::optional<WorkMark> mark;
+  if (kind == Kind::kWorker) mark.emplace(WorkMark::Create());
+
+  // posix_spawn takes 0.7 ms from a large process, fork and exec 22 ms (measured).
+  SpawnSetup setup;
+  posix_spawn_file_actions_adddup2(&setup.actions, theirs.get(), kSocket);
+  const bool marked = mark && mark->fd() >= 0;
+  if (marked) posix_spawn_file_actions_adddup2(&setup.actions, mark->fd(), kMark);
+  // All other descriptors of ours are close-on-exec, but libraries' may not be.
+  posix_spawn_file_actions_addclosefrom_np(&setup.actions, marked ? kMark + 1 : kSocket + 1);
+  sigset_t all;
+  sigfillset(&all);
+  sigset_t none;
+  sigemptyset(&none);
+  posix_spawnattr_setsigdefault(&setup.attributes, &all);
+  posix_spawnattr_setsigmask(&setup.attributes, &none);
+  posix_spawnattr_setflags(&setup.attributes, POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSIGMASK);
+
+  std::string name = "flarebridge";
+  std::vector<char*> argument_list = {name.data()};
+  for (std::string& argument : arguments) argument_list.push_back(argument.data());
+  argument_list.push_back(nullptr);
+  std::vector<char*> environment = EnvironmentFor(kind);
+  pid_t pid = 0;
+  const int failed = posix_spawn(&pid, "/proc/self/exe", &setup.actions, &setup.attributes,
+                                 argument_list.data(), environment.data());
+  if (mark) mark->CloseFd();
+  if (failed != 0) return FailSystem("\"" + arguments.front() + "\" can't be started", failed);
+  UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
+  if (!pidfd) {
+    const int error_number = errno;
+    kill(pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
+    return FailSystem("pidfd_open", error_number);
+  }
+  return std::unique_ptr<ChildProcess>(
+      new ChildProcess(pid, std::move(pidfd), std::move(ours), std::move(mark)));
+}
+
+ChildProcess::~ChildProcess() {
+  if (pid_ <= 0) return;
+  Kill();
+  waitpid(pid_, nullptr, 0);
+}
+
+size_t ChildProcess::Send(std::string_view bytes) {
+  const ssize_t sent = send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  return sent > 0 ? static_cast<size_t>(sent) : 0;
+}
+
+bool ChildProcess::Receive(std::string& out) {
+  std::array<char, 4096> buffer{};
+  while (true) {
+    const ssize_t got = recv(socket_.get(), buffer.data(), buffer.size(), MSG_DONTWAIT);
+    if (got > 0) {
+      out.append(buffer.data(), static_cast<size_t>(got));
+      continue;
+    }
+    if (got == 0) return false;
+    if (errno == EINTR) continue;
+    return errno == EAGAIN || errno == EWOULDBLOCK;
+  }
+}
+
+void ChildProcess::CloseStream() { shutdown(socket_.get(), SHUT_WR); }
+
+void ChildProcess::Kill() {
+  if (pid_ > 0) kill(pid_, SIGKILL);
+}
+
+void ChildProcess::Terminate() {
+  if (pid_ > 0) kill(pid_, SIGTERM);
+}
+
+void ChildProcess::LetGo() { pid_ = 0; }
+
+std::optional<ChildProcess::Exit> ChildProcess::Reap() {
+  int status = 0;
+  if (pid_ <= 0 || waitpid(pid_, &status, WNOHANG) != pid_) return std::nullopt;
+  pid_ = 0;
+  if (WIFSIGNALED(status)) return Exit{0, WTERMSIG(status)};
+  return Exit{WEXITSTATUS(status), 0};
+}
+
+}  // namespace flarebridge

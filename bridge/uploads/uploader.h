@@ -1,0 +1,62 @@
+// The bridge's side of uploads: keeps the queue of files, and one process (`flarebridge upload`)
+// that uploads them, started when there is something and again if it dies. That process has the
+// network and the key, no other has; it goes on by itself when the bridge leaves. The bridge's one
+// thread.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "bridge/process/child_process.h"
+#include "bridge/process/event_loop.h"
+#include "bridge/process/restart_policy.h"
+#include "bridge/uploads/upload_queue.h"
+#include "events/worker_frame.h"
+
+namespace flarebridge {
+
+class Uploader {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+  using NoticeCallback = std::function<void(const Notice& notice)>;
+
+  // `folder`: of the queue. The callback gets what a person should read.
+  Uploader(EventLoop& loop, const std::string& folder, NoticeCallback notice);
+  ~Uploader();
+  Uploader(const Uploader&) = delete;
+  Uploader& operator=(const Uploader&) = delete;
+
+  // Goes on with what an earlier bridge has left.
+  void Start(Time now);
+  void Add(const std::string& path, Time now);
+  // No file grows any more: it uploads what is there, and leaves.
+  void Finish(Time now);
+  // Everything is uploaded, or can't be without a person's help.
+  bool Done() const;
+  // It stops now; what it was about stays in the queue.
+  void Stop();
+
+  void OnTimer(Time now);
+  std::optional<Time> NextTimer() const { return supervision_.NextTimer(); }
+
+ private:
+  void Act(RestartPolicy::Action action, Time now);
+  void Spawn(Time now);
+  void OnReadable();
+  void OnExit(Time now);
+  void Release();
+
+  EventLoop& loop_;
+  UploadQueue queue_;
+  NoticeCallback notice_;
+  RestartPolicy supervision_;
+  std::unique_ptr<ChildProcess> process_;
+  FrameReader reader_;
+  bool finishing_ = false;
+  bool stopped_ = false;
+};
+
+}  // namespace flarebridge

@@ -1,0 +1,303 @@
+#include "bridge/workers/worker.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "bridge/process/exit_code.h"
+#include "bridge/process/work_mark.h"
+#include "bridge/workers/confine.h"
+#include "events/event_codec.h"
+#include "events/worker_frame.h"
+#include "receivers/files/unique_fd.h"
+#include "receivers/filter.h"
+#include "receivers/receivers.h"
+
+namespace flarebridge {
+namespace {
+
+// How long written events may wait for the disk; each wait holds their journal space.
+constexpr std::chrono::milliseconds kSyncInterval{500};
+// How long the bridge may take to say which run this is.
+constexpr std::chrono::seconds kOpenDeadline{10};
+// How long another process may hold the run's files: the worker of a bridge that has just died.
+constexpr std::chrono::seconds kBusyDeadline{20};
+constexpr std::chrono::milliseconds kBusyRetry{50};
+
+struct Output {
+  Filter filter;
+  std::unique_ptr<Receiver> receiver;
+  uint64_t given = 0;  // last position written to it
+};
+
+class Worker {
+ public:
+  Worker(int socket, int mark) : socket_(socket), mark_(WorkMark::Open(mark)) {}
+
+  int Run() {
+    Expected<void> done = Open();
+    while (done && !ended_) done = Turn();
+    if (done) done = Leave();
+    if (done) return kExitOk;
+    Say({NoticeLevel::kError, done.error().message});
+    switch (done.error().code) {
+      case ErrorCode::kConfig:
+        return kExitConfig;
+      case ErrorCode::kBusy:
+        return kExitTempFail;
+      case ErrorCode::kMalformed:
+        return kExitData;
+      default:
+        return kExitIo;
+    }
+  }
+
+ private:
+  // Waits for the first frame and opens the receivers it names.
+  Expected<void> Open() {
+    FrameReader::Frame frame{};
+    const Clock::time_point deadline = Clock::now() + kOpenDeadline;
+    while (true) {
+      const Expected<bool> next = reader_.Next(frame);
+      if (!next) return tl::unexpected<Error>(next.error());
+      if (*next) break;
+      if (ended_ || Clock::now() >= deadline)
+        return Fail(ErrorCode::kMalformed, "the bridge named no run");
+      if (Expected<void> got = WaitAndFeed(deadline); !got) return got;
+    }
+    if (frame.kind != FrameKind::kOpen)
+      return Fail(ErrorCode::kMalformed, "the first frame opens no run");
+    const Expected<RunSpec> spec = ParseOpen(frame.payload);
+    if (!spec) return tl::unexpected<Error>(spec.error());
+    Confine(FoldersOf(*spec));
+    if (Expected<void> opened = OpenReceivers(*spec); !opened) return opened;
+    for (const Output& output : outputs_) {
+      const std::string upload = output.receiver->Upload();
+      if (upload.empty()) continue;
+      std::string told;
+      AppendUpload(upload, told);
+      if (Expected<void> sent = SendAll(told); !sent) return sent;
+    }
+    return Report(FrameKind::kReady);
+  }
+
+  // What the receivers write below; made if they are not there.
+  static std::vector<std::filesystem::path> FoldersOf(const RunSpec& spec) {
+    std::vector<std::filesystem::path> folders;
+    spec.receivers.root().ForEachPair([&](std::string_view, Value arguments) {
+      const auto chosen = arguments.Find("dir").value_or(Value()).AsText();
+      folders.emplace_back(chosen && chosen->starts_with('/') ? std::string(*chosen) : spec.folder);
+      std::error_code ignored;  // the receiver meets it again, and tells
+      std::filesystem::create_directories(folders.back(), ignored);
+    });
+    return folders;
+  }
+
+  Expected<void> OpenReceivers(const RunSpec& spec) {
+    Expected<void> opened;
+    spec.receivers.root().ForEachPair([&](std::string_view name, Value arguments) {
+      if (!opened) return;
+      Expected<Filter> filter = Filter::Parse(name, arguments);
+      if (!filter) {
+        opened = tl::unexpected<Error>(filter.error());
+        return;
+      }
+      Expected<std::unique_ptr<Receiver>> receiver =
+          OpenWhenFree(std::string(name), spec, arguments);
+      if (!receiver) {
+        opened = tl::unexpected<Error>(receiver.error());
+        return;
+      }
+      const uint64_t position = (*receiver)->DurablePosition();
+      outputs_.push_back({std::move(*filter), std::move(*receiver), position});
+      last_position_ = outputs_.size() == 1 ? position : std::min(last_position_, position);
+    });
+    return opened;
+  }
+
+  // A worker whose bridge was killed lets go of the run within moments.
+  static Expected<std::unique_ptr<Receiver>> OpenWhenFree(const std::string& name,
+                                                          const RunSpec& spec,
+                                                          const Value& arguments) {
+    const Clock::time_point deadline = Clock::now() + kBusyDeadline;
+    while (true) {
+      Expected<std::unique_ptr<Receiver>> receiver = OpenReceiver(name, spec, arguments);
+      if (receiver || receiver.error().code != ErrorCode::kBusy || Clock::now() >= deadline)
+        return receiver;
+      poll(nullptr, 0, static_cast<int>(kBusyRetry.count()));
+    }
+  }
+
+  // Waits for frames or for the next thing that is due, and does it.
+  Expected<void> Turn() {
+    if (Expected<void> got = WaitAndFeed(NextDue()); !got) return got;
+    FrameReader::Frame frame{};
+    bool run_ended = false;
+    while (true) {
+      const Expected<bool> next = reader_.Next(frame);
+      if (!next) return tl::unexpected<Error>(next.error());
+      if (!*next) break;
+      if (frame.kind != FrameKind::kEvents)
+        return Fail(ErrorCode::kMalformed, "a frame that carries no events");
+      Expected<bool> applied = Apply(frame.payload);
+      if (!applied) return tl::unexpected<Error>(applied.error());
+      run_ended = run_ended || *applied;
+    }
+    const Clock::time_point now = Clock::now();
+    for (Output& output : outputs_) {
+      if (Expected<void> flushed = output.receiver->Flush(now); !flushed) return flushed;
+    }
+    if (run_ended) TellReports();
+    // The end of a run goes to the disk at once: the bridge waits for it.
+    if (run_ended || (sync_due_ && now >= *sync_due_)) return SyncAll();
+    return {};
+  }
+
+  std::optional<Clock::time_point> NextDue() const {
+    std::optional<Clock::time_point> due = sync_due_;
+    for (const Output& output : outputs_) {
+      const std::optional<Clock::time_point> flush = output.receiver->NextFlush();
+      if (flush && (!due || *flush < *due)) due = flush;
+    }
+    return due;
+  }
+
+  // Gives events to the receivers that want them. True: the run's end was among them.
+  Expected<bool> Apply(std::string_view payload) {
+    const Expected<EventsFrame> events = ParseEvents(payload);
+    if (!events) return tl::unexpected<Error>(events.error());
+    const Clock::time_point now = Clock::now();
+    std::string_view rest = events->body;
+    bool run_ended = false;
+    for (uint32_t i = 0; i < events->count; ++i) {
+      const uint64_t position = events->first_position + i;
+      mark_.Set(position);
+      const DecodedEvent decoded = decoder_.Decode(rest);
+      // The bridge has checked every event before it stored it.
+      if (!decoded.event) return tl::unexpected<Error>(decoded.event.error());
+      rest.remove_prefix(decoded.size);
+      for (Output& output : outputs_) {
+        if (!output.filter.Wants(*decoded.event)) continue;
+        const std::optional<Event> narrowed =
+            output.filter.Narrowed(*decoded.event, narrowed_tape_);
+        const Event& wanted = narrowed ? *narrowed : *decoded.event;
+        if (Expected<void> written = output.receiver->Write(position, wanted, now); !written) {
+          return tl::unexpected<Error>(written.error());
+        }
+        output.given = position;
+      }
+      last_position_ = std::max(last_position_, position);
+      run_ended = run_ended || std::holds_alternative<RunEnded>(*decoded.event);
+    }
+    mark_.Set(0);
+    if (!sync_due_) sync_due_ = now + kSyncInterval;
+    return run_ended;
+  }
+
+  void TellReports() {
+    for (const Output& output : outputs_) {
+      const std::string report = output.receiver->Report();
+      if (!report.empty()) Say({NoticeLevel::kWarning, output.filter.receiver() + ": " + report});
+    }
+  }
+
+  Expected<void> SyncAll() {
+    for (Output& output : outputs_) {
+      if (Expected<void> synced = output.receiver->Sync(); !synced) return synced;
+    }
+    sync_due_.reset();
+    if (Expected<void> told = Report(FrameKind::kDurable); !told) return told;
+    // Rows that wait to be merged are not durable yet: look again.
+    if (Durable() < last_position_) sync_due_ = Clock::now() + kSyncInterval;
+    return {};
+  }
+
+  // The bridge is gone or has no more: what waits is written, the run stays open for a later
+  // worker.
+  Expected<void> Leave() {
+    for (Output& output : outputs_) {
+      if (Expected<void> drained = output.receiver->Drain(); !drained) return drained;
+    }
+    return Report(FrameKind::kDurable);
+  }
+
+  // The highest position up to which every receiver has on disk all that it wants.
+  uint64_t Durable() const {
+    uint64_t durable = last_position_;
+    for (const Output& output : outputs_) {
+      const uint64_t position = output.receiver->DurablePosition();
+      if (position < output.given) durable = std::min(durable, position);
+    }
+    return durable;
+  }
+
+  Expected<void> Report(FrameKind kind) {
+    std::string frame;
+    AppendPosition(kind, Durable(), frame);
+    return SendAll(frame);
+  }
+
+  void Say(const Notice& notice) {
+    std::string frame;
+    AppendNotice(notice, frame);
+    (void)SendAll(frame);
+  }
+
+  // Reports are some bytes each and the bridge always reads: a full socket means it is stuck or
+  // gone.
+  Expected<void> SendAll(std::string_view bytes) {
+    while (!bytes.empty()) {
+      const ssize_t sent = send(socket_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      if (sent < 0 && errno == EINTR) continue;
+      if (sent < 0) {
+        ended_ = true;  // the bridge is gone; what has been written stays
+        return {};
+      }
+      bytes.remove_prefix(static_cast<size_t>(sent));
+    }
+    return {};
+  }
+
+  // Waits until bytes come or the time is there, and takes over what has come.
+  Expected<void> WaitAndFeed(std::optional<Clock::time_point> until) {
+    int timeout = -1;
+    if (until) {
+      const auto left = std::chrono::ceil<std::chrono::milliseconds>(*until - Clock::now());
+      timeout = static_cast<int>(std::max<int64_t>(0, left.count()));
+    }
+    pollfd waited{socket_.get(), POLLIN, 0};
+    if (poll(&waited, 1, timeout) <= 0) return {};
+    const ssize_t got = recv(socket_.get(), buffer_.data(), buffer_.size(), 0);
+    if (got > 0) {
+      reader_.Feed({buffer_.data(), static_cast<size_t>(got)});
+    } else if (got == 0 || errno != EINTR) {
+      ended_ = true;
+    }
+    return {};
+  }
+
+  UniqueFd socket_;
+  WorkMark mark_;  // if we die, the bridge knows at which event
+  FrameReader reader_;
+  EventDecoder decoder_;
+  Tape narrowed_tape_;  // of an event of which a receiver wants a part
+  std::vector<Output> outputs_;
+  std::array<char, size_t{64} << 10> buffer_{};
+  uint64_t last_position_ = 0;
+  std::optional<Clock::time_point> sync_due_;
+  bool ended_ = false;
+};
+
+}  // namespace
+
+int RunWorker(int socket, int mark) { return std::make_unique<Worker>(socket, mark)->Run(); }
+
+}  // namespace flarebridge

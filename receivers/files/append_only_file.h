@@ -1,0 +1,45 @@
+// The run log on disk: one file, opened and locked by one process, appended to in whole writes.
+// After a failed write the file is cut back, so that it never ends in half a record by our own
+// doing. One thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string_view>
+
+#include "events/error.h"
+
+namespace flarebridge {
+
+class AppendOnlyFile {
+ public:
+  // Opens or creates the file and takes its lock. Errors: kBusy (another process has it), kIo.
+  static Expected<AppendOnlyFile> Open(const std::filesystem::path& path);
+  const std::filesystem::path& path() const { return path_; }
+  AppendOnlyFile(AppendOnlyFile&& other) noexcept;
+  AppendOnlyFile& operator=(AppendOnlyFile&& other) noexcept;
+  AppendOnlyFile(const AppendOnlyFile&) = delete;
+  AppendOnlyFile& operator=(const AppendOnlyFile&) = delete;
+  ~AppendOnlyFile();
+
+  int fd() const { return fd_; }
+  uint64_t size() const { return size_; }
+
+  // Writes all bytes behind the end, by one system call where the system takes them. Errors: kIo;
+  // the file is then as it was.
+  Expected<void> Append(std::string_view bytes);
+  // Drops everything from `size` on. Errors: kIo.
+  Expected<void> CutTo(uint64_t size);
+  // What was written is on the disk when it returns. Errors: kIo.
+  Expected<void> Sync();
+
+ private:
+  AppendOnlyFile(int fd, std::filesystem::path path) : fd_(fd), path_(std::move(path)) {}
+  tl::unexpected<Error> FailFile(const char* what, int error_number) const;
+
+  int fd_;
+  std::filesystem::path path_;
+  uint64_t size_ = 0;
+};
+
+}  // namespace flarebridge

@@ -1,0 +1,40 @@
+// The reading side for people: what a run log says of its run, in one pass of constant memory. Used
+// by `flarebridge show`. Any thread, one pass each.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "events/error.h"
+#include "receivers/wandb/log/records.h"
+
+namespace flarebridge::wandb {
+
+struct LogSummary {
+  enum class State { kRunning, kFinished, kFailed };
+  RunRecord run;                               // its config is in `config`
+  std::map<std::string, std::string> config;   // key -> JSON
+  std::map<std::string, std::string> summary;  // key -> JSON, without W&B's own (_...)
+  uint64_t rows = 0;
+  State state = State::kRunning;
+  int32_t exit_code = 0;
+  bool torn = false;     // ends in half a record: being written, or cut by a crash
+  bool corrupt = false;  // damaged in its middle; what is behind was not read
+};
+
+// One history row: keys (components joined by '.') and their JSON.
+using RowVisitor = std::function<void(const std::vector<ParsedRecord::ParsedItem>& row)>;
+
+// Reads the log and calls visit (if given) for each row. Errors: kIo, kMalformed.
+Expected<LogSummary> ReadLog(const std::filesystem::path& log, const RowVisitor& visit);
+
+// All run logs at or below a path, which may be a log, a run folder or any folder; sorted, links
+// not followed. Errors: kIo (nothing there).
+Expected<std::vector<std::filesystem::path>> FindLogs(const std::filesystem::path& path);
+
+}  // namespace flarebridge::wandb

@@ -1,0 +1,101 @@
+#include "receivers/wandb/run/image.h"
+
+#include <png.h>
+#include <sodium.h>
+
+#include <array>
+
+namespace flarebridge::wandb {
+namespace {
+
+// W&B's own limit (wandb/sdk/data_types/image.py at 0.31.0).
+constexpr uint64_t kMaxSide = 65500;
+
+uint32_t BigEndian(std::string_view bytes, size_t at, size_t size) {
+  uint32_t number = 0;
+  for (size_t i = 0; i < size; ++i)
+    number = number << 8 | static_cast<unsigned char>(bytes[at + i]);
+  return number;
+}
+
+// The measures stand in the first chunk (PNG specification, 11.2.2 IHDR).
+std::optional<Image> ReadPng(std::string_view file) {
+  constexpr std::string_view kSignature("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", 16);
+  if (file.size() < 33 || !file.starts_with(kSignature)) return std::nullopt;
+  return Image{std::string(file), "png", BigEndian(file, 16, 4), BigEndian(file, 20, 4)};
+}
+
+// The measures stand in the frame header, SOF0 to SOF15 (ITU-T T.81, B.2.2); the segments before it
+// tell their length.
+std::optional<Image> ReadJpeg(std::string_view file) {
+  if (!file.starts_with("\xff\xd8\xff")) return std::nullopt;
+  for (size_t at = 2; at + 9 <= file.size();) {
+    const uint32_t marker = BigEndian(file, at, 2);
+    if (marker < 0xff01 || marker == 0xffd9) return std::nullopt;
+    const bool frame = marker >= 0xffc0 && marker <= 0xffcf && marker != 0xffc4 &&
+                       marker != 0xffc8 && marker != 0xffcc;
+    if (frame) {
+      return Image{std::string(file), "jpeg", BigEndian(file, at + 7, 2),
+                   BigEndian(file, at + 5, 2)};
+    }
+    at += 2 + BigEndian(file, at + 2, 2);
+  }
+  return std::nullopt;
+}
+
+std::optional<Image> EncodePng(const Value& value) {
+  const auto number = [&value](std::string_view key) {
+    return value.Find(key).value_or(Value()).AsUint64().value_or(0);
+  };
+  const uint64_t width = number("width");
+  const uint64_t height = number("height");
+  const uint64_t channels = number("channels");
+  const Value data = value.Find("data").value_or(Value());
+  if (width == 0 || width > kMaxSide || height == 0 || height > kMaxSide || channels == 0 ||
+      channels > 4 || data.kind() != ValueKind::kBinary ||
+      data.node().text.size() != width * height * channels)
+    return std::nullopt;
+  constexpr std::array<png_uint_32, 5> kFormats = {0, PNG_FORMAT_GRAY, PNG_FORMAT_GA,
+                                                   PNG_FORMAT_RGB, PNG_FORMAT_RGBA};
+  png_image png{};
+  png.version = PNG_IMAGE_VERSION;
+  png.width = static_cast<png_uint_32>(width);
+  png.height = static_cast<png_uint_32>(height);
+  png.format = kFormats[channels];
+  std::string file;
+  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(png);
+  file.resize(size);
+  if (png_image_write_to_memory(&png, file.data(), &size, 0, data.node().text.data(), 0, nullptr) ==
+      0)
+    return std::nullopt;
+  file.resize(size);
+  return Image{std::move(file), "png", png.width, png.height};
+}
+
+std::string HexSha256(std::string_view bytes) {
+  std::array<unsigned char, crypto_hash_sha256_BYTES> hash{};
+  crypto_hash_sha256(hash.data(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                     bytes.size());
+  std::array<char, 2 * crypto_hash_sha256_BYTES + 1> hex{};
+  sodium_bin2hex(hex.data(), hex.size(), hash.data(), hash.size());
+  return hex.data();
+}
+
+}  // namespace
+
+std::optional<Image> ReadImage(const Value& value) {
+  std::optional<Image> image;
+  if (value.kind() == ValueKind::kMap) {
+    image = EncodePng(value);
+  } else if (value.kind() == ValueKind::kBinary) {
+    image = ReadPng(value.node().text);
+    if (!image) image = ReadJpeg(value.node().text);
+  }
+  if (!image || image->width == 0 || image->width > kMaxSide || image->height == 0 ||
+      image->height > kMaxSide)
+    return std::nullopt;
+  image->sha256 = HexSha256(image->file);
+  return image;
+}
+
+}  // namespace flarebridge::wandb

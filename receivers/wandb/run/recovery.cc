@@ -1,0 +1,63 @@
+#include "receivers/wandb/run/recovery.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "receivers/wandb/log/record_stream.h"
+
+namespace flarebridge::wandb {
+namespace {
+
+void TakeMark(const AppliedMark& mark, uint64_t journal, Recovered& found) {
+  if (mark.journal != journal) return;
+  found.knows_journal = true;
+  found.floor = std::max(found.floor, mark.floor);
+  found.applied.insert(mark.positions.begin(), mark.positions.end());
+  // The set stays as small as what is above the floor.
+  found.applied.erase(found.applied.begin(), found.applied.upper_bound(found.floor));
+}
+
+void TakeHistory(const ParsedRecord& record, Recovered& found) {
+  found.last_step = std::max(found.last_step.value_or(0), record.step);
+  for (const ParsedRecord::ParsedItem& item : record.items) {
+    if (item.key != "_runtime") continue;
+    double runtime = 0;
+    std::from_chars(item.json.data(), item.json.data() + item.json.size(), runtime);
+    found.runtime = std::max(found.runtime, runtime);
+  }
+}
+
+void TakeRecord(const ParsedRecord& record, uint64_t start, uint64_t journal, Recovered& found) {
+  using Kind = ParsedRecord::Kind;
+  found.number = record.number;
+  if (record.kind == Kind::kExit || record.kind == Kind::kFinal) {
+    // The first of them: a run's end is an exit, then a final.
+    if (!found.ended) found.content_end = start;
+    found.ended = true;
+  } else {
+    found.ended = false;
+    found.number_before_end = record.number;
+  }
+  if (record.mark) TakeMark(*record.mark, journal, found);
+  if (record.kind == Kind::kHistory) TakeHistory(record, found);
+  if (record.kind == Kind::kRun) {
+    found.has_run = true;
+    found.run = record.run;
+  }
+}
+
+}  // namespace
+
+Expected<Recovered> Recover(int fd, uint64_t journal) {
+  Recovered found;
+  const Expected<LogEnd> end = ReadRecords(fd, [&](const ParsedRecord& record, uint64_t start) {
+    TakeRecord(record, start, journal, found);
+  });
+  if (!end) return tl::unexpected<Error>(end.error());
+  found.corrupt = end->corrupt;
+  found.whole_end = end->whole_end;
+  if (!found.ended) found.content_end = found.whole_end;
+  return found;
+}
+
+}  // namespace flarebridge::wandb

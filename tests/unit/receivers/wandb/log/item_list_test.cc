@@ -1,0 +1,89 @@
+#include "receivers/wandb/log/item_list.h"
+
+#include <doctest/doctest.h>
+
+#include <protozero/pbf_writer.hpp>
+#include <utility>
+#include <vector>
+
+#include "receivers/wandb/log/records.h"
+
+namespace flarebridge::wandb {
+namespace {
+
+using Items = std::vector<std::pair<std::string, std::string>>;  // path's only component, JSON
+
+// What protobuf's own rules make of the items.
+std::string Encoded(const Items& items) {
+  std::string bytes;
+  protozero::pbf_writer list(bytes);
+  for (const auto& [component, json] : items) {
+    protozero::pbf_writer item(list, 1);
+    item.add_string(2, component);
+    item.add_string(16, json);
+  }
+  return bytes;
+}
+
+std::string PathOf(const std::string& component) {
+  std::string path;
+  AppendPath(component, path);
+  return path;
+}
+
+void Expect(const ItemList& list, const Items& items) {
+  CHECK(list.encoded() == Encoded(items));
+  REQUIRE(list.size() == items.size());
+  for (size_t i = 0; i < items.size(); ++i) {
+    CHECK(list.path(i) == PathOf(items[i].first));
+    CHECK(list.json(i) == items[i].second);
+  }
+}
+
+// Where the bytes of a length become more: 1, 2 and 3.
+const std::vector<size_t> kLengths = {0,   1,   118, 119, 120, 121,   122,  123,
+                                      124, 125, 126, 127, 128, 16383, 16384};
+
+TEST_CASE("items of any length are what protobuf makes of them") {
+  ItemList list;
+  Items items;
+  for (const size_t key : kLengths) {
+    for (const size_t value : kLengths) {
+      items.emplace_back(std::to_string(items.size()) + std::string(key, 'k'),
+                         std::string(value, 'v'));
+      list.Add(PathOf(items.back().first), items.back().second);
+    }
+  }
+  Expect(list, items);
+}
+
+TEST_CASE("a value that is replaced by a longer or shorter one leaves the others as they were") {
+  for (const size_t before : kLengths) {
+    for (const size_t after : kLengths) {
+      ItemList list;
+      Items items = {{"a", "1"}, {"b", std::string(before, 'v')}, {"c", "3"}};
+      for (const auto& [component, json] : items) list.Add(PathOf(component), json);
+      items[1].second = std::string(after, 'w');
+      list.Put(PathOf("b"), items[1].second);
+      Expect(list, items);
+    }
+  }
+}
+
+TEST_CASE(
+    "an item is found by its path, among few and among many, also when the list is used again") {
+  ItemList list;
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 100; ++i) {
+      list.Put(PathOf(std::to_string(i)), std::to_string(round));
+      CHECK(list.Find(PathOf(std::to_string(i))) == std::optional<size_t>(i));
+      CHECK(!list.Find(PathOf(std::to_string(i + 1))));
+    }
+    list.Clear();
+    CHECK(list.empty());
+    CHECK(!list.Find(PathOf("5")));
+  }
+}
+
+}  // namespace
+}  // namespace flarebridge::wandb

@@ -59,7 +59,7 @@ spdlog::level::level_enum SeverityOf(NoticeLevel level) {
 Expected<std::unique_ptr<Bridge>> Bridge::Start(const ServeOptions& options,
                                                 std::shared_ptr<spdlog::logger> log) {
   std::unique_ptr<Bridge> bridge(new Bridge(options, std::move(log)));
-  if (Expected<void> ready = bridge->Prepare(); !ready) return tl::unexpected<Error>(ready.error());
+  if (Expected<void> ready = bridge->Prepare(); !ready) return Propagate(ready);
   return bridge;
 }
 
@@ -75,16 +75,16 @@ Bridge::~Bridge() {
 Expected<void> Bridge::Prepare() {
   if (Expected<void> locked = TakeLock(); !locked) return locked;
   Expected<std::unique_ptr<EventLoop>> loop = EventLoop::Create();
-  if (!loop) return tl::unexpected<Error>(loop.error());
+  if (!loop) return Propagate(loop);
   loop_ = std::move(*loop);
   if (Expected<void> watched = WatchSignals(); !watched) return watched;
   if (Expected<void> watched = WatchParent(); !watched) return watched;
 
   Expected<std::unique_ptr<Journal>> journal = Journal::Open(options_.state + "/journal.db");
-  if (!journal) return tl::unexpected<Error>(journal.error());
+  if (!journal) return Propagate(journal);
   journal_ = std::move(*journal);
   Expected<std::unique_ptr<Intake>> intake = Intake::Load(*journal_, options_.limits);
-  if (!intake) return tl::unexpected<Error>(intake.error());
+  if (!intake) return Propagate(intake);
   intake_ = std::move(*intake);
 
   Supervisor::Callbacks callbacks;
@@ -106,12 +106,12 @@ Expected<void> Bridge::Prepare() {
       *loop_, *journal_, Quarantine(options_.state + "/quarantine", journal_->id()),
       std::move(callbacks), RestartPolicy::Deadlines());
 
-  uploader_ = std::make_unique<Uploader>(*loop_, options_.state + "/uploads",
-                                         [this](const Notice& notice) { TellAll(notice); });
+  uploader_ = std::make_unique<UploadSupervisor>(*loop_, options_.state + "/uploads",
+                                                 [this](const Notice& notice) { TellAll(notice); });
 
   if (!options_.endpoint.empty()) {
     Expected<std::unique_ptr<Link>> link = Link::Bind(options_.endpoint, options_.security);
-    if (!link) return tl::unexpected<Error>(link.error());
+    if (!link) return Propagate(link);
     link_ = std::move(*link);
     return loop_->Add(link_->fd(), EPOLLIN,
                       [](uint32_t) {});  // wakes the loop; Run() does the rest

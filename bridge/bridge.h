@@ -17,7 +17,7 @@
 #include "bridge/journal/journal.h"
 #include "bridge/link/link.h"
 #include "bridge/process/event_loop.h"
-#include "bridge/uploads/uploader.h"
+#include "bridge/uploads/upload_supervisor.h"
 #include "bridge/workers/supervisor.h"
 #include "receivers/files/unique_fd.h"
 
@@ -97,7 +97,7 @@ class Bridge {
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<Link> link_;
   std::unique_ptr<Supervisor> supervisor_;
-  std::unique_ptr<Uploader> uploader_;
+  std::unique_ptr<UploadSupervisor> uploader_;
 
   std::map<Link::Peer, std::string> session_of_peer_;
   std::map<std::string, Link::Peer> peer_of_session_;

@@ -36,4 +36,20 @@ inline tl::unexpected<Error> Fail(ErrorCode code, std::string message) {
   return tl::unexpected<Error>(Error{code, std::move(message)});
 }
 
+// Hands a failure on to the caller, whose result is of another type: return Propagate(opened).
+template <class T>
+tl::unexpected<Error> Propagate(const Expected<T>& failed) {
+  return tl::unexpected<Error>(failed.error());
+}
+template <class T>
+tl::unexpected<Error> Propagate(Expected<T>&& failed) {
+  return tl::unexpected<Error>(std::move(failed).error());
+}
+
+// The same, with where it happened before the words: "journal /x: disk full".
+template <class T>
+tl::unexpected<Error> PropagateFrom(const std::string& where, const Expected<T>& failed) {
+  return Fail(failed.error().code, where + ": " + failed.error().message);
+}
+
 }  // namespace flarebridge

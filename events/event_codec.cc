@@ -149,7 +149,7 @@ DecodedEvent EventDecoder::Decode(std::string_view bytes) {
   const std::string_view window = bytes.substr(0, kMaxEventBytes + 1);
   size_t whole = 0;
   const Expected<size_t> taken = DecodeValue(window, tape_, &whole);
-  if (!taken) return {whole, tl::unexpected<Error>(taken.error())};
+  if (!taken) return {whole, Propagate(taken)};
   if (*taken > kMaxEventBytes) {
     return {*taken, Fail(ErrorCode::kTooLarge, "an event has more than 1 MiB")};
   }

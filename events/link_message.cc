@@ -114,7 +114,7 @@ Expected<Message> Parse(std::string_view header, Read read) {
   }
   Tape tape;
   const Expected<size_t> taken = DecodeValue(header, tape);
-  if (!taken) return tl::unexpected<Error>(taken.error());
+  if (!taken) return Propagate(taken);
   FieldReader in("message", Value(tape.data()));
   const uint64_t kind = in.Unsigned("kind", UINT8_MAX);
   if (in.error()) return tl::unexpected<Error>(*in.error());

@@ -248,7 +248,7 @@ Expected<Document> Document::Parse(std::string bytes) {
   document.bytes_.assign(bytes.begin(), bytes.end());
   const Expected<size_t> taken =
       DecodeValue(std::string_view(document.bytes_.data(), document.bytes_.size()), document.tape_);
-  if (!taken) return tl::unexpected<Error>(taken.error());
+  if (!taken) return Propagate(taken);
   if (*taken != bytes.size()) return Fail(ErrorCode::kMalformed, "bytes behind the value");
   return document;
 }

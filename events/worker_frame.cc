@@ -44,7 +44,7 @@ void AppendFrame(FrameKind kind, std::string& out, Payload payload) {
 Expected<RunSpec> ParseOpen(std::string_view payload) {
   Tape tape;
   const Expected<size_t> taken = DecodeValue(payload, tape);
-  if (!taken) return tl::unexpected<Error>(taken.error());
+  if (!taken) return Propagate(taken);
   FieldReader in("open", Value(tape.data()));
   RunSpec spec;
   spec.journal = in.Text("journal");

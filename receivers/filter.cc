@@ -66,7 +66,7 @@ Expected<Filter> Filter::Parse(std::string_view receiver, const Value& arguments
       {"writers", &writers}};
   for (const auto& [name, texts] : lists) {
     Expected<std::vector<std::string>> read = ReadTexts(receiver, arguments, name);
-    if (!read) return tl::unexpected<Error>(read.error());
+    if (!read) return Propagate(read);
     *texts = std::move(*read);
   }
   for (const std::string& name : writers) {

@@ -18,7 +18,7 @@ class Receiver {
  public:
   virtual ~Receiver() = default;
 
-  // All events up to this journal position are in the run, by what opening found or by Sync().
+  // All events up to this journal position are in the run, by what opening found or by Persist().
   // Events at or below it need not be given again; those above may be, and are recognised.
   virtual uint64_t DurablePosition() const = 0;
 
@@ -33,7 +33,7 @@ class Receiver {
   virtual std::optional<Clock::time_point> NextFlush() const = 0;
 
   // What was made visible goes to the disk; DurablePosition() rises. Errors: kIo.
-  virtual Expected<void> Sync() = 0;
+  virtual Expected<void> Persist() = 0;
 
   // Writes out all that waits and syncs: called before the worker leaves without the run's end
   // (the run goes on in a later worker). Errors: kIo.

@@ -132,13 +132,13 @@ Expected<void> CheckKeys(const ServeArguments& from, LinkSecurity& security) {
   if (from.key.empty() || from.clients.empty())
     return Fail(ErrorCode::kConfig, "--key and --clients belong together");
   Expected<CurveKeys> keys = ReadKeyFile(from.key);
-  if (!keys) return tl::unexpected<Error>(keys.error());
+  if (!keys) return Propagate(keys);
   if (keys->secret_key.empty())
     return Fail(ErrorCode::kConfig, from.key +
                                         " holds the public key only; --key needs the file "
                                         "that ends in .key_secret");
   Expected<std::map<std::string, std::string>> clients = ReadAllowList(from.clients);
-  if (!clients) return tl::unexpected<Error>(clients.error());
+  if (!clients) return Propagate(clients);
   security.keys = std::move(*keys);
   security.clients = std::move(*clients);
   return {};
@@ -166,7 +166,7 @@ Expected<ServeOptions> Check(const ServeArguments& from) {
   options.endpoint = from.endpoint;
   options.limits.clients_folder = options.state + "/runs";
   if (Expected<void> guarded = CheckKeys(from, options.security); !guarded)
-    return tl::unexpected<Error>(guarded.error());
+    return Propagate(guarded);
   options.own = from.own;
   options.parent = from.parent;
   options.finish_timeout = std::chrono::seconds(from.finish_timeout);

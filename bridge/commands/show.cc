@@ -126,7 +126,7 @@ Expected<std::vector<std::string>> ColumnsOf(const fs::path& log) {
         columns.push_back(item.key);
     }
   });
-  if (!read) return tl::unexpected<Error>(read.error());
+  if (!read) return Propagate(read);
   std::stable_sort(columns.begin(), columns.end(), [](const std::string& a, const std::string& b) {
     const auto rank = [](const std::string& key) {
       return key == "_step" ? 0 : key.starts_with('_') ? 2 : 1;

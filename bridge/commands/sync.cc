@@ -45,7 +45,7 @@ Expected<Found> FindAll(const SyncArguments& arguments) {
   Found all;
   for (const std::string& path : arguments.paths) {
     const auto found = wandb::FindLogs(path);
-    if (!found) return tl::unexpected<Error>(found.error());
+    if (!found) return Propagate(found);
     for (const fs::path& log : *found) {
       if (IsSynced(log) && !arguments.again) {
         ++all.synced;

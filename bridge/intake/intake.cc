@@ -18,30 +18,30 @@ double TimeOf(const Event& event) {
 Expected<std::unique_ptr<Intake>> Intake::Load(Journal& journal, const Limits& limits) {
   std::unique_ptr<Intake> intake(new Intake(journal, limits));
   Expected<std::vector<StoredSession>> sessions = journal.Sessions();
-  if (!sessions) return tl::unexpected<Error>(sessions.error());
+  if (!sessions) return Propagate(sessions);
   for (const StoredSession& stored : *sessions) {
     Session session;
     session.stored = {stored.last_seq, stored.rejected, stored.open, nullptr};
     session.received_seq = stored.last_seq;
     if (!stored.opened.empty()) {
       auto opened = intake->ParseOpened(stored.opened);
-      if (!opened) return tl::unexpected<Error>(opened.error());
+      if (!opened) return Propagate(opened);
       session.stored.opened = *opened;
       session.client = (*opened)->spec.owner;
     }
     intake->sessions_.emplace(stored.id, std::move(session));
   }
   Expected<std::vector<StoredRun>> runs = journal.Runs();
-  if (!runs) return tl::unexpected<Error>(runs.error());
+  if (!runs) return Propagate(runs);
   for (const StoredRun& stored : *runs) {
     auto opened = intake->ParseOpened(stored.opened);
-    if (!opened) return tl::unexpected<Error>(opened.error());
+    if (!opened) return Propagate(opened);
     intake->router_.Add((*opened)->scope, stored.site, stored.id);
     intake->runs_[stored.id] =
         Run{stored.site, *opened, stored.started, stored.last_position, stored.ended};
   }
   auto feeds = journal.Feeds();
-  if (!feeds) return tl::unexpected<Error>(feeds.error());
+  if (!feeds) return Propagate(feeds);
   for (const auto& [session, run] : *feeds) intake->sessions_[session].runs.insert(run);
   return intake;
 }
@@ -49,7 +49,7 @@ Expected<std::unique_ptr<Intake>> Intake::Load(Journal& journal, const Limits& l
 Expected<std::shared_ptr<const Intake::Opened>> Intake::ParseOpened(std::string_view bytes) {
   EventDecoder decoder;
   const DecodedEvent decoded = decoder.Decode(bytes);
-  if (!decoded.event) return tl::unexpected<Error>(decoded.event.error());
+  if (!decoded.event) return Propagate(decoded.event);
   const auto* event = std::get_if<SessionOpened>(&*decoded.event);
   if (event == nullptr) return Fail(ErrorCode::kMalformed, "not a session's opening");
   if (!event->folder.starts_with('/')) {
@@ -192,7 +192,7 @@ Expected<Intake::Committed> Intake::Commit() {
   if (Expected<void> stored = journal_.Commit(); !stored) {
     Unstage();
     blocked_ = true;
-    return tl::unexpected<Error>(stored.error());
+    return Propagate(stored);
   }
   blocked_ = false;
   forget_.clear();
@@ -316,8 +316,8 @@ void Intake::StageWaiting(const Waiting& waiting) {
     rest.remove_prefix(decoded.size);
     if (seq <= state.last_seq) continue;  // sent again, stored before
     state.last_seq = seq;
-    Expected<void> placed = decoded.event ? Place(waiting.session, *decoded.event, bytes)
-                                          : tl::unexpected<Error>(decoded.event.error());
+    Expected<void> placed =
+        decoded.event ? Place(waiting.session, *decoded.event, bytes) : Propagate(decoded.event);
     if (placed) continue;
     ++state.rejected;
     Note("event rejected: " + placed.error().message);
@@ -345,7 +345,7 @@ Expected<void> Intake::Place(const std::string& session, const Event& event,
     return {};
   }
   const Expected<int64_t> run = EnsureRun(session, event);
-  if (!run) return tl::unexpected<Error>(run.error());
+  if (!run) return Propagate(run);
   // A session that was given up and speaks again goes on.
   state.open = true;
   AppendTo(*run, bytes, std::holds_alternative<RunEnded>(event));
@@ -356,7 +356,7 @@ Expected<void> Intake::PlaceOpened(const std::string& session, std::string_view 
   SessionState& state = StagedStateOf(session);
   if (state.opened) return Fail(ErrorCode::kMalformed, "the session has been opened already");
   auto opened = ParseOpened(std::string(bytes) + sessions_[session].client);
-  if (!opened) return tl::unexpected<Error>(opened.error());
+  if (!opened) return Propagate(opened);
   state.opened = *opened;
   return {};
 }

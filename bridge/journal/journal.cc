@@ -45,7 +45,7 @@ Expected<std::unique_ptr<Journal>> Journal::Open(const std::string& path) {
     return Fail(ErrorCode::kIo, "the system's random numbers are not available");
   std::unique_ptr<Journal> journal(new Journal());
   if (Expected<void> ready = journal->Prepare(path); !ready) {
-    return tl::unexpected<Error>(ready.error());
+    return Propagate(ready);
   }
   return journal;
 }
@@ -126,7 +126,7 @@ Expected<void> Journal::Prepare(const std::string& path) {
   };
   for (const auto& [statement, sql] : statements) {
     Expected<StatementPtr> compiled = Compile(sql);
-    if (!compiled) return tl::unexpected<Error>(compiled.error());
+    if (!compiled) return Propagate(compiled);
     *statement = std::move(*compiled);
   }
   return {};
@@ -134,7 +134,7 @@ Expected<void> Journal::Prepare(const std::string& path) {
 
 Expected<void> Journal::LoadMeta() {
   Expected<StatementPtr> version = Compile("PRAGMA user_version");
-  if (!version) return tl::unexpected<Error>(version.error());
+  if (!version) return Propagate(version);
   if ((*version)->Start().Step() != SQLITE_ROW) return FailSqlite("can't be read");
   const uint64_t found = (*version)->IntegerAt(0);
   version->reset();
@@ -148,7 +148,7 @@ Expected<void> Journal::LoadMeta() {
   Expected<StatementPtr> meta = Compile(
       "SELECT id, id_sum, next_position, sum, (SELECT coalesce(sum(length(body)),0) FROM events), "
       "(SELECT coalesce(max(id),0) FROM runs) FROM meta");
-  if (!meta) return tl::unexpected<Error>(meta.error());
+  if (!meta) return Propagate(meta);
   SqliteStatement& row = (*meta)->Start();
   const int result = row.Step();
   if (result != SQLITE_ROW && result != SQLITE_DONE) return FailSqlite("can't be read");
@@ -164,7 +164,7 @@ Expected<void> Journal::Verify() {
   // Of the tables' structure; each row has its own sum. It reads the file once, after which the
   // rows are in the cache for those who go on with them.
   Expected<StatementPtr> check = Compile("PRAGMA quick_check(1)");
-  if (!check) return tl::unexpected<Error>(check.error());
+  if (!check) return Propagate(check);
   if ((*check)->Start().Step() != SQLITE_ROW) return FailSqlite("can't be verified");
   if ((*check)->BytesAt(0) != "ok") return FailDamaged("its structure");
   return {};
@@ -176,7 +176,7 @@ Expected<void> Journal::Create(const std::string& id, uint64_t next_position) {
     if (Expected<void> done = Execute(sql.c_str()); !done) return done;
   }
   Expected<StatementPtr> insert = Compile("INSERT INTO meta VALUES(?,?,?,?)");
-  if (!insert) return tl::unexpected<Error>(insert.error());
+  if (!insert) return Propagate(insert);
   (*insert)->Start().Text(id).Sum().Integer(next_position).Sum();
   if ((*insert)->Step() != SQLITE_DONE) return FailSqlite("can't be written");
   insert->reset();
@@ -186,7 +186,7 @@ Expected<void> Journal::Create(const std::string& id, uint64_t next_position) {
 Expected<std::vector<StoredSession>> Journal::Sessions() {
   Expected<StatementPtr> query =
       Compile("SELECT id, last_seq, rejected, open, opened, sum FROM sessions");
-  if (!query) return tl::unexpected<Error>(query.error());
+  if (!query) return Propagate(query);
   SqliteStatement& rows = (*query)->Start();
   std::vector<StoredSession> sessions;
   int result = SQLITE_DONE;
@@ -206,7 +206,7 @@ Expected<std::vector<StoredSession>> Journal::Sessions() {
 
 Expected<std::vector<StoredRun>> Journal::Runs() {
   Expected<StatementPtr> query = Compile("SELECT * FROM runs ORDER BY id");
-  if (!query) return tl::unexpected<Error>(query.error());
+  if (!query) return Propagate(query);
   SqliteStatement& rows = (*query)->Start();
   std::vector<StoredRun> runs;
   int result = SQLITE_DONE;
@@ -227,7 +227,7 @@ Expected<std::vector<StoredRun>> Journal::Runs() {
 
 Expected<std::vector<std::pair<std::string, int64_t>>> Journal::Feeds() {
   Expected<StatementPtr> query = Compile("SELECT session, run, sum FROM feeds");
-  if (!query) return tl::unexpected<Error>(query.error());
+  if (!query) return Propagate(query);
   SqliteStatement& rows = (*query)->Start();
   std::vector<std::pair<std::string, int64_t>> feeds;
   int result = SQLITE_DONE;

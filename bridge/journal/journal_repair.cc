@@ -161,15 +161,14 @@ Expected<std::string> MendRelations(sqlite3* database, const std::string& path,
 // Fills a new journal at `to` from the damaged one.
 Expected<std::string> Salvage(const std::string& damaged, const std::string& to) {
   Expected<std::unique_ptr<Journal>> fresh = Journal::Open(to);
-  if (!fresh) return tl::unexpected<Error>(fresh.error());
+  if (!fresh) return Propagate(fresh);
   const std::string new_id = (*fresh)->id();
   fresh->reset();
-  if (Expected<void> chained = RechainWal(damaged + "-wal"); !chained)
-    return tl::unexpected<Error>(chained.error());
+  if (Expected<void> chained = RechainWal(damaged + "-wal"); !chained) return Propagate(chained);
   Expected<Database> from = OpenDatabase(damaged, SQLITE_OPEN_READWRITE);
-  if (!from) return tl::unexpected<Error>(from.error());
+  if (!from) return Propagate(from);
   Expected<Database> into = OpenDatabase(to, SQLITE_OPEN_READWRITE);
-  if (!into) return tl::unexpected<Error>(into.error());
+  if (!into) return Propagate(into);
   sqlite3_exec(into->get(), "PRAGMA synchronous=FULL; BEGIN; DELETE FROM meta", nullptr, nullptr,
                nullptr);
   std::string words;
@@ -203,9 +202,9 @@ void RemoveDatabase(const std::string& path) {
 
 Expected<std::string> CheckJournal(const std::string& path) {
   const Expected<UniqueFd> lock = LockOut(path);
-  if (!lock) return tl::unexpected<Error>(lock.error());
+  if (!lock) return Propagate(lock);
   Expected<Database> database = OpenDatabase(path, SQLITE_OPEN_READONLY);
-  if (!database) return tl::unexpected<Error>(database.error());
+  if (!database) return Propagate(database);
   std::string damage;
   if (const Expected<void> wal = CheckWal(path + "-wal"); !wal) damage = "; " + wal.error().message;
   {
@@ -229,19 +228,19 @@ Expected<std::string> CheckJournal(const std::string& path) {
 
 Expected<std::string> RepairJournal(const std::string& path) {
   const Expected<UniqueFd> lock = LockOut(path);
-  if (!lock) return tl::unexpected<Error>(lock.error());
+  if (!lock) return Propagate(lock);
   const std::string kept = FreeName(path + ".before-repair").string(), fresh = path + ".new",
                     work = path + ".work";
   for (const char* part : {"", "-wal"}) {
     if (Expected<void> copied = CopyFile(path + part, kept + part); !copied)
-      return tl::unexpected<Error>(copied.error());
+      return Propagate(copied);
   }
   // SQLite writes to what it opens: what is kept stays as it is.
   RemoveDatabase(work);
   RemoveDatabase(fresh);
   for (const char* part : {"", "-wal"}) {
     if (Expected<void> copied = CopyFile(path + part, work + part); !copied)
-      return tl::unexpected<Error>(copied.error());
+      return Propagate(copied);
   }
   Expected<std::string> words = Salvage(work, fresh);
   RemoveDatabase(work);

@@ -97,7 +97,7 @@ class Wal {
     at_ = next_;
     if (at_ + frame_.size() > size_) return false;
     if (Expected<void> read = ReadAt(at_, frame_.data(), frame_.size()); !read)
-      return tl::unexpected<Error>(read.error());
+      return Propagate(read);
     next_ += frame_.size();
     sum_.Add(frame_.data(), 8);
     sum_.Add(&frame_[kFrameHeader], frame_.size() - kFrameHeader);
@@ -126,7 +126,7 @@ class Wal {
     std::array<uint8_t, 8> salts{};
     if (size_ < kFileHeader + kFrameHeader) return std::nullopt;
     if (Expected<void> read = ReadAt(kFileHeader + 8, salts.data(), salts.size()); !read)
-      return tl::unexpected<Error>(read.error());
+      return Propagate(read);
     return salts;
   }
   void SetPageSize(uint32_t page) { PutBigEndian(page, &header_[8]); }
@@ -165,7 +165,7 @@ Expected<void> CheckWal(const std::string& path) {
   bool bad = false, bad_commit = false;
   while (true) {
     const Expected<bool> next = wal.Next();
-    if (!next) return tl::unexpected<Error>(next.error());
+    if (!next) return Propagate(next);
     if (!*next) return {};
     // A transaction is synced before the next one is written: what is followed by another one was
     // whole once.
@@ -184,14 +184,14 @@ Expected<void> RechainWal(const std::string& path) {
   if (wal.IsEmpty()) return {};
   if (!wal.HeaderIsWhole()) {
     const auto salts = wal.FirstSalts();
-    if (!salts) return tl::unexpected<Error>(salts.error());
+    if (!salts) return Propagate(salts);
     if (!*salts) return {};
     wal.SetPageSize(kJournalPage);
     if (Expected<void> mended = wal.MendHeader((*salts)->data()); !mended) return mended;
   }
   while (true) {
     const Expected<bool> next = wal.Next();
-    if (!next) return tl::unexpected<Error>(next.error());
+    if (!next) return Propagate(next);
     if (!*next) return {};
     if (wal.FrameIsWhole()) continue;
     if (Expected<void> mended = wal.MendFrame(); !mended) return mended;

@@ -59,9 +59,9 @@ Expected<CurveKeys> MakeKeyFiles(const fs::path& path) {
   if (Expected<void> made = WriteNew(path.string() + ".key_secret", 0600,
                                      begin + "    secret-key = \"" + keys.secret_key + "\"\n");
       !made)
-    return tl::unexpected<Error>(made.error());
+    return Propagate(made);
   if (Expected<void> made = WriteNew(path.string() + ".key", 0644, begin); !made)
-    return tl::unexpected<Error>(made.error());
+    return Propagate(made);
   return keys;
 }
 
@@ -94,7 +94,7 @@ Expected<std::map<std::string, std::string>> ReadAllowList(const fs::path& folde
   for (; !failed && files != fs::directory_iterator(); files.increment(failed)) {
     if (files->path().extension() != ".key") continue;
     const Expected<CurveKeys> keys = ReadKeyFile(files->path());
-    if (!keys) return tl::unexpected<Error>(keys.error());
+    if (!keys) return Propagate(keys);
     const std::string name = files->path().stem().string();
     if (!IsName(name))
       return Fail(ErrorCode::kConfig, files->path().string() + ": its name can't be a client's");

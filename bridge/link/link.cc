@@ -107,7 +107,7 @@ Link::~Link() {
 Expected<std::unique_ptr<Link>> Link::Bind(const std::string& endpoint,
                                            const LinkSecurity& security) {
   if (Expected<void> allowed = CheckEndpoint(endpoint, security); !allowed) {
-    return tl::unexpected<Error>(allowed.error());
+    return Propagate(allowed);
   }
   try {
     auto sockets = std::make_unique<Sockets>();
@@ -125,7 +125,7 @@ Expected<std::unique_ptr<Link>> Link::Bind(const std::string& endpoint,
     router.set(zmq::sockopt::heartbeat_timeout, 20000);
     if (security.keys && !sockets->ipc) {
       auto gatekeeper = Gatekeeper::Start(sockets->context, security.clients);
-      if (!gatekeeper) return tl::unexpected<Error>(gatekeeper.error());
+      if (!gatekeeper) return Propagate(gatekeeper);
       sockets->gatekeeper = std::move(*gatekeeper);
       Guard(router, *security.keys);
     }

@@ -56,7 +56,7 @@ Expected<std::string> Quarantine::Put(int64_t run, uint64_t position, uint64_t f
   EventDecoder decoder;
   for (; first <= position; ++first) {
     const DecodedEvent decoded = decoder.Decode(slice);
-    if (decoded.size == 0) return tl::unexpected<Error>(decoded.event.error());
+    if (decoded.size == 0) return Propagate(decoded.event);
     if (first < position) {
       slice.remove_prefix(decoded.size);
       continue;
@@ -66,8 +66,7 @@ Expected<std::string> Quarantine::Put(int64_t run, uint64_t position, uint64_t f
     slice = slice.substr(0, decoded.size);
   }
   const fs::path path = PathOf(run, position);
-  if (Expected<void> written = WriteDurably(path, slice); !written)
-    return tl::unexpected<Error>(written.error());
+  if (Expected<void> written = WriteDurably(path, slice); !written) return Propagate(written);
   positions_[run].insert(position);
   return path.string();
 }
@@ -76,8 +75,7 @@ Expected<std::string> Quarantine::PutDamaged(const Intake::RunInfo& run, const E
                                              bool ends, std::string& out) {
   // Its positions are not remembered: the journal tells of the damage each time it is read.
   const fs::path path = PathOf(run.id, slice.first_position).replace_extension(".damaged");
-  if (Expected<void> written = WriteDurably(path, slice.body); !written)
-    return tl::unexpected<Error>(written.error());
+  if (Expected<void> written = WriteDurably(path, slice.body); !written) return Propagate(written);
   std::string body;
   if (ends) {
     EncodeEvent(RunEnded{run.spec.started, run.spec.site, 1, "its end was damaged on the disk"},

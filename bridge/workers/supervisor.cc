@@ -33,13 +33,13 @@ bool IsCrash(const ChildProcess::Exit& exit) {
 
 struct Supervisor::Run {
   Run(const Intake::RunInfo& run_info, const RestartPolicy::Deadlines& policy)
-      : info(run_info), supervision(policy) {}
+      : info(run_info), restarts(policy) {}
 
   bool HasWork() const { return durable < info.last_position; }
-  bool IsLive() const { return supervision.state() == RestartPolicy::State::kRunning; }
+  bool IsLive() const { return restarts.state() == RestartPolicy::State::kRunning; }
 
   Intake::RunInfo info;
-  RestartPolicy supervision;
+  RestartPolicy restarts;
   std::unique_ptr<ChildProcess> worker;
   FrameReader reader;
   std::string outgoing;
@@ -70,7 +70,7 @@ void Supervisor::Add(const Intake::RunInfo& info, std::optional<uint64_t> stored
   run = std::make_unique<Run>(info, policy_);
   // What the journal has forgotten, the run's receivers had on disk.
   run->durable = stored ? *stored - 1 : info.last_position;
-  if (stored) Act(*run, run->supervision.OnWork(now), now);
+  if (stored) Act(*run, run->restarts.OnWork(now), now);
 }
 
 void Supervisor::Offer(const Intake::Slice& slice, Time now) {
@@ -88,7 +88,7 @@ void Supervisor::Offer(const Intake::Slice& slice, Time now) {
                             run.outgoing);
     run.sent = run.info.last_position;
   }
-  if (!stopping_) Act(run, run.supervision.OnWork(now), now);
+  if (!stopping_) Act(run, run.restarts.OnWork(now), now);
   Pump(run);
 }
 
@@ -103,8 +103,7 @@ bool Supervisor::AllDone() const {
 bool Supervisor::NothingMoves() const {
   return std::all_of(runs_.begin(), runs_.end(), [](const auto& entry) {
     const Run& run = *entry.second;
-    return run.supervision.state() == RestartPolicy::State::kFailed ||
-           (!run.HasWork() && !run.worker);
+    return run.restarts.state() == RestartPolicy::State::kFailed || (!run.HasWork() && !run.worker);
   });
 }
 
@@ -128,7 +127,7 @@ void Supervisor::StopAll(Time now) {
   stopping_ = true;
   for (auto& [id, run] : runs_) {
     if (!run->worker) continue;
-    run->supervision.OnStop(now);
+    run->restarts.OnStop(now);
     run->worker->CloseStream();
   }
 }
@@ -143,7 +142,7 @@ void Supervisor::Spawn(Run& run, Time now) {
       ChildProcess::Spawn({"worker"}, ChildProcess::Kind::kWorker);
   if (!worker) {
     callbacks_.notice(run.info.id, NoticeLevel::kError, worker.error().message);
-    run.supervision.OnExit(now, false, false);
+    run.restarts.OnExit(now, false, false);
     return;
   }
   run.worker = std::move(*worker);
@@ -162,7 +161,7 @@ void Supervisor::Spawn(Run& run, Time now) {
                                       [this, target](uint32_t) { OnExit(*target, Clock::now()); });
   if (!watched_socket || !watched_exit) {
     Release(run);
-    run.supervision.OnExit(now, false, false);
+    run.restarts.OnExit(now, false, false);
     return;
   }
   Pump(run);
@@ -208,7 +207,7 @@ bool Supervisor::HandleFrame(Run& run, const FrameReader::Frame& frame, Time now
   const Expected<uint64_t> position = ParsePosition(frame.payload);
   if (!position || *position > run.info.last_position) return false;
   if (frame.kind == FrameKind::kReady) {
-    run.supervision.OnReady(now);
+    run.restarts.OnReady(now);
     // What was durable once needs not be in the run's own reckoning: an event without effects
     // leaves no trace there.
     run.sent = std::max(*position, run.durable);
@@ -229,7 +228,7 @@ bool Supervisor::HandleFrame(Run& run, const FrameReader::Frame& frame, Time now
 
 void Supervisor::StopIfDone(Run& run, Time now) {
   if (!run.IsLive() || !run.info.ended || run.HasWork()) return;
-  run.supervision.OnStop(now);
+  run.restarts.OnStop(now);
   run.worker->CloseStream();
 }
 
@@ -241,8 +240,8 @@ void Supervisor::OnExit(Run& run, Time now) {
   const uint64_t at_work = run.worker->at_work();
   Release(run);
   const bool expected = exit->signal == 0 && exit->status == kExitOk;
-  const bool stopped = run.supervision.state() == RestartPolicy::State::kStopping;
-  run.supervision.OnExit(now, expected, IsFinal(*exit));
+  const bool stopped = run.restarts.state() == RestartPolicy::State::kStopping;
+  run.restarts.OnExit(now, expected, IsFinal(*exit));
   if (!(expected && stopped) && !run.told) {
     run.told = true;
     callbacks_.notice(
@@ -250,7 +249,7 @@ void Supervisor::OnExit(Run& run, Time now) {
         "its worker " + exit->Describe() + "; a new one goes on from what is on disk");
   }
   if (IsCrash(*exit) && at_work != 0) Suspect(run, at_work);
-  if (run.HasWork() && !stopping_) Act(run, run.supervision.OnWork(now), now);
+  if (run.HasWork() && !stopping_) Act(run, run.restarts.OnWork(now), now);
   if (run.HasWork() || run.worker || !run.info.ended) return;
   // Its earlier end may have been uploaded while it went on.
   if (run.resumed) callbacks_.upload(run.info.id, run.upload);
@@ -278,7 +277,7 @@ void Supervisor::Suspect(Run& run, uint64_t position) {
                       if (whole && first <= position && position < first + count)
                         file = quarantine_.Put(run.info.id, position, first, body);
                     });
-  if (!read) file = tl::unexpected<Error>(read.error());
+  if (!read) file = Propagate(read);
   const std::string event =
       "an event that " + std::to_string(kMostDeaths) + " workers have died at ";
   callbacks_.notice(run.info.id, NoticeLevel::kError,
@@ -325,13 +324,13 @@ void Supervisor::Pump(Run& run) {
 }
 
 void Supervisor::OnTimer(Time now) {
-  for (auto& [id, run] : runs_) Act(*run, run->supervision.OnTimer(now), now);
+  for (auto& [id, run] : runs_) Act(*run, run->restarts.OnTimer(now), now);
 }
 
 std::optional<Supervisor::Time> Supervisor::NextTimer() const {
   std::optional<Time> next;
   for (const auto& [id, run] : runs_) {
-    const std::optional<Time> timer = run->supervision.NextTimer();
+    const std::optional<Time> timer = run->restarts.NextTimer();
     if (timer && (!next || *timer < *next)) next = timer;
   }
   return next;

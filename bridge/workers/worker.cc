@@ -67,7 +67,7 @@ class Worker {
     const Clock::time_point deadline = Clock::now() + kOpenDeadline;
     while (true) {
       const Expected<bool> next = reader_.Next(frame);
-      if (!next) return tl::unexpected<Error>(next.error());
+      if (!next) return Propagate(next);
       if (*next) break;
       if (ended_ || Clock::now() >= deadline)
         return Fail(ErrorCode::kMalformed, "the bridge named no run");
@@ -76,7 +76,7 @@ class Worker {
     if (frame.kind != FrameKind::kOpen)
       return Fail(ErrorCode::kMalformed, "the first frame opens no run");
     const Expected<RunSpec> spec = ParseOpen(frame.payload);
-    if (!spec) return tl::unexpected<Error>(spec.error());
+    if (!spec) return Propagate(spec);
     Confine(FoldersOf(*spec));
     if (Expected<void> opened = OpenReceivers(*spec); !opened) return opened;
     for (const Output& output : outputs_) {
@@ -107,13 +107,13 @@ class Worker {
       if (!opened) return;
       Expected<Filter> filter = Filter::Parse(name, arguments);
       if (!filter) {
-        opened = tl::unexpected<Error>(filter.error());
+        opened = Propagate(filter);
         return;
       }
       Expected<std::unique_ptr<Receiver>> receiver =
           OpenWhenFree(std::string(name), spec, arguments);
       if (!receiver) {
-        opened = tl::unexpected<Error>(receiver.error());
+        opened = Propagate(receiver);
         return;
       }
       const uint64_t position = (*receiver)->DurablePosition();
@@ -143,12 +143,12 @@ class Worker {
     bool run_ended = false;
     while (true) {
       const Expected<bool> next = reader_.Next(frame);
-      if (!next) return tl::unexpected<Error>(next.error());
+      if (!next) return Propagate(next);
       if (!*next) break;
       if (frame.kind != FrameKind::kEvents)
         return Fail(ErrorCode::kMalformed, "a frame that carries no events");
       Expected<bool> applied = Apply(frame.payload);
-      if (!applied) return tl::unexpected<Error>(applied.error());
+      if (!applied) return Propagate(applied);
       run_ended = run_ended || *applied;
     }
     const Clock::time_point now = Clock::now();
@@ -157,7 +157,7 @@ class Worker {
     }
     if (run_ended) TellReports();
     // The end of a run goes to the disk at once: the bridge waits for it.
-    if (run_ended || (sync_due_ && now >= *sync_due_)) return SyncAll();
+    if (run_ended || (sync_due_ && now >= *sync_due_)) return PersistAll();
     return {};
   }
 
@@ -173,7 +173,7 @@ class Worker {
   // Gives events to the receivers that want them. True: the run's end was among them.
   Expected<bool> Apply(std::string_view payload) {
     const Expected<EventsFrame> events = ParseEvents(payload);
-    if (!events) return tl::unexpected<Error>(events.error());
+    if (!events) return Propagate(events);
     const Clock::time_point now = Clock::now();
     std::string_view rest = events->body;
     bool run_ended = false;
@@ -182,7 +182,7 @@ class Worker {
       mark_.Set(position);
       const DecodedEvent decoded = decoder_.Decode(rest);
       // The bridge has checked every event before it stored it.
-      if (!decoded.event) return tl::unexpected<Error>(decoded.event.error());
+      if (!decoded.event) return Propagate(decoded.event);
       rest.remove_prefix(decoded.size);
       for (Output& output : outputs_) {
         if (!output.filter.Wants(*decoded.event)) continue;
@@ -190,7 +190,7 @@ class Worker {
             output.filter.Narrowed(*decoded.event, narrowed_tape_);
         const Event& wanted = narrowed ? *narrowed : *decoded.event;
         if (Expected<void> written = output.receiver->Write(position, wanted, now); !written) {
-          return tl::unexpected<Error>(written.error());
+          return Propagate(written);
         }
         output.given = position;
       }
@@ -209,9 +209,9 @@ class Worker {
     }
   }
 
-  Expected<void> SyncAll() {
+  Expected<void> PersistAll() {
     for (Output& output : outputs_) {
-      if (Expected<void> synced = output.receiver->Sync(); !synced) return synced;
+      if (Expected<void> synced = output.receiver->Persist(); !synced) return synced;
     }
     sync_due_.reset();
     if (Expected<void> told = Report(FrameKind::kDurable); !told) return told;

@@ -66,7 +66,7 @@ Expected<void> AppendOnlyFile::CutTo(uint64_t size) {
   return {};
 }
 
-Expected<void> AppendOnlyFile::Sync() {
+Expected<void> AppendOnlyFile::Persist() {
   if (fdatasync(fd_) != 0) return FailFile("brought to the disk", errno);
   return {};
 }

@@ -31,7 +31,7 @@ class AppendOnlyFile {
   // Drops everything from `size` on. Errors: kIo.
   Expected<void> CutTo(uint64_t size);
   // What was written is on the disk when it returns. Errors: kIo.
-  Expected<void> Sync();
+  Expected<void> Persist();
 
  private:
   AppendOnlyFile(int fd, std::filesystem::path path) : fd_(fd), path_(std::move(path)) {}

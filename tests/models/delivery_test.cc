@@ -50,7 +50,7 @@ class System {
         RC_ASSERT(Worker().Flush(now_).has_value());
         return;
       case Command::kSync:
-        RC_ASSERT(Worker().Sync().has_value());
+        RC_ASSERT(Worker().Persist().has_value());
         confirmed_ = std::max(confirmed_, Worker().DurablePosition());
         return;
       case Command::kForget:

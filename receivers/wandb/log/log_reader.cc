@@ -29,7 +29,7 @@ bool ChecksumHolds(uint32_t expected, std::string_view type_and_payload) {
 Expected<LogReader> LogReader::Open(int fd) {
   LogReader reader(fd);
   const Expected<bool> loaded = reader.Load(0);
-  if (!loaded) return tl::unexpected<Error>(loaded.error());
+  if (!loaded) return Propagate(loaded);
   const std::string_view head = std::string_view(reader.block_).substr(0, kFileHeader.size());
   if (!kFileHeader.starts_with(head)) {
     return Fail(ErrorCode::kMalformed, "not a W&B run log: its first bytes are others");
@@ -63,7 +63,7 @@ Expected<LogReader::ChunkStatus> LogReader::ReadChunk(uint64_t offset, Chunk& ch
   if (kBlockBytes - offset % kBlockBytes < kChunkHeaderBytes)
     offset += kBlockBytes - offset % kBlockBytes;
   const Expected<bool> loaded = Load(offset);
-  if (!loaded) return tl::unexpected<Error>(loaded.error());
+  if (!loaded) return Propagate(loaded);
   if (!*loaded) return ChunkStatus::kEnd;
   const std::string_view rest = std::string_view(block_).substr(offset - block_start_);
   if (rest.size() < kChunkHeaderBytes) return ChunkStatus::kBad;
@@ -86,7 +86,7 @@ Expected<LogReader::Status> LogReader::Next(std::string_view& record) {
   while (true) {
     Chunk chunk;
     const Expected<ChunkStatus> read = ReadChunk(offset, chunk);
-    if (!read) return tl::unexpected<Error>(read.error());
+    if (!read) return Propagate(read);
     if (*read == ChunkStatus::kEnd) return first ? Status::kEnd : Status::kTorn;
     const auto type = static_cast<ChunkType>(chunk.type);
     const bool begins = type == ChunkType::kFull || type == ChunkType::kFirst;
@@ -112,7 +112,7 @@ Expected<bool> LogReader::RecordBeginsInBlock(uint64_t from) {
   for (uint64_t offset = from; offset + kChunkHeaderBytes <= end; ++offset) {
     Chunk chunk;
     const Expected<ChunkStatus> read = ReadChunk(offset, chunk);
-    if (!read) return tl::unexpected<Error>(read.error());
+    if (!read) return Propagate(read);
     if (*read == ChunkStatus::kEnd) return false;
     const auto type = static_cast<ChunkType>(chunk.type);
     if (*read == ChunkStatus::kChunk && (type == ChunkType::kFull || type == ChunkType::kFirst))
@@ -123,7 +123,7 @@ Expected<bool> LogReader::RecordBeginsInBlock(uint64_t from) {
 
 Expected<LogReader::Status> LogReader::Judge(uint64_t bad) {
   const Expected<bool> here = RecordBeginsInBlock(bad + 1);
-  if (!here) return tl::unexpected<Error>(here.error());
+  if (!here) return Propagate(here);
   if (*here) return Status::kCorrupt;
   // W&B's reader, too, gives up the rest of a block and looks for a record's beginning in the next
   // ones (record.go, Recover). A record that begins there tells damage from a torn end.
@@ -131,7 +131,7 @@ Expected<LogReader::Status> LogReader::Judge(uint64_t bad) {
   while (true) {
     Chunk chunk;
     const Expected<ChunkStatus> read = ReadChunk(offset, chunk);
-    if (!read) return tl::unexpected<Error>(read.error());
+    if (!read) return Propagate(read);
     if (*read == ChunkStatus::kEnd) return Status::kTorn;
     if (*read == ChunkStatus::kBad) {
       offset += kBlockBytes - offset % kBlockBytes;

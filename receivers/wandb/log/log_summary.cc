@@ -51,7 +51,7 @@ Expected<LogSummary> ReadOpenLog(int fd, const RowVisitor& visit) {
   LogSummary log;
   const Expected<LogEnd> end = ReadRecords(
       fd, [&](const ParsedRecord& record, uint64_t /*start*/) { Take(record, visit, log); });
-  if (!end) return tl::unexpected<Error>(end.error());
+  if (!end) return Propagate(end);
   log.torn = end->torn;
   log.corrupt = end->corrupt;
   return log;

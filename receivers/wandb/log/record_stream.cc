@@ -4,13 +4,13 @@ namespace flarebridge::wandb {
 
 Expected<LogEnd> ReadRecords(int fd, const RecordVisitor& visit) {
   Expected<LogReader> reader = LogReader::Open(fd);
-  if (!reader) return tl::unexpected<Error>(reader.error());
+  if (!reader) return Propagate(reader);
   LogEnd end;
   ParsedRecord record;
   while (true) {
     std::string_view bytes;
     const Expected<LogReader::Status> status = reader->Next(bytes);
-    if (!status) return tl::unexpected<Error>(status.error());
+    if (!status) return Propagate(status);
     if (*status != LogReader::Status::kRecord) {
       end.torn = *status == LogReader::Status::kTorn;
       end.corrupt = *status == LogReader::Status::kCorrupt;

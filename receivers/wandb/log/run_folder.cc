@@ -117,7 +117,7 @@ Expected<fs::path> SetAside(const fs::path& run_folder) {
                                   " times: look for a failing disk, then move its copies away");
 }
 
-Expected<void> SyncFolder(const fs::path& folder) {
+Expected<void> PersistFolder(const fs::path& folder) {
   const int fd = open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const int failed = fd < 0 || fsync(fd) != 0 ? errno : 0;
   if (fd >= 0) close(fd);

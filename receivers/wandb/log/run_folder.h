@@ -39,6 +39,6 @@ std::filesystem::path LogPath(const std::filesystem::path& run_folder, const std
 Expected<std::filesystem::path> SetAside(const std::filesystem::path& run_folder);
 
 // The names in the folder are on the disk when it returns. Errors: kIo.
-Expected<void> SyncFolder(const std::filesystem::path& folder);
+Expected<void> PersistFolder(const std::filesystem::path& folder);
 
 }  // namespace flarebridge::wandb

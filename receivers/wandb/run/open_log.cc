@@ -18,10 +18,9 @@ bool IsTornOnly(const Recovered& recovered, uint64_t durable) {
 Expected<OpenedLog> OpenFolder(const fs::path& folder, const std::string& id, uint64_t journal,
                                uint64_t durable) {
   Expected<AppendOnlyFile> file = AppendOnlyFile::Open(LogPath(folder, id));
-  if (!file) return tl::unexpected<Error>(file.error());
+  if (!file) return Propagate(file);
   Expected<Recovered> recovered = Recover(file->fd(), journal);
-  if (!recovered && recovered.error().code == ErrorCode::kIo)
-    return tl::unexpected<Error>(recovered.error());
+  if (!recovered && recovered.error().code == ErrorCode::kIo) return Propagate(recovered);
   if (!recovered) {
     Recovered damaged;
     damaged.corrupt = true;
@@ -42,12 +41,12 @@ Expected<OpenedLog> OpenLog(const fs::path& root, const RunRecord& run, uint64_t
     if (!opened || !opened->recovered.corrupt) return opened;
     // It must not be found again: its name says what it is, and `flarebridge show` still reads it.
     const Expected<fs::path> aside = SetAside(*found);
-    if (!aside) return tl::unexpected<Error>(aside.error());
+    if (!aside) return Propagate(aside);
     set_aside = "the run log was damaged: what it held until then is in " + aside->string() +
                 ", the run goes on in a new folder";
   }
   const Expected<fs::path> made = MakeRunFolder(wandb_folder, run.run_id, run.start_time, online);
-  if (!made) return tl::unexpected<Error>(made.error());
+  if (!made) return Propagate(made);
   Expected<OpenedLog> opened = OpenFolder(*made, run.run_id, journal, durable);
   if (opened) opened->set_aside = std::move(set_aside);
   return opened;

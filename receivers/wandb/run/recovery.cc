@@ -53,7 +53,7 @@ Expected<Recovered> Recover(int fd, uint64_t journal) {
   const Expected<LogEnd> end = ReadRecords(fd, [&](const ParsedRecord& record, uint64_t start) {
     TakeRecord(record, start, journal, found);
   });
-  if (!end) return tl::unexpected<Error>(end.error());
+  if (!end) return Propagate(end);
   found.corrupt = end->corrupt;
   found.whole_end = end->whole_end;
   if (!found.ended) found.content_end = found.whole_end;

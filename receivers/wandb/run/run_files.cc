@@ -72,8 +72,7 @@ Expected<bool> WriteRunFile(const fs::path& files, const fs::path& relative,
   // The names on the way are to be there after a power cut, too.
   for (fs::path folder = relative; folder.has_relative_path();) {
     folder = folder.parent_path();
-    if (Expected<void> synced = SyncFolder(files / folder); !synced)
-      return tl::unexpected<Error>(synced.error());
+    if (Expected<void> synced = PersistFolder(files / folder); !synced) return Propagate(synced);
   }
   return true;
 }

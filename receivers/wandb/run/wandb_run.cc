@@ -16,7 +16,7 @@ namespace flarebridge {
 
 Expected<std::unique_ptr<Receiver>> OpenWandbRun(const RunSpec& spec, const Value& arguments) {
   Expected<std::unique_ptr<wandb::WandbRun>> run = wandb::WandbRun::Open(spec, arguments);
-  if (!run) return tl::unexpected<Error>(run.error());
+  if (!run) return Propagate(run);
   return std::unique_ptr<Receiver>(std::move(*run));
 }
 
@@ -115,7 +115,7 @@ WandbRun::WandbRun(fs::path folder, AppendOnlyFile file, Recovered recovered, ui
 
 Expected<std::unique_ptr<WandbRun>> WandbRun::Open(const RunSpec& spec, const Value& arguments) {
   Expected<RunRecord> run = IdentifyRun(spec, arguments);
-  if (!run) return tl::unexpected<Error>(run.error());
+  if (!run) return Propagate(run);
   run->host = HostName();
   run->version = FLAREBRIDGE_VERSION;
   run->platform = Platform();
@@ -131,7 +131,7 @@ Expected<std::unique_ptr<WandbRun>> WandbRun::Open(const RunSpec& spec, const Va
   const fs::path root = dir.AsText() ? fs::path(*dir.AsText()) : fs::path(spec.folder);
   const uint64_t journal = HashOf(spec.journal);
   Expected<OpenedLog> opened = OpenLog(root, *run, journal, spec.durable, online);
-  if (!opened) return tl::unexpected<Error>(opened.error());
+  if (!opened) return Propagate(opened);
 
   std::unique_ptr<WandbRun> self(
       new WandbRun(opened->folder, std::move(opened->file), std::move(opened->recovered), journal));
@@ -139,8 +139,7 @@ Expected<std::unique_ptr<WandbRun>> WandbRun::Open(const RunSpec& spec, const Va
   if (spec.side == "client") self->system_.emplace();
   self->set_aside_ = std::move(opened->set_aside);
   self->prefix_scalars_ = prefix.AsBool().value_or(false);
-  if (Expected<void> begun = self->Begin(std::move(*run)); !begun)
-    return tl::unexpected<Error>(begun.error());
+  if (Expected<void> begun = self->Begin(std::move(*run)); !begun) return Propagate(begun);
   return self;
 }
 
@@ -163,11 +162,11 @@ Expected<void> WandbRun::Begin(RunRecord run) {
   }
   // A worker that was killed may not have synced what recovery found; the durable position that is
   // told for it must be true.
-  if (Expected<void> synced = file_.Sync(); !synced) return synced;
+  if (Expected<void> synced = file_.Persist(); !synced) return synced;
   dirty_ = false;
   const fs::path wandb_folder = folder_.parent_path();
   for (const fs::path& folder : {folder_, wandb_folder, wandb_folder.parent_path()}) {
-    if (Expected<void> synced = SyncFolder(folder); !synced) return synced;
+    if (Expected<void> synced = PersistFolder(folder); !synced) return synced;
   }
   return {};
 }
@@ -316,7 +315,7 @@ Expected<void> WandbRun::WriteFile(uint64_t position, const Data& data) {
   const fs::path relative = SafeRelativePath(data.path);
   const Expected<bool> possible =
       WriteRunFile(folder_ / "files", relative, data.value.AsText().value_or(std::string_view()));
-  if (!possible) return tl::unexpected<Error>(possible.error());
+  if (!possible) return Propagate(possible);
   if (!*possible) {
     ++unsupported_;
     return {};
@@ -341,7 +340,7 @@ Expected<void> WandbRun::WriteImage(uint64_t position, const Data& data, Clock::
       SafeRelativePath(std::string(data.tag) + "_" + step + "_" + image->sha256.substr(0, 20) +
                        "." + std::string(image->format));
   const Expected<bool> possible = WriteRunFile(folder_ / "files", relative, image->file);
-  if (!possible) return tl::unexpected<Error>(possible.error());
+  if (!possible) return Propagate(possible);
   if (!*possible) {
     ++unsupported_;
     return {};
@@ -524,12 +523,12 @@ Expected<void> WandbRun::Flush(Clock::time_point now) {
   return {};
 }
 
-Expected<void> WandbRun::Sync() {
+Expected<void> WandbRun::Persist() {
   EncodeReadyRows();
   if (Expected<void> written = WriteOut(); !written) return written;
   written_ = std::max(written_, EncodedPosition());
   if (dirty_) {
-    if (Expected<void> synced = file_.Sync(); !synced) return synced;
+    if (Expected<void> synced = file_.Persist(); !synced) return synced;
     dirty_ = false;
   }
   durable_ = written_;
@@ -538,7 +537,7 @@ Expected<void> WandbRun::Sync() {
 
 Expected<void> WandbRun::Drain() {
   SettleRows();
-  return Sync();
+  return Persist();
 }
 
 std::string WandbRun::Upload() const { return online_ ? fs::absolute(file_.path()).string() : ""; }

@@ -37,7 +37,7 @@ class WandbRun : public Receiver {
   Expected<void> Write(uint64_t position, const Event& event, Clock::time_point now) override;
   Expected<void> Flush(Clock::time_point now) override;
   std::optional<Clock::time_point> NextFlush() const override;
-  Expected<void> Sync() override;
+  Expected<void> Persist() override;
   Expected<void> Drain() override;
   std::string Upload() const override;
   std::string Report() const override;

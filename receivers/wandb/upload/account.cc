@@ -121,7 +121,7 @@ Expected<Account> FindAccount(const Environment& environment) {
         {"WANDB_X_FILE_STREAM_RETRY_WAIT_MIN_SECONDS", 0.001, &account.retry_waits.first},
         {"WANDB_X_FILE_STREAM_RETRY_WAIT_MAX_SECONDS", 0.001, &account.retry_waits.most}}) {
     if (Expected<void> read = ReadSeconds(environment, name, least, *seconds); !read)
-      return tl::unexpected<Error>(read.error());
+      return Propagate(read);
   }
   return account;
 }

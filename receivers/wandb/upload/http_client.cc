@@ -184,7 +184,7 @@ Expected<void> HttpClient::SetUp(const HttpRequest& request) {
 
 Expected<HttpResponse> HttpClient::Send(const HttpRequest& request) {
   if (stopped()) return Fail(ErrorCode::kBusy, "the upload was stopped");
-  if (Expected<void> ready = SetUp(request); !ready) return tl::unexpected<Error>(ready.error());
+  if (Expected<void> ready = SetUp(request); !ready) return Propagate(ready);
   CURL* curl = curl_.get();
   HttpResponse response;
   const HeaderList headers = Headers(request.headers);

@@ -47,7 +47,7 @@ bool LogFollower::HasWriter() const {
 
 Expected<LogFollower::End> LogFollower::Read(const Visitor& visit) {
   if (!reader_) {
-    if (Expected<void> opened = Open(); !opened) return tl::unexpected<Error>(opened.error());
+    if (Expected<void> opened = Open(); !opened) return Propagate(opened);
     if (!reader_) return End::kTorn;
   }
   reader_->Refresh();
@@ -63,7 +63,7 @@ Expected<LogFollower::End> LogFollower::ReadOnce(const Visitor& visit) {
   while (true) {
     std::string_view bytes;
     const Expected<LogReader::Status> status = reader_->Next(bytes);
-    if (!status) return tl::unexpected<Error>(status.error());
+    if (!status) return Propagate(status);
     switch (*status) {
       case LogReader::Status::kRecord:
         // A chunk that verifies but is no record is as damaged as one that does not.

@@ -56,7 +56,7 @@ Expected<std::map<std::string, uint64_t>> CountLines(const fs::path& log) {
     lines.Take(record, 0);
     return true;
   });
-  if (!end) return tl::unexpected<Error>(end.error());
+  if (!end) return Propagate(end);
   return lines.seen();
 }
 

@@ -85,7 +85,7 @@ Expected<std::string> ConsoleText(const fs::path& log) {
     if (record.kind == ParsedRecord::Kind::kOutput) text += record.line;
     return text.size() < kMaxConsole;
   });
-  if (!end) return tl::unexpected<Error>(end.error());
+  if (!end) return Propagate(end);
   return text;
 }
 
@@ -135,7 +135,7 @@ Expected<bool> RunUpload::FindBase() {
   earlier_part_.clear();
   for (auto part = parts.begin(); part != own; ++part) {
     const Expected<std::map<std::string, uint64_t>> lines = CountLines(*part);
-    if (!lines) return tl::unexpected<Error>(lines.error());
+    if (!lines) return Propagate(lines);
     const UploadState there = ReadState(*part, account_.base_url);
     if (RowsIn(there.lines) < RowsIn(*lines)) {
       earlier_part_ = *part;
@@ -203,7 +203,7 @@ Expected<void> RunUpload::ReadLog(Time now) {
     for (; files < view_.files().size(); ++files) Want(view_.files()[files], std::nullopt);
     return !lines_.full();
   });
-  if (!end) return tl::unexpected<Error>(end.error());
+  if (!end) return Propagate(end);
   log_end_ = *end;
   if (log_end_ != LogFollower::End::kCorrupt) replaced_ = false;
   return {};
@@ -486,15 +486,13 @@ Expected<void> RunUpload::Finish() {
   if (!view_.ended() && !superseded_) return {};
   const Expected<bool> marked =
       WriteRunFile(log_.parent_path(), log_.filename().string() + ".synced", "");
-  if (!marked) return tl::unexpected<Error>(marked.error());
+  if (!marked) return Propagate(marked);
   return {};
 }
 
 Expected<RunUpload::Turn> RunUpload::Step(HttpClient& http) {
   Time now = steady_clock::now();
-  const auto fail = [](const Expected<void>& failed) {
-    return tl::unexpected<Error>(failed.error());
-  };
+  const auto fail = [](const Expected<void>& failed) { return Propagate(failed); };
   if (lock_ < 0) {
     const Expected<void> opened = Open();
     if (!opened && opened.error().code == ErrorCode::kBusy && options_.follow) {
@@ -509,7 +507,7 @@ Expected<RunUpload::Turn> RunUpload::Step(HttpClient& http) {
     if (Expected<void> read = ReadLog(now); !read) return fail(read);
     if (!run_version_) {
       const Expected<bool> base = FindBase();
-      if (!base) return tl::unexpected<Error>(base.error());
+      if (!base) return Propagate(base);
       if (!*base) {
         waiting_ = "an earlier part of the run is not uploaded yet";
         return Turn{false, now + seconds(1)};

@@ -17,7 +17,7 @@ Expected<std::unique_ptr<UploadPool>> UploadPool::Start(const Account& account, 
   std::unique_ptr<UploadPool> pool(new UploadPool(account, std::move(callbacks)));
   for (size_t i = 0; i < threads; ++i) {
     Expected<HttpClient> client = HttpClient::Make(options);
-    if (!client) return tl::unexpected<Error>(client.error());
+    if (!client) return Propagate(client);
     pool->clients_.push_back(std::make_unique<HttpClient>(std::move(*client)));
   }
   for (const std::unique_ptr<HttpClient>& client : pool->clients_)

@@ -55,7 +55,7 @@ Expected<void> WriteState(const fs::path& log, const UploadState& state) {
   // Whole and synced under another name first.
   const Expected<bool> written = WriteRunFile(
       log.parent_path(), draft, json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
-  if (!written) return tl::unexpected<Error>(written.error());
+  if (!written) return Propagate(written);
   std::error_code failed;
   if (*written) fs::rename(log.parent_path() / draft, StatePath(log), failed);
   if (!*written || failed) {

@@ -273,7 +273,7 @@ TEST_CASE("records that were written while rows waited are known after a crash")
   REQUIRE(one.Give(DataType::kMetric, "a", "\x01", 0).has_value());        // 1, waits
   REQUIRE(one.Give(DataType::kLogRecord, "log", "\xa4line").has_value());  // 2, written
   REQUIRE(one.run().Flush({}).has_value());
-  REQUIRE(one.run().Sync().has_value());
+  REQUIRE(one.run().Persist().has_value());
   CHECK(one.run().DurablePosition() == 0);
   const auto size = fs::file_size(one.Log());
   one.Reopen();
@@ -322,7 +322,7 @@ TEST_CASE("the mark of a run's end is on its last record") {
   OneRun one;
   REQUIRE(one.Give(DataType::kMetric, "a", "\x01", 0).has_value());
   REQUIRE(one.End().has_value());
-  REQUIRE(one.run().Sync().has_value());
+  REQUIRE(one.run().Persist().has_value());
   const std::vector<ParsedRecord> records = one.Records();
   CHECK(records.back().kind == ParsedRecord::Kind::kFinal);
   REQUIRE(records.back().mark.has_value());

@@ -129,12 +129,12 @@ TEST_CASE("rows become readable within the merger's window, and are durable afte
   const auto run = Open(temp.path());
   const Clock::time_point now{};
   REQUIRE(Give(*run, {1, "metric", "m", 0, 0.5}, now).has_value());
-  REQUIRE(run->Sync().has_value());
+  REQUIRE(run->Persist().has_value());
   CHECK(run->DurablePosition() == 0);
   CHECK(run->NextFlush().value() <= now + milliseconds(500));
   REQUIRE(run->Flush(*run->NextFlush()).has_value());
   CHECK(ReadContent(temp.path()).metrics.count("0.5") == 1);
-  REQUIRE(run->Sync().has_value());
+  REQUIRE(run->Persist().has_value());
   CHECK(run->DurablePosition() == 1);
 }
 
@@ -174,7 +174,7 @@ TEST_CASE("a run that has ended goes on when more comes, in the same file, and e
     const auto run = Open(temp.path());
     REQUIRE(Give(*run, {1, "metric", "m", 0, 0.5}, now).has_value());
     REQUIRE(Give(*run, {2, "end", "", std::nullopt, 0}, now).has_value());
-    REQUIRE(run->Sync().has_value());
+    REQUIRE(run->Persist().has_value());
     CHECK(run->DurablePosition() == 2);
   }
   CHECK(ReadContent(temp.path()).summary.state == LogSummary::State::kFinished);
@@ -193,7 +193,7 @@ TEST_CASE("a run that has ended goes on when more comes, in the same file, and e
     REQUIRE(run->Drain().has_value());
     CHECK(ReadContent(temp.path()).summary.state == LogSummary::State::kRunning);
     REQUIRE(Give(*run, {2, "end", "", std::nullopt, 0}, now).has_value());
-    REQUIRE(run->Sync().has_value());
+    REQUIRE(run->Persist().has_value());
   }
   const Content content = ReadContent(temp.path());
   CHECK(content.summary.state == LogSummary::State::kFinished);
@@ -314,7 +314,7 @@ TEST_CASE("cut at any byte of its end, a log is continued with every event exact
       REQUIRE(Give(*run, event, at).has_value());
       REQUIRE(run->Flush(at).has_value());
     }
-    REQUIRE(run->Sync().has_value());
+    REQUIRE(run->Persist().has_value());
     CheckComplete(temp.path(), events);
     const fs::path log = LogIn(temp.path());
     relative = fs::relative(log, temp.path());
@@ -358,7 +358,7 @@ TEST_CASE("killed at random moments, again and again, a run ends with every even
         REQUIRE(Give(*run, events[next], now).has_value());
         if (random() % 3 == 0) REQUIRE(run->Flush(now).has_value());
         if (random() % 7 != 0) continue;
-        REQUIRE(run->Sync().has_value());
+        REQUIRE(run->Persist().has_value());
         synced = fs::file_size(log);
         forgotten = run->DurablePosition();
       }

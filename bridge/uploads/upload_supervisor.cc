@@ -1,4 +1,4 @@
-#include "bridge/uploads/uploader.h"
+#include "bridge/uploads/upload_supervisor.h"
 
 #include <sys/epoll.h>
 
@@ -9,7 +9,7 @@ namespace {
 
 using std::chrono::steady_clock;
 
-RestartPolicy::Deadlines UploaderPolicy() {
+RestartPolicy::Deadlines UploadDeadlines() {
   RestartPolicy::Deadlines policy;
   policy.stop_deadline = std::chrono::hours(24 * 365);  // it may upload for days
   return policy;
@@ -17,57 +17,58 @@ RestartPolicy::Deadlines UploaderPolicy() {
 
 }  // namespace
 
-Uploader::Uploader(EventLoop& loop, const std::string& folder, NoticeCallback notice)
-    : loop_(loop), queue_(folder), notice_(std::move(notice)), supervision_(UploaderPolicy()) {}
+UploadSupervisor::UploadSupervisor(EventLoop& loop, const std::string& folder,
+                                   NoticeCallback notice)
+    : loop_(loop), queue_(folder), notice_(std::move(notice)), restarts_(UploadDeadlines()) {}
 
-Uploader::~Uploader() {
+UploadSupervisor::~UploadSupervisor() {
   if (process_) process_->LetGo();
   Release();
 }
 
-void Uploader::Start(Time now) {
-  if (!queue_.empty()) Act(supervision_.OnWork(now), now);
+void UploadSupervisor::Start(Time now) {
+  if (!queue_.empty()) Act(restarts_.OnWork(now), now);
 }
 
-void Uploader::Add(const std::string& path, Time now) {
+void UploadSupervisor::Add(const std::string& path, Time now) {
   if (const Expected<void> added = queue_.Add(path); !added)
     notice_(
         {NoticeLevel::kError, "a run can't be put down for its upload: " + added.error().message +
                                   "; upload it later with: " + "flarebridge sync " + path});
-  Act(supervision_.OnWork(now), now);
+  Act(restarts_.OnWork(now), now);
 }
 
-void Uploader::Finish(Time now) {
+void UploadSupervisor::Finish(Time now) {
   if (finishing_) return;
   finishing_ = true;
   if (process_) {
-    supervision_.OnStop(now);
+    restarts_.OnStop(now);
     process_->CloseStream();
   }
 }
 
-bool Uploader::Done() const {
-  const RestartPolicy::State state = supervision_.state();
+bool UploadSupervisor::Done() const {
+  const RestartPolicy::State state = restarts_.state();
   return !process_ && (state == RestartPolicy::State::kIdle ||
                        state == RestartPolicy::State::kFailed || stopped_);
 }
 
-void Uploader::Stop() {
+void UploadSupervisor::Stop() {
   stopped_ = true;
   if (process_) process_->Terminate();
 }
 
-void Uploader::Act(RestartPolicy::Action action, Time now) {
+void UploadSupervisor::Act(RestartPolicy::Action action, Time now) {
   if (action == RestartPolicy::Action::kSpawn && !stopped_) Spawn(now);
   if (action == RestartPolicy::Action::kKill && process_) process_->Kill();
 }
 
-void Uploader::Spawn(Time now) {
+void UploadSupervisor::Spawn(Time now) {
   Expected<std::unique_ptr<ChildProcess>> process = ChildProcess::Spawn(
       {"upload", "--queue", queue_.folder().string()}, ChildProcess::Kind::kUploader);
   if (!process) {
     notice_({NoticeLevel::kError, process.error().message});
-    supervision_.OnExit(now, false, false);
+    restarts_.OnExit(now, false, false);
     return;
   }
   process_ = std::move(*process);
@@ -77,17 +78,17 @@ void Uploader::Spawn(Time now) {
       loop_.Add(process_->pidfd(), EPOLLIN, [this](uint32_t) { OnExit(steady_clock::now()); });
   if (!socket || !exit) {
     Release();
-    supervision_.OnExit(now, false, false);
+    restarts_.OnExit(now, false, false);
     return;
   }
-  supervision_.OnReady(now);
+  restarts_.OnReady(now);
   if (finishing_) {
-    supervision_.OnStop(now);
+    restarts_.OnStop(now);
     process_->CloseStream();
   }
 }
 
-void Uploader::OnReadable() {
+void UploadSupervisor::OnReadable() {
   if (!process_) return;
   std::string bytes;
   const bool open = process_->Receive(bytes);
@@ -100,7 +101,7 @@ void Uploader::OnReadable() {
   if (!open) loop_.Remove(process_->socket());
 }
 
-void Uploader::OnExit(Time now) {
+void UploadSupervisor::OnExit(Time now) {
   if (!process_) return;
   OnReadable();  // its last words
   const std::optional<ChildProcess::Exit> exit = process_->Reap();
@@ -108,21 +109,21 @@ void Uploader::OnExit(Time now) {
   Release();
   const bool final = exit->signal == 0 && exit->status == kExitConfig;
   const bool expected = exit->signal == 0 && !final;
-  supervision_.OnExit(now, expected, final);
+  restarts_.OnExit(now, expected, final);
   if (stopped_) return;
   // What was added while it left, and it has not seen.
-  if (exit->status == kExitOk && expected && !queue_.empty()) Act(supervision_.OnWork(now), now);
+  if (exit->status == kExitOk && expected && !queue_.empty()) Act(restarts_.OnWork(now), now);
   if (!expected && !final)
     notice_({NoticeLevel::kWarning, "the uploader " + exit->Describe() + "; it is started again"});
 }
 
-void Uploader::Release() {
+void UploadSupervisor::Release() {
   if (!process_) return;
   loop_.Remove(process_->socket());
   loop_.Remove(process_->pidfd());
   process_.reset();
 }
 
-void Uploader::OnTimer(Time now) { Act(supervision_.OnTimer(now), now); }
+void UploadSupervisor::OnTimer(Time now) { Act(restarts_.OnTimer(now), now); }
 
 }  // namespace flarebridge

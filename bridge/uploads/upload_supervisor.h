@@ -18,16 +18,16 @@
 
 namespace flarebridge {
 
-class Uploader {
+class UploadSupervisor {
  public:
   using Time = std::chrono::steady_clock::time_point;
   using NoticeCallback = std::function<void(const Notice& notice)>;
 
   // `folder`: of the queue. The callback gets what a person should read.
-  Uploader(EventLoop& loop, const std::string& folder, NoticeCallback notice);
-  ~Uploader();
-  Uploader(const Uploader&) = delete;
-  Uploader& operator=(const Uploader&) = delete;
+  UploadSupervisor(EventLoop& loop, const std::string& folder, NoticeCallback notice);
+  ~UploadSupervisor();
+  UploadSupervisor(const UploadSupervisor&) = delete;
+  UploadSupervisor& operator=(const UploadSupervisor&) = delete;
 
   // Goes on with what an earlier bridge has left.
   void Start(Time now);
@@ -40,7 +40,7 @@ class Uploader {
   void Stop();
 
   void OnTimer(Time now);
-  std::optional<Time> NextTimer() const { return supervision_.NextTimer(); }
+  std::optional<Time> NextTimer() const { return restarts_.NextTimer(); }
 
  private:
   void Act(RestartPolicy::Action action, Time now);
@@ -52,7 +52,7 @@ class Uploader {
   EventLoop& loop_;
   UploadQueue queue_;
   NoticeCallback notice_;
-  RestartPolicy supervision_;
+  RestartPolicy restarts_;
   std::unique_ptr<ChildProcess> process_;
   FrameReader reader_;
   bool finishing_ = false;

@@ -5,6 +5,7 @@
 #include "events/field_reader.h"
 #include "events/field_writer.h"
 #include "events/names.h"
+#include "events/value_size.h"
 
 namespace flarebridge {
 namespace {
@@ -17,6 +18,10 @@ enum class Kind : uint8_t {
   kSessionEnded = 4
 };
 
+// Of the receivers' arguments: they travel to the workers in a frame with more fields beside them,
+// which must be within kMaxNodes, too.
+constexpr uint32_t kMaxReceiverNodes = kMaxNodes - 1024;
+
 // Reads fields 1.. of an event in order; what is wrong is kept in the reader.
 Event ReadSessionOpened(FieldReader& in) {
   SessionOpened e;
@@ -26,6 +31,8 @@ Event ReadSessionOpened(FieldReader& in) {
   e.side = in.Text("side");
   e.folder = in.Text("folder");
   e.receivers = in.Map("receivers");
+  if (e.receivers.node().span > kMaxReceiverNodes)
+    in.Reject(ErrorCode::kTooLarge, "the receivers' arguments are more than 64512 values");
   return e;
 }
 
@@ -149,11 +156,12 @@ DecodedEvent EventDecoder::Decode(std::string_view bytes) {
   const std::string_view window = bytes.substr(0, kMaxEventBytes + 1);
   size_t whole = 0;
   const Expected<size_t> taken = DecodeValue(window, tape_, &whole);
-  if (!taken) return {whole, Propagate(taken)};
-  if (*taken > kMaxEventBytes) {
-    return {*taken, Fail(ErrorCode::kTooLarge, "an event has more than 1 MiB")};
-  }
-  return {*taken, ReadEvent(tape_)};
+  if (taken && *taken <= kMaxEventBytes) return {*taken, ReadEvent(tape_)};
+  // An event that breaks a limit ends somewhere all the same, and others stand behind it.
+  if (whole == 0) whole = SizeOfValue(bytes);
+  if (whole > kMaxEventBytes)
+    return {whole, Fail(ErrorCode::kTooLarge, "an event has more than 1 MiB")};
+  return {whole, Propagate(taken)};
 }
 
 void EncodeEvent(const Event& event, std::string& out) {

@@ -17,7 +17,9 @@ inline constexpr uint32_t kWireVersion = 1;
 inline constexpr size_t kMaxEventBytes = size_t{1} << 20;
 
 struct DecodedEvent {
-  size_t size = 0;  // bytes taken; 0 if the bytes are no msgpack, so that nothing after is readable
+  // Bytes taken, also by an event that is rejected; 0 if the bytes are no whole msgpack value, so
+  // that nothing behind them is readable.
+  size_t size = 0;
   Expected<Event> event;
 };
 

@@ -86,8 +86,8 @@ class Value {
 // Decodes the one msgpack value at the start of `bytes` into `tape` (which is cleared first) and
 // gives the number of bytes it took. Errors: kMalformed (no whole msgpack value, a map key that is
 // not text, text that is not UTF-8, an extension type), kTooLarge (kMaxDepth, kMaxNodes).
-// With `whole` set to the bytes a well-formed value takes even where our rules reject it, a reader
-// of a batch can step over it; it is 0 where the bytes are not msgpack at all.
+// `whole` gets the bytes of a well-formed value that our rules reject; 0 where that is not known
+// (no msgpack, or a limit ended the reading: SizeOfValue() tells).
 Expected<size_t> DecodeValue(std::string_view bytes, Tape& tape, size_t* whole = nullptr);
 
 // Appends the value as msgpack, each number in its shortest form.

@@ -7,6 +7,7 @@
 #include <random>
 
 #include "events/names.h"
+#include "events/worker_frame.h"
 #include "tests/unit/events/vectors.h"
 
 namespace flarebridge {
@@ -149,9 +150,40 @@ TEST_CASE("an event of 1 MiB passes, one of a byte more does not") {
   const std::string fits = event_of(kMaxEventBytes);
   CHECK(decoder.Decode(fits).event.has_value());
   const std::string over = event_of(kMaxEventBytes + 1);
-  const DecodedEvent rejected = decoder.Decode(over);
+  const DecodedEvent rejected = decoder.Decode(over + fits);
   REQUIRE_FALSE(rejected.event.has_value());
   CHECK(rejected.event.error().code == ErrorCode::kTooLarge);
+  CHECK(rejected.size == over.size());
+}
+
+TEST_CASE("receivers' arguments that a worker could not be told are rejected") {
+  const auto opening_of = [](uint32_t values) {
+    std::string list;
+    EncodeListHeader(values, list);
+    list.append(values, '\xc0');
+    const Document receivers = Document::Parse("\x81\xa5wandb\x81\xa1v" + list).value();
+    std::string bytes;
+    EncodeEvent(SessionOpened{1, "job", "run", "server", "/tmp", receivers.root()}, bytes);
+    return bytes;
+  };
+  EventDecoder decoder;
+  const std::string large = opening_of(64000);
+  const DecodedEvent opened = decoder.Decode(large);
+  REQUIRE(opened.event.has_value());
+  RunSpec spec;
+  spec.journal = spec.job = spec.site = spec.run_name = "name";
+  spec.folder = "/tmp";
+  spec.receivers = Document::Copy(std::get<SessionOpened>(*opened.event).receivers);
+  std::string frame;
+  AppendOpen(spec, frame);
+  CHECK(ParseOpen(std::string_view(frame).substr(5)).has_value());
+  for (const uint32_t values : {65000U, 65520U, 65527U}) {
+    const std::string over = opening_of(values);
+    const DecodedEvent rejected = decoder.Decode(over);
+    REQUIRE_FALSE(rejected.event.has_value());
+    CHECK(rejected.event.error().code == ErrorCode::kTooLarge);
+    CHECK(rejected.size == over.size());
+  }
 }
 
 TEST_CASE("no change of bytes makes the decoder crash or read outside") {

@@ -89,6 +89,36 @@ TEST_CASE("an event that is sent again is stored once, also by a bridge that was
   CHECK(EventsIn(t.Commit()) == 1);
 }
 
+// An event of the site with a list of that many zeros.
+std::string Wide(std::string_view site, uint32_t zeros) {
+  std::string list;
+  EncodeListHeader(zeros, list);
+  list.append(zeros, '\0');
+  // Its value is made of bytes, for no tape holds so many.
+  std::string bytes = Metric(site, 1);
+  const std::string half = bytes.substr(bytes.size() - 10, 9);
+  REQUIRE(half[0] == '\xcb');
+  bytes.replace(bytes.size() - 10, 9, list);
+  return bytes;
+}
+
+TEST_CASE("an event beyond a limit takes neither its batch nor another site nor the end with it") {
+  for (const uint32_t zeros : {70000U, 1100000U}) {  // too many values; too many bytes
+    CAPTURE(zeros);
+    Taking t;
+    t.Hello(kSession);
+    t.Take(kSession, 1,
+           {Opening(), Metric("site-1", 1), Wide("site-1", zeros), Metric("site-1", 2),
+            Metric("site-2", 1), Encode(SessionEnded{3, 0, ""})});
+    const Intake::Committed committed = t.Commit();
+    // Three metrics, and the two runs' ends.
+    CHECK(EventsIn(committed) == 5);
+    CHECK(t.intake->AckOf(kSession).acked_seq == 6);
+    CHECK(t.intake->AckOf(kSession).rejected == 1);
+    REQUIRE(committed.notices.size() == 1);
+  }
+}
+
 TEST_CASE("a gap and an unknown session are refused") {
   Taking t;
   CHECK(t.Take(kSession, 1, {Opening()})->code == RefusalCode::kUnknownSession);

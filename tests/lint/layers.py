@@ -63,6 +63,7 @@ _HOMES = {
         "receivers/wandb/run/image.cc",
         "bridge/journal/journal.cc",
     },
+    r"seccomp\.h": {"bridge/workers/confine.cc"},
     r"png\.h": {"receivers/wandb/run/image.cc"},
     r"nlohmann/.*": {"receivers/wandb/upload/.*"},
     r"utf8\.h": {"events/.*", "receivers/wandb/log/utf8_cut.h"},

@@ -48,7 +48,7 @@ logged() {
 debian_packages() {
   local wanted=(cmake ninja-build g++ pkg-config python3 python3-venv
     libzmq3-dev cppzmq-dev libmsgpack-cxx-dev libspdlog-dev libprotozero-dev zlib1g-dev libdeflate-dev libpng-dev libcurl4-openssl-dev
-    nlohmann-json3-dev libsqlite3-dev
+    nlohmann-json3-dev libsqlite3-dev libseccomp-dev
     libcli11-dev libexpected-dev libutfcpp-dev libsodium-dev)
   if [ "$mode" = tests ]; then
     wanted+=(doctest-dev librapidcheck-dev libbenchmark-dev valgrind strace clang-format clang-tidy git)

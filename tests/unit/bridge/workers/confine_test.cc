@@ -84,6 +84,46 @@ TEST_CASE("a confined process has no network, no other program and no other proc
   }));
 }
 
+TEST_CASE("calls that reach out of a confined process are refused, whatever they are given") {
+  const TempFolder temp;
+  constexpr long kNone = -1;
+  for (const long call : {SYS_socket,
+                          SYS_connect,
+                          SYS_bind,
+                          SYS_listen,
+                          SYS_accept,
+                          SYS_accept4,
+                          SYS_execve,
+                          SYS_execveat,
+                          SYS_process_vm_readv,
+                          SYS_process_vm_writev,
+                          SYS_pidfd_open,
+                          SYS_pidfd_getfd,
+                          SYS_kill,
+                          SYS_tkill,
+                          SYS_mount,
+                          SYS_umount2,
+                          SYS_unshare,
+                          SYS_setns,
+                          SYS_pivot_root,
+                          SYS_chroot,
+                          SYS_bpf,
+                          SYS_perf_event_open,
+                          SYS_userfaultfd,
+                          SYS_keyctl,
+                          SYS_add_key,
+                          SYS_request_key,
+                          SYS_init_module,
+                          SYS_finit_module,
+                          SYS_kexec_load,
+                          SYS_io_uring_setup}) {
+    CAPTURE(call);
+    CHECK(Succeeds(temp.path(), [call] {
+      return syscall(call, kNone, kNone, kNone, kNone, kNone, kNone) == kNone && errno == EPERM;
+    }));
+  }
+}
+
 TEST_CASE("a folder that is not there confines to nothing, and is no error") {
   const TempFolder temp;
   CHECK_FALSE(Succeeds(temp.path() / "none",

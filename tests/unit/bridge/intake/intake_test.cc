@@ -172,6 +172,16 @@ TEST_CASE("more sites than allowed are rejected, those there go on") {
   CHECK(t.intake->AckOf(kSession).rejected == 1);
 }
 
+TEST_CASE("a bridge starts again behind a session of which everything was rejected") {
+  Taking t;
+  t.Hello(kSession);
+  t.Take(kSession, 1, {Metric("site-1", 1)});
+  t.Commit();
+  t.Load();
+  CHECK(t.Hello(kSession) == 1);
+  CHECK(t.intake->AckOf(kSession).rejected == 1);
+}
+
 TEST_CASE("a session's end ends its runs, once, and not those that another session still feeds") {
   Taking t;
   t.Hello(kSession);

@@ -91,6 +91,18 @@ TEST_CASE("a run is as far, and as ended, as its last slice says, whatever is be
   CHECK(ReadAll(*journal, ids[0], 0) == "1:x 4:zzz");
 }
 
+TEST_CASE("a session that was never opened is whole when it is read back") {
+  const TempFolder temp;
+  const auto journal = Journal::Open(PathIn(temp)).value();
+  JournalCommit commit;
+  commit.sessions = {{"s", 1, 1, true, ""}};
+  REQUIRE(journal->Commit(commit).has_value());
+  const Expected<std::vector<StoredSession>> sessions = journal->Sessions();
+  REQUIRE(sessions.has_value());
+  CHECK(sessions->at(0).opened.empty());
+  CHECK(sessions->at(0).rejected == 1);
+}
+
 TEST_CASE("sessions and runs that are dropped are gone, with what they fed") {
   const TempFolder temp;
   const auto journal = Journal::Open(PathIn(temp)).value();

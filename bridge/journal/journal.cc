@@ -3,6 +3,7 @@
 #include <sodium.h>
 
 #include <array>
+#include <map>
 
 #include "bridge/journal/sqlite_statement.h"
 #include "bridge/journal/wal.h"
@@ -154,9 +155,7 @@ Expected<void> Journal::LoadMeta() {
   if (result != SQLITE_ROW && result != SQLITE_DONE) return FailSqlite("can't be read");
   if (result == SQLITE_DONE || !row.Whole(0, 1) || !row.Whole(2, 3)) return FailDamaged("its head");
   id_ = row.BytesAt(0);
-  next_position_ = row.IntegerAt(2);
-  stored_bytes_ = row.IntegerAt(4);
-  next_run_ = static_cast<int64_t>(row.IntegerAt(5)) + 1;
+  next_ = {row.IntegerAt(2), static_cast<int64_t>(row.IntegerAt(5)) + 1, row.IntegerAt(4)};
   return {};
 }
 
@@ -225,18 +224,54 @@ Expected<std::vector<StoredRun>> Journal::Runs() {
   return runs;
 }
 
-Expected<std::vector<std::pair<std::string, int64_t>>> Journal::Feeds() {
+Expected<std::vector<StoredFeed>> Journal::Feeds() {
   Expected<StatementPtr> query = Compile("SELECT session, run, sum FROM feeds");
   if (!query) return Propagate(query);
   SqliteStatement& rows = (*query)->Start();
-  std::vector<std::pair<std::string, int64_t>> feeds;
+  std::vector<StoredFeed> feeds;
   int result = SQLITE_DONE;
   while ((result = rows.Step()) == SQLITE_ROW) {
     if (!rows.Whole(0, 2)) return FailDamaged("which session feeds which run");
-    feeds.emplace_back(rows.BytesAt(0), static_cast<int64_t>(rows.IntegerAt(1)));
+    feeds.push_back({std::string(rows.BytesAt(0)), static_cast<int64_t>(rows.IntegerAt(1))});
   }
   if (result != SQLITE_DONE) return FailSqlite("can't be read");
   return feeds;
+}
+
+Expected<CommitResult> Journal::Commit(const JournalCommit& commit) {
+  const Next before = next_;
+  failed_.reset();
+  Expected<CommitResult> done = CarryOut(commit);
+  if (done) return done;
+  // Some failures (a full disk) have rolled back already; then this says so and changes nothing.
+  sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
+  next_ = before;
+  return done;
+}
+
+Expected<CommitResult> Journal::CarryOut(const JournalCommit& commit) {
+  if (Expected<void> begun = Execute("BEGIN IMMEDIATE"); !begun) return Propagate(begun);
+  CommitResult result;
+  for (const JournalCommit::Forgotten& forgotten : commit.forgotten) Forget(forgotten);
+  for (const JournalCommit::NewRun& run : commit.new_runs) result.runs.push_back(MakeRun(run));
+  // Where each run's last slice is: it says how far the run is now.
+  std::map<int64_t, size_t> last_slices;
+  for (size_t i = 0; i < commit.slices.size(); ++i) {
+    const int64_t run = IdOf(commit.slices[i].run, result);
+    result.first_positions.push_back(Append(run, commit.slices[i]));
+    last_slices[run] = i;
+  }
+  for (const auto& [run, i] : last_slices) {
+    const JournalCommit::Slice& slice = commit.slices[i];
+    UpdateRun(run, result.first_positions[i] + slice.count - 1, slice.ends);
+  }
+  for (const StoredFeed& feed : commit.feeds) PutFeed(feed.session, IdOf(feed.run, result));
+  for (const StoredSession& session : commit.sessions) PutSession(session);
+  Drop(commit);
+  if (!commit.slices.empty()) Step(put_next_->Start().Integer(next_.position).Sum());
+  if (failed_) return tl::unexpected<Error>(*failed_);
+  if (Expected<void> done = Execute("COMMIT"); !done) return Propagate(done);
+  return result;
 }
 
 void Journal::Step(SqliteStatement& statement) {
@@ -245,12 +280,12 @@ void Journal::Step(SqliteStatement& statement) {
   if (result != SQLITE_DONE) failed_ = FailSqlite("can't be written").value();
 }
 
-void Journal::Begin() {
-  begin_next_position_ = next_position_;
-  begin_next_run_ = next_run_;
-  begin_stored_bytes_ = stored_bytes_;
-  failed_.reset();
-  if (Expected<void> begun = Execute("BEGIN IMMEDIATE"); !begun) failed_ = begun.error();
+int64_t Journal::IdOf(int64_t run, const CommitResult& made) {
+  if (!IsNewRun(run)) return run;
+  if (IndexOfNewRun(run) < made.runs.size()) return made.runs[IndexOfNewRun(run)];
+  if (!failed_)
+    failed_ = Error{ErrorCode::kMalformed, "a commit names a new run that it does not make"};
+  return run;
 }
 
 void Journal::PutSession(const StoredSession& session) {
@@ -263,82 +298,65 @@ void Journal::PutSession(const StoredSession& session) {
            .Sum());
 }
 
-int64_t Journal::PutRun(const StoredRun& run) {
-  if (run.id != 0) {
-    Step(update_run_->Start()
-             .Integer(run.last_position)
-             .Integer(run.ended ? 1 : 0)
-             .Sum()
-             .Integer(static_cast<uint64_t>(run.id)));
-    return run.id;
-  }
-  const int64_t id = next_run_++;
+int64_t Journal::MakeRun(const JournalCommit::NewRun& run) {
+  const int64_t id = next_.run++;
+  // Where it is and whether it has ended follows behind its first slice.
   Step(put_run_->Start()
            .Integer(static_cast<uint64_t>(id))
            .Text(run.site)
            .Blob(run.opened)
            .Real(run.started)
            .Sum()
-           .Integer(run.last_position)
-           .Integer(run.ended ? 1 : 0)
+           .Integer(0)
+           .Integer(0)
            .Sum());
   return id;
+}
+
+void Journal::UpdateRun(int64_t run, uint64_t last_position, bool ended) {
+  Step(update_run_->Start()
+           .Integer(last_position)
+           .Integer(ended ? 1 : 0)
+           .Sum()
+           .Integer(static_cast<uint64_t>(run)));
 }
 
 void Journal::PutFeed(const std::string& session, int64_t run) {
   Step(put_feed_->Start().Text(session).Integer(static_cast<uint64_t>(run)).Sum());
 }
 
-uint64_t Journal::Append(int64_t run, uint32_t count, std::string_view body, bool ends) {
-  const uint64_t first = next_position_;
+uint64_t Journal::Append(int64_t run, const JournalCommit::Slice& slice) {
+  const uint64_t first = next_.position;
   Step(append_->Start()
            .Integer(first)
            .Integer(static_cast<uint64_t>(run))
-           .Integer(count)
-           .Integer(ends ? 1 : 0)
-           .Blob(body)
+           .Integer(slice.count)
+           .Integer(slice.ends ? 1 : 0)
+           .Blob(slice.body)
            .Sum());
-  next_position_ += count;
-  stored_bytes_ += body.size();
+  next_.position += slice.count;
+  next_.stored_bytes += slice.body.size();
   return first;
 }
 
-void Journal::Forget(int64_t run, uint64_t position) {
+void Journal::Forget(const JournalCommit::Forgotten& forgotten) {
   if (failed_) return;
-  const auto run_id = static_cast<uint64_t>(run);
+  const auto run = static_cast<uint64_t>(forgotten.run);
+  const uint64_t position = forgotten.position;
   SqliteStatement& bytes =
-      forgotten_bytes_->Start().Integer(run_id).Integer(position).Integer(position);
-  if (bytes.Step() == SQLITE_ROW) stored_bytes_ -= bytes.IntegerAt(0);
+      forgotten_bytes_->Start().Integer(run).Integer(position).Integer(position);
+  if (bytes.Step() == SQLITE_ROW) next_.stored_bytes -= bytes.IntegerAt(0);
   bytes.Start();
-  Step(forget_->Start().Integer(run_id).Integer(position).Integer(position));
+  Step(forget_->Start().Integer(run).Integer(position).Integer(position));
 }
 
-void Journal::DropSession(const std::string& session) {
-  Step(drop_session_->Start().Text(session));
-  Step(drop_feeds_->Start().Text(session));
-}
-
-void Journal::DropRun(int64_t run) { Step(drop_run_->Start().Integer(static_cast<uint64_t>(run))); }
-
-Expected<void> Journal::Commit() {
-  if (next_position_ != begin_next_position_)
-    Step(put_next_->Start().Integer(next_position_).Sum());
-  if (!failed_) {
-    if (Expected<void> done = Execute("COMMIT"); !done) failed_ = done.error();
+void Journal::Drop(const JournalCommit& commit) {
+  for (const std::string& session : commit.dropped_sessions) {
+    Step(drop_session_->Start().Text(session));
+    Step(drop_feeds_->Start().Text(session));
   }
-  if (!failed_) return {};
-  const Error error = *failed_;
-  Rollback();
-  return tl::unexpected<Error>(error);
-}
-
-void Journal::Rollback() {
-  // Some failures (a full disk) have rolled back already; then this says so and changes nothing.
-  sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
-  next_position_ = begin_next_position_;
-  next_run_ = begin_next_run_;
-  stored_bytes_ = begin_stored_bytes_;
-  failed_.reset();
+  for (const int64_t run : commit.dropped_runs)
+    Step(drop_run_->Start().Integer(static_cast<uint64_t>(run)));
 }
 
 Expected<void> Journal::Read(int64_t run, uint64_t after, size_t max_bytes, const Visit& visit) {

@@ -1,7 +1,7 @@
 // The bridge's durable store of accepted events: what is committed here survives the death of any
 // process and a power cut. SQLite in WAL mode with synchronous=FULL; one transaction, and so one
-// sync, for all that arrived from all sessions (group commit). Used by the intake (append), the
-// workers' feeds (read) and the bridge (forget). One thread.
+// sync, for all that arrived from all sessions (group commit). Used by the intake (Commit, as a
+// CommitLog) and by the workers' feeds (Read). One thread.
 //
 // Positions number events from 1 and are never given twice within one journal, whose random id
 // distinguishes it from all others. Each stored row is a run's slice of one commit.
@@ -15,6 +15,8 @@
 #include <string_view>
 #include <vector>
 
+#include "bridge/journal/commit_log.h"
+#include "bridge/journal/journal_commit.h"
 #include "events/error.h"
 
 struct sqlite3;
@@ -23,63 +25,25 @@ namespace flarebridge {
 
 class SqliteStatement;
 
-// A shim's connection as the journal knows it.
-struct StoredSession {
-  std::string id;
-  uint64_t last_seq = 0;  // all of the session's events up to here are stored
-  uint64_t rejected = 0;  // of these, refused as malformed
-  bool open = true;       // false: the session has ended
-  std::string opened;     // wire form of its SessionOpened event; empty: not seen yet
-};
-
-// One site's run of one session's job.
-struct StoredRun {
-  int64_t id = 0;
-  std::string site;
-  std::string opened;          // wire form of the SessionOpened event that it belongs to
-  double started = 0;          // seconds since the epoch
-  uint64_t last_position = 0;  // of its last event
-  bool ended = false;          // its last event is the run's end
-};
-
-class Journal {
+class Journal : public CommitLog {
  public:
   // Opens or creates the file. Errors: kIo, kTemporary, kCorrupt (not a journal, of another
   // version, or damaged; see journal_repair.h).
   static Expected<std::unique_ptr<Journal>> Open(const std::string& path);
-  ~Journal();
+  ~Journal() override;
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
 
   // Random, 32 hex digits.
-  const std::string& id() const { return id_; }
-  // Bytes of events that are stored and not yet forgotten.
-  uint64_t stored_bytes() const { return stored_bytes_; }
+  const std::string& id() const override { return id_; }
+  uint64_t stored_bytes() const override { return next_.stored_bytes; }
 
-  Expected<std::vector<StoredSession>> Sessions();
-  Expected<std::vector<StoredRun>> Runs();
-  // Pairs of session id and run id: which sessions feed which runs.
-  Expected<std::vector<std::pair<std::string, int64_t>>> Feeds();
+  Expected<std::vector<StoredSession>> Sessions() override;
+  Expected<std::vector<StoredRun>> Runs() override;
+  Expected<std::vector<StoredFeed>> Feeds() override;
 
-  // --- A commit: Begin, any number of the Put... and Append, then Commit or Rollback. ---
-  // Errors are kept and returned by Commit, which then has rolled everything back.
-  void Begin();
-  // Inserts or replaces.
-  void PutSession(const StoredSession& session);
-  // Inserts and gives the run's id, or replaces if it has one.
-  int64_t PutRun(const StoredRun& run);
-  void PutFeed(const std::string& session, int64_t run);
-  // Stores `count` events of a run; gives the position of the first one. ends: the last one is the
-  // run's end.
-  uint64_t Append(int64_t run, uint32_t count, std::string_view body, bool ends = false);
-  // Deletes the run's slices that end at or before the position.
-  void Forget(int64_t run, uint64_t position);
-  // Deletes all that is known of a session, or of a run whose events are forgotten.
-  void DropSession(const std::string& session);
-  void DropRun(int64_t run);
-  // When it returns without an error, all of the above is on disk. Errors: kIo.
-  Expected<void> Commit();
-  void Rollback();
+  // One transaction, and so one sync. Positions and ids of a commit that failed are given again.
+  Expected<CommitResult> Commit(const JournalCommit& commit) override;
 
   // Gives the run's slices that hold positions above `after`, in order, until about max_bytes.
   // whole: false where the disk has not kept what was written. Errors: kIo, kCorrupt.
@@ -101,19 +65,32 @@ class Journal {
   // The last SQLite error in words.
   tl::unexpected<Error> FailSqlite(const std::string& what) const;
   tl::unexpected<Error> FailDamaged(const std::string& what) const;
-  // Runs a statement that gives no rows; the first failure of a commit is kept.
+
+  // --- the parts of a commit; its first failure is kept in failed_, and ends it ---
+  Expected<CommitResult> CarryOut(const JournalCommit& commit);
+  // Runs a statement that gives no rows.
   void Step(SqliteStatement& statement);
+  void Forget(const JournalCommit::Forgotten& forgotten);
+  int64_t MakeRun(const JournalCommit::NewRun& run);
+  // Gives the position of the first event.
+  uint64_t Append(int64_t run, const JournalCommit::Slice& slice);
+  void UpdateRun(int64_t run, uint64_t last_position, bool ended);
+  void PutFeed(const std::string& session, int64_t run);
+  void PutSession(const StoredSession& session);
+  void Drop(const JournalCommit& commit);
+  // The id of a run as a commit names it.
+  int64_t IdOf(int64_t run, const CommitResult& made);
 
   sqlite3* db_ = nullptr;
   std::string path_;
   std::string id_;
-  uint64_t next_position_ = 1;
-  int64_t next_run_ = 1;
-  uint64_t stored_bytes_ = 0;
-  // What they were at Begin().
-  uint64_t begin_next_position_ = 1;
-  int64_t begin_next_run_ = 1;
-  uint64_t begin_stored_bytes_ = 0;
+  // What a commit that fails puts back.
+  struct Next {
+    uint64_t position = 1;
+    int64_t run = 1;
+    uint64_t stored_bytes = 0;
+  };
+  Next next_;
   std::optional<Error> failed_;
   StatementPtr put_session_, put_run_, update_run_, put_feed_, append_, forget_;
   StatementPtr forgotten_bytes_, put_next_, read_;

@@ -37,6 +37,8 @@ class RowSum {
 
  private:
   void Bytes(const void* data, size_t size) {
+    // For zlib a null pointer means a new sum; SQLite gives one for an empty value.
+    if (size == 0) return;
     sum_ = crc32_z(sum_, static_cast<const unsigned char*>(data), size);
   }
   uLong sum_ = crc32_z(0, nullptr, 0);

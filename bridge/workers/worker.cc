@@ -19,6 +19,7 @@
 #include "events/worker_frame.h"
 #include "receivers/files/unique_fd.h"
 #include "receivers/filter.h"
+#include "receivers/receiver_settings.h"
 #include "receivers/receivers.h"
 
 namespace flarebridge {
@@ -77,8 +78,11 @@ class Worker {
       return Fail(ErrorCode::kMalformed, "the first frame opens no run");
     const Expected<RunSpec> spec = ParseOpen(frame.payload);
     if (!spec) return Propagate(spec);
-    Confine(FoldersOf(*spec));
-    if (Expected<void> opened = OpenReceivers(*spec); !opened) return opened;
+    const Expected<std::vector<ReceiverSettings>> receivers =
+        ReceiverSettings::ParseAll(spec->receivers.root(), spec->folder);
+    if (!receivers) return Propagate(receivers);
+    Confine(FoldersOf(*spec, *receivers));
+    if (Expected<void> opened = OpenReceivers(*spec, *receivers); !opened) return opened;
     for (const Output& output : outputs_) {
       const std::string upload = output.receiver->Upload();
       if (upload.empty()) continue;
@@ -89,47 +93,38 @@ class Worker {
     return Report(FrameKind::kReady);
   }
 
-  // What the receivers write below; made if they are not there.
-  static std::vector<std::filesystem::path> FoldersOf(const RunSpec& spec) {
+  // What the receivers write below; made if they are not there. A relative one would lie where the
+  // bridge was started, which is nobody's to write to.
+  static std::vector<std::filesystem::path> FoldersOf(
+      const RunSpec& spec, const std::vector<ReceiverSettings>& receivers) {
     std::vector<std::filesystem::path> folders;
-    spec.receivers.root().ForEachPair([&](std::string_view, Value arguments) {
-      const auto chosen = arguments.Find("dir").value_or(Value()).AsText();
-      folders.emplace_back(chosen && chosen->starts_with('/') ? std::string(*chosen) : spec.folder);
+    for (const ReceiverSettings& settings : receivers) {
+      const std::string& folder = settings.folder();
+      folders.emplace_back(folder.starts_with('/') ? folder : spec.folder);
       std::error_code ignored;  // the receiver meets it again, and tells
       std::filesystem::create_directories(folders.back(), ignored);
-    });
+    }
     return folders;
   }
 
-  Expected<void> OpenReceivers(const RunSpec& spec) {
-    Expected<void> opened;
-    spec.receivers.root().ForEachPair([&](std::string_view name, Value arguments) {
-      if (!opened) return;
-      Expected<Filter> filter = Filter::Parse(name, arguments);
-      if (!filter) {
-        opened = Propagate(filter);
-        return;
-      }
-      Expected<std::unique_ptr<Receiver>> receiver =
-          OpenWhenFree(std::string(name), spec, arguments);
-      if (!receiver) {
-        opened = Propagate(receiver);
-        return;
-      }
+  Expected<void> OpenReceivers(const RunSpec& spec,
+                               const std::vector<ReceiverSettings>& receivers) {
+    for (const ReceiverSettings& settings : receivers) {
+      Expected<std::unique_ptr<Receiver>> receiver = OpenWhenFree(spec, settings);
+      if (!receiver) return Propagate(receiver);
       const uint64_t position = (*receiver)->DurablePosition();
-      outputs_.push_back({std::move(*filter), std::move(*receiver), position});
+      outputs_.push_back({settings.filter(), std::move(*receiver), position});
       last_position_ = outputs_.size() == 1 ? position : std::min(last_position_, position);
-    });
-    return opened;
+    }
+    return {};
   }
 
   // A worker whose bridge was killed lets go of the run within moments.
-  static Expected<std::unique_ptr<Receiver>> OpenWhenFree(const std::string& name,
-                                                          const RunSpec& spec,
-                                                          const Value& arguments) {
+  static Expected<std::unique_ptr<Receiver>> OpenWhenFree(const RunSpec& spec,
+                                                          const ReceiverSettings& settings) {
     const Clock::time_point deadline = Clock::now() + kBusyDeadline;
     while (true) {
-      Expected<std::unique_ptr<Receiver>> receiver = OpenReceiver(name, spec, arguments);
+      Expected<std::unique_ptr<Receiver>> receiver = OpenReceiver(spec, settings);
       if (receiver || receiver.error().code != ErrorCode::kBusy || Clock::now() >= deadline)
         return receiver;
       poll(nullptr, 0, static_cast<int>(kBusyRetry.count()));

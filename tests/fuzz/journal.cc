@@ -38,13 +38,12 @@ struct Sample {
   }
   static void Fill(Journal& journal) {
     for (int i = 0; i < 3; ++i) {
-      journal.Begin();
-      const int64_t run = journal.PutRun({0, "site", "opened", 1.5, 0, false});
-      const uint64_t first = journal.Append(run, 2, std::string(500, 'e'), i == 2);
-      journal.PutRun({run, "", "", 0, first + 1, i == 2});
-      journal.PutSession({"session", first + 1, 0, true, "opened"});
-      journal.PutFeed("session", run);
-      if (!journal.Commit()) abort();
+      JournalCommit commit;
+      commit.new_runs = {{"site", "opened", 1.5}};
+      commit.slices = {{NewRunAt(0), 2, i == 2, std::string(500, 'e')}};
+      commit.sessions = {{"session", 2 * (uint64_t(i) + 1), 0, true, "opened"}};
+      commit.feeds = {{"session", NewRunAt(0)}};
+      if (!journal.Commit(commit)) abort();
     }
   }
 };
@@ -62,9 +61,9 @@ void Use(const fs::path& path) {
                              if (whole && body != std::string(500, 'e')) __builtin_trap();
                            });
   }
-  (*journal)->Begin();
-  (void)(*journal)->Append(1, 1, "more");
-  (void)(*journal)->Commit();
+  JournalCommit commit;
+  commit.slices = {{1, 1, false, "more"}};
+  (void)(*journal)->Commit(commit);
 }
 
 }  // namespace

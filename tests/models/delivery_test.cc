@@ -54,10 +54,7 @@ class System {
         confirmed_ = std::max(confirmed_, Worker().DurablePosition());
         return;
       case Command::kForget:
-        journal_->Begin();
-        journal_->Forget(run_, confirmed_);
-        RC_ASSERT(journal_->Commit().has_value());
-        return;
+        return Forget();
       case Command::kWorkerDies:
         worker_.reset();
         return;
@@ -102,9 +99,11 @@ class System {
     const auto runs = journal_->Runs();
     RC_ASSERT(runs.has_value());
     if (runs->empty()) {
-      journal_->Begin();
-      run_ = journal_->PutRun({0, "site", "opened", 1.0, 0, false});
-      RC_ASSERT(journal_->Commit().has_value());
+      JournalCommit commit;
+      commit.new_runs = {{"site", "opened", 1.0}};
+      const auto made = journal_->Commit(commit);
+      RC_ASSERT(made.has_value());
+      run_ = made->runs.front();
     } else {
       RC_ASSERT(runs->front().last_position == last_);
     }
@@ -119,6 +118,12 @@ class System {
                            stored = true;
                          })
                   .has_value());
+  }
+
+  void Forget() {
+    JournalCommit commit;
+    commit.forgotten = {{run_, confirmed_}};
+    RC_ASSERT(journal_->Commit(commit).has_value());
   }
 
   void Append(uint32_t count, bool succeeds) {
@@ -137,15 +142,14 @@ class System {
       data.step = first + i;
       EncodeEvent(data, body);
     }
-    journal_->Begin();
-    const uint64_t position = journal_->Append(run_, count, body);
-    journal_->PutRun({run_, "", "", 0, position + count - 1, false});
-    if (!succeeds) {
-      journal_->Rollback();
-      return;
-    }
-    RC_ASSERT(journal_->Commit().has_value());
-    last_ = position + count - 1;
+    JournalCommit commit;
+    commit.slices = {{run_, count, false, body}};
+    // What comes behind the events can't be carried out.
+    if (!succeeds) commit.feeds = {{"session", NewRunAt(0)}};
+    const auto committed = journal_->Commit(commit);
+    RC_ASSERT(committed.has_value() == succeeds);
+    if (!succeeds) return;
+    last_ = committed->first_positions.front() + count - 1;
     for (uint32_t i = 0; i < count; ++i) committed_.push_back(first + i);
   }
 
@@ -160,7 +164,7 @@ class System {
     spec.folder = temp_.path().string();
     spec.started = 1789000000;
     spec.durable = confirmed_;
-    auto opened = WandbRun::Open(spec, Value());
+    auto opened = WandbRun::Open(spec, spec.folder, wandb::WandbArguments::Parse(Value()).value());
     RC_ASSERT(opened.has_value());
     worker_ = std::move(*opened);
     RC_ASSERT(worker_->Report().empty());

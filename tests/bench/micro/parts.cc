@@ -76,7 +76,7 @@ Writing::Writing(const std::filesystem::path& folder, unsigned values, unsigned 
   spec.side = "server";
   spec.folder = folder.string();
   spec.started = 1789000000;
-  run_ = Must(wandb::WandbRun::Open(spec, Value()));
+  run_ = Must(wandb::WandbRun::Open(spec, folder, Must(wandb::WandbArguments::Parse(Value()))));
 }
 
 void Writing::Run() {
@@ -92,18 +92,19 @@ void Writing::Run() {
 
 Storing::Storing(const std::filesystem::path& folder)
     : batch_(MakeBatch(1, 4, 0)), journal_(Must(Journal::Open((folder / "journal.db").string()))) {
-  journal_->Begin();
-  run_ = journal_->PutRun({0, "site-0", "opened", 1.0, 0, false});
-  if (!journal_->Commit()) std::exit(1);
+  JournalCommit commit;
+  commit.new_runs = {{"site-0", "opened", 1.0}};
+  run_ = Must(journal_->Commit(commit)).runs.front();
 }
 
 void Storing::Run() {
-  journal_->Begin();
-  stored_ = journal_->Append(run_, kBatch, batch_);
-  journal_->PutRun({run_, "", "", 0, stored_ + kBatch - 1, false});
-  journal_->PutSession({"0123456789abcdef0123456789abcdef", stored_, 0, true, "opened"});
-  journal_->Forget(run_, stored_ - 1);
-  if (!journal_->Commit()) std::exit(1);
+  // As the intake does: each commit is a new one, which holds a copy of what arrived.
+  JournalCommit commit;
+  commit.forgotten = {{run_, stored_}};
+  commit.slices.push_back({run_, kBatch, false, batch_});
+  stored_ += kBatch;
+  commit.sessions.push_back({"0123456789abcdef0123456789abcdef", stored_, 0, true, "opened"});
+  Must(journal_->Commit(commit));
 }
 
 }  // namespace flarebridge::bench

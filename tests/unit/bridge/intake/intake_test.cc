@@ -2,42 +2,20 @@
 
 #include <doctest/doctest.h>
 
+#include "bridge/journal/journal.h"
 #include "receivers/receiver.h"
+#include "tests/unit/bridge/intake/arrivals.h"
 #include "tests/unit/temp_folder.h"
 
 namespace flarebridge {
 namespace {
 
+using flarebridge::testing::Encode;
+using flarebridge::testing::kOther;
+using flarebridge::testing::kSession;
+using flarebridge::testing::Metric;
+using flarebridge::testing::Opening;
 using flarebridge::testing::TempFolder;
-
-const std::string kSession(32, 'a');
-const std::string kOther(32, 'b');
-
-std::string Encode(const Event& event) {
-  std::string bytes;
-  EncodeEvent(event, bytes);
-  return bytes;
-}
-
-std::string Opening(std::string_view receivers = "\x81\xa5wandb\x80",
-                    std::string_view side = "server") {
-  const Document document = Document::Parse(std::string(receivers)).value();
-  return Encode(SessionOpened{1, "job", "run", side, "/tmp", document.root()});
-}
-
-std::string Metric(std::string_view site, int64_t step) {
-  ValueNode node;
-  node.kind = ValueKind::kFloat;
-  node.number = 0.5;
-  Data data;
-  data.time = 2;
-  data.site = site;
-  data.type = DataType::kMetric;
-  data.tag = "loss";
-  data.value = Value(&node);
-  data.step = step;
-  return Encode(data);
-}
 
 class Taking {
  public:
@@ -221,6 +199,16 @@ TEST_CASE("more sites than allowed are rejected, those there go on") {
   t.Hello(kSession);
   t.Take(kSession, 1, {Opening(), Metric("a", 1), Metric("b", 1), Metric("a", 2)});
   CHECK(EventsIn(t.Commit()) == 2);
+  CHECK(t.intake->AckOf(kSession).rejected == 1);
+}
+
+TEST_CASE("a bridge starts again behind a session of which everything was rejected") {
+  Taking t;
+  t.Hello(kSession);
+  t.Take(kSession, 1, {Metric("site-1", 1)});
+  t.Commit();
+  t.Load();
+  CHECK(t.Hello(kSession) == 1);
   CHECK(t.intake->AckOf(kSession).rejected == 1);
 }
 

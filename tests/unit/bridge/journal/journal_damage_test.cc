@@ -39,16 +39,15 @@ struct Sample {
     id = journal->id();
     for (uint64_t i = 0; i < kSlices; ++i) {
       last_commit_at = Content(live.string() + "-wal").size();
-      journal->Begin();
-      const int64_t run =
-          i < 2 ? journal->PutRun({0, "site-" + std::to_string(i), "opened", 1.5, 0, false})
-                : static_cast<int64_t>(1 + i % 2);
-      const uint64_t first = journal->Append(run, 2, BodyOf(i));
+      JournalCommit commit;
+      if (i < 2) commit.new_runs = {{"site-" + std::to_string(i), "opened", 1.5}};
+      const int64_t run = i < 2 ? NewRunAt(0) : static_cast<int64_t>(1 + i % 2);
+      const uint64_t first = 1 + 2 * i;
+      commit.slices = {{run, 2, false, BodyOf(i)}};
+      commit.sessions = {{"s", first + 1, 0, true, "opened"}};
+      commit.feeds = {{"s", run}};
       slices[first] = BodyOf(i);
-      journal->PutRun({run, "", "", 0, first + 1, false});
-      journal->PutSession({"s", first + 1, 0, true, "opened"});
-      journal->PutFeed("s", run);
-      REQUIRE(journal->Commit().has_value());
+      REQUIRE(journal->Commit(commit).value().first_positions.at(0) == first);
     }
     if (checkpointed) journal.reset();  // the last one out writes everything back
     database = Content(live);

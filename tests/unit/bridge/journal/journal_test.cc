@@ -27,6 +27,13 @@ std::string ReadAll(Journal& journal, int64_t run, uint64_t after, size_t max_by
   return all;
 }
 
+// A commit of slices only.
+JournalCommit Slices(std::vector<JournalCommit::Slice> slices) {
+  JournalCommit commit;
+  commit.slices = std::move(slices);
+  return commit;
+}
+
 TEST_CASE("what was committed is there after a reopening, with its id, positions and sessions") {
   const TempFolder temp;
   std::string id;
@@ -35,14 +42,15 @@ TEST_CASE("what was committed is there after a reopening, with its id, positions
     const auto journal = Journal::Open(PathIn(temp)).value();
     id = journal->id();
     CHECK(id.size() == 32);
-    journal->Begin();
-    run = journal->PutRun({0, "site-1", "opened", 1.5, 0, false});
-    CHECK(journal->Append(run, 3, "abc") == 1);
-    CHECK(journal->Append(run, 2, "de") == 4);
-    journal->PutRun({run, "", "", 0, 5, true});
-    journal->PutSession({"s", 5, 1, false, "opened"});
-    journal->PutFeed("s", run);
-    REQUIRE(journal->Commit().has_value());
+    JournalCommit commit;
+    commit.new_runs = {{"site-1", "opened", 1.5}};
+    commit.slices = {{NewRunAt(0), 3, false, "abc"}, {NewRunAt(0), 2, true, "de"}};
+    commit.feeds = {{"s", NewRunAt(0)}};
+    commit.sessions = {{"s", 5, 1, false, "opened"}};
+    const CommitResult result = journal->Commit(commit).value();
+    REQUIRE(result.runs.size() == 1);
+    run = result.runs[0];
+    CHECK(result.first_positions == std::vector<uint64_t>{1, 4});
   }
   const auto journal = Journal::Open(PathIn(temp)).value();
   CHECK(journal->id() == id);
@@ -58,56 +66,125 @@ TEST_CASE("what was committed is there after a reopening, with its id, positions
   CHECK(session.last_seq == 5);
   CHECK(session.rejected == 1);
   CHECK_FALSE(session.open);
-  CHECK(journal->Feeds().value().size() == 1);
+  const StoredFeed feed = journal->Feeds().value().at(0);
+  CHECK(feed.session == "s");
+  CHECK(feed.run == run);
 }
 
-TEST_CASE("what was rolled back never was, and its positions are given again") {
+TEST_CASE("a run is as far, and as ended, as its last slice says, whatever is between its slices") {
   const TempFolder temp;
   const auto journal = Journal::Open(PathIn(temp)).value();
-  journal->Begin();
-  CHECK(journal->Append(1, 1, "x") == 1);
-  journal->Rollback();
+  JournalCommit commit;
+  commit.new_runs = {{"a", "opened", 1}, {"b", "opened", 1}, {"silent", "opened", 1}};
+  commit.slices = {
+      {NewRunAt(0), 1, true, "x"}, {NewRunAt(1), 2, true, "yy"}, {NewRunAt(0), 3, false, "zzz"}};
+  const std::vector<int64_t> ids = journal->Commit(commit).value().runs;
+  const std::vector<StoredRun> runs = journal->Runs().value();
+  REQUIRE(runs.size() == 3);
+  CHECK(runs[0].last_position == 6);
+  CHECK_FALSE(runs[0].ended);
+  CHECK(runs[1].last_position == 3);
+  CHECK(runs[1].ended);
+  CHECK(runs[2].last_position == 0);
+  CHECK_FALSE(runs[2].ended);
+  CHECK(ids == std::vector<int64_t>{runs[0].id, runs[1].id, runs[2].id});
+  CHECK(ReadAll(*journal, ids[0], 0) == "1:x 4:zzz");
+}
+
+TEST_CASE("a session that was never opened is whole when it is read back") {
+  const TempFolder temp;
+  const auto journal = Journal::Open(PathIn(temp)).value();
+  JournalCommit commit;
+  commit.sessions = {{"s", 1, 1, true, ""}};
+  REQUIRE(journal->Commit(commit).has_value());
+  const Expected<std::vector<StoredSession>> sessions = journal->Sessions();
+  REQUIRE(sessions.has_value());
+  CHECK(sessions->at(0).opened.empty());
+  CHECK(sessions->at(0).rejected == 1);
+}
+
+TEST_CASE("sessions and runs that are dropped are gone, with what they fed") {
+  const TempFolder temp;
+  const auto journal = Journal::Open(PathIn(temp)).value();
+  JournalCommit commit;
+  commit.new_runs = {{"a", "opened", 1}};
+  commit.feeds = {{"s", NewRunAt(0)}, {"t", NewRunAt(0)}};
+  commit.sessions = {{"s", 1, 0, false, "opened"}, {"t", 1, 0, true, "opened"}};
+  const int64_t run = journal->Commit(commit).value().runs.at(0);
+  JournalCommit drop;
+  drop.dropped_sessions = {"s"};
+  REQUIRE(journal->Commit(drop).has_value());
+  CHECK(journal->Sessions().value().size() == 1);
+  CHECK(journal->Feeds().value().at(0).session == "t");
+  drop.dropped_sessions = {"t"};
+  drop.dropped_runs = {run};
+  REQUIRE(journal->Commit(drop).has_value());
+  CHECK(journal->Sessions().value().empty());
+  CHECK(journal->Feeds().value().empty());
+  CHECK(journal->Runs().value().empty());
+}
+
+TEST_CASE("what was rolled back never was, and its positions and ids are given again") {
+  const TempFolder temp;
+  const auto journal = Journal::Open(PathIn(temp)).value();
+  // It can't be carried out to its end: it names a second new run and makes one.
+  JournalCommit wrong = Slices({{NewRunAt(0), 1, false, "x"}, {NewRunAt(1), 1, false, "z"}});
+  wrong.new_runs = {{"a", "opened", 1}};
+  wrong.sessions = {{"s", 1, 0, true, ""}};
+  const Expected<CommitResult> failed = journal->Commit(wrong);
+  REQUIRE_FALSE(failed.has_value());
+  CHECK(failed.error().code == ErrorCode::kMalformed);
   CHECK(journal->stored_bytes() == 0);
-  journal->Begin();
-  CHECK(journal->Append(1, 1, "y") == 1);
-  REQUIRE(journal->Commit().has_value());
+  CHECK(journal->Runs().value().empty());
+  CHECK(journal->Sessions().value().empty());
+  JournalCommit right = Slices({{NewRunAt(0), 1, false, "y"}});
+  right.new_runs = {{"b", "opened", 1}};
+  const CommitResult result = journal->Commit(right).value();
+  CHECK(result.first_positions == std::vector<uint64_t>{1});
+  CHECK(result.runs == std::vector<int64_t>{1});
   CHECK(ReadAll(*journal, 1, 0) == "1:y");
+}
+
+TEST_CASE("what a failed commit was to forget is still there, and counted") {
+  const TempFolder temp;
+  const auto journal = Journal::Open(PathIn(temp)).value();
+  REQUIRE(journal->Commit(Slices({{1, 2, false, "ab"}})).has_value());
+  JournalCommit wrong = Slices({{NewRunAt(0), 1, false, "x"}});
+  wrong.forgotten = {{1, 2}};
+  REQUIRE_FALSE(journal->Commit(wrong).has_value());
+  CHECK(journal->stored_bytes() == 2);
+  CHECK(ReadAll(*journal, 1, 0) == "1:ab");
 }
 
 TEST_CASE("what was forgotten is gone, and its positions are never given again") {
   const TempFolder temp;
   {
     const auto journal = Journal::Open(PathIn(temp)).value();
-    journal->Begin();
-    journal->Append(1, 2, "ab");
-    journal->Append(2, 1, "c");
-    journal->Append(1, 2, "de");
-    REQUIRE(journal->Commit().has_value());
-    journal->Begin();
-    journal->Forget(1, 4);  // in the middle of the second slice
-    REQUIRE(journal->Commit().has_value());
+    REQUIRE(journal->Commit(Slices({{1, 2, false, "ab"}, {2, 1, false, "c"}, {1, 2, false, "de"}}))
+                .has_value());
+    JournalCommit forget;
+    forget.forgotten = {{1, 4}};  // in the middle of the second slice
+    REQUIRE(journal->Commit(forget).has_value());
     CHECK(ReadAll(*journal, 1, 0) == "4:de");
     CHECK(ReadAll(*journal, 2, 0) == "3:c");
     CHECK(journal->stored_bytes() == 3);
-    journal->Begin();
-    journal->Forget(1, 5);
-    journal->Forget(2, 3);
-    REQUIRE(journal->Commit().has_value());
+    forget.forgotten = {{1, 5}, {2, 3}};
+    REQUIRE(journal->Commit(forget).has_value());
     CHECK(journal->stored_bytes() == 0);
   }
   const auto journal = Journal::Open(PathIn(temp)).value();
-  journal->Begin();
-  CHECK(journal->Append(1, 1, "f") == 6);
-  REQUIRE(journal->Commit().has_value());
+  CHECK(journal->Commit(Slices({{1, 1, false, "f"}})).value().first_positions ==
+        std::vector<uint64_t>{6});
 }
 
 TEST_CASE(
     "reading begins at the slice that holds the next position, and stops at the size asked for") {
   const TempFolder temp;
   const auto journal = Journal::Open(PathIn(temp)).value();
-  journal->Begin();
-  for (int i = 0; i < 10; ++i) journal->Append(1, 10, std::string(10, static_cast<char>('a' + i)));
-  REQUIRE(journal->Commit().has_value());
+  JournalCommit commit;
+  for (int i = 0; i < 10; ++i)
+    commit.slices.push_back({1, 10, false, std::string(10, static_cast<char>('a' + i))});
+  REQUIRE(journal->Commit(commit).has_value());
   CHECK(ReadAll(*journal, 1, 15, 1) == "11:bbbbbbbbbb");
   CHECK(ReadAll(*journal, 1, 20, 15) == "21:cccccccccc 31:dddddddddd");
   CHECK(ReadAll(*journal, 1, 100).empty());

@@ -1,0 +1,100 @@
+// What of all that has arrived becomes one commit: each event is decoded, checked, filtered, routed
+// to its run and put into one of the run's slices. Reads what is known of sessions and runs and
+// changes none of it, so that a commit that fails leaves nothing to undo. Used by the intake, one
+// object per commit. The bridge's one thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bridge/intake/intake_limits.h"
+#include "bridge/intake/opened_session.h"
+#include "bridge/intake/router.h"
+#include "bridge/intake/sessions.h"
+#include "bridge/journal/journal_commit.h"
+#include "events/event_codec.h"
+
+namespace flarebridge {
+
+// A run that events are routed to.
+struct RoutedRun {
+  std::string site;
+  std::shared_ptr<const OpenedSession> opened;
+  Router::Scope scope = 0;
+  double started = 0;          // seconds since the epoch
+  uint64_t last_position = 0;  // of its last event
+  bool ended = false;          // its last event is its end
+};
+using RoutedRuns = std::map<int64_t, RoutedRun>;
+
+// A commit, and what is so once it is durable.
+struct StagedCommit {
+  JournalCommit commit;
+  std::map<std::string, SessionState> sessions;  // of all sessions in the commit
+  std::vector<RoutedRun> new_runs;               // those of commit.new_runs, in their order
+  uint64_t filtered = 0;                         // events that no receiver wants
+  std::vector<std::string> notices;              // a few of the reasons of rejections
+};
+
+class CommitStaging {
+ public:
+  // What a commit builds on. Of the router only scopes are made, which mean nothing by themselves.
+  struct Known {
+    const Sessions& sessions;
+    const RoutedRuns& runs;
+    Router& router;
+    EventDecoder& decoder;
+    const IntakeLimits& limits;
+    const OpenedSession::Surroundings& surroundings;
+  };
+
+  explicit CommitStaging(const Known& known) : known_(known) {}
+
+  // In the order in which they came. Each event stands for itself: one that breaks a rule is
+  // counted and stepped over.
+  void Add(const Sessions::Arrival& arrival);
+  void Forget(int64_t run, uint64_t position) {
+    staged_.commit.forgotten.push_back({run, position});
+  }
+  // After all arrivals: sessions that are over and, of `finished`, runs that have not gone on and
+  // that no session feeds any more.
+  void DropWhatIsOver(const std::set<int64_t>& finished);
+  // The commit; nothing can be added to it afterwards.
+  StagedCommit Finish();
+
+ private:
+  struct StagedSession {
+    const std::string* id = nullptr;
+    const Sessions::Session* known = nullptr;
+    SessionState state;
+    std::set<int64_t> new_feeds;
+  };
+
+  StagedSession& Staged(const std::string& id);
+  // Puts one event where it belongs. Errors: why it is rejected.
+  Expected<void> Place(StagedSession& session, const Event& event, std::string_view bytes);
+  Expected<void> Open(StagedSession& session, const SessionOpened& event, std::string_view bytes);
+  void End(StagedSession& session, const SessionEnded& event);
+  bool IsFedByOthers(int64_t run, const std::string& session) const;
+  bool HasEnded(int64_t run) const;
+  // The run of the event's site, made if it is not there. Errors: kTooLarge.
+  Expected<int64_t> RunFor(StagedSession& session, const Event& event);
+  Expected<int64_t> MakeRun(const SessionState& state, const Event& event);
+  void Append(int64_t run, std::string_view bytes, bool ends);
+  const RoutedRun& RunOf(int64_t run) const;
+  void Note(const std::string& reason);
+
+  Known known_;
+  StagedCommit staged_;
+  std::map<std::string, StagedSession> sessions_;
+  std::map<Router::Scope, std::map<std::string, int64_t, std::less<>>> new_sites_;
+  std::map<int64_t, size_t> last_slices_;  // of each run that has one, in commit.slices
+};
+
+}  // namespace flarebridge

@@ -1,0 +1,20 @@
+// What the intake takes at most, and where runs of clients with keys lie: set by `serve`, obeyed by
+// sessions and commits. Plain values, any thread.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace flarebridge {
+
+struct IntakeLimits {
+  uint64_t journal_bytes = uint64_t{1} << 30;   // stored events beyond which none are taken
+  uint64_t session_credit = uint64_t{4} << 20;  // bytes under way per session
+  uint64_t total_credit = uint64_t{32} << 20;   // bytes under way of all sessions together
+  size_t runs = 1000;                           // each is a process
+  size_t sessions = 1000;
+  std::string clients_folder;  // absolute; runs of clients with keys are in a folder each below it
+};
+
+}  // namespace flarebridge

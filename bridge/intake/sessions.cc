@@ -1,0 +1,139 @@
+#include "bridge/intake/sessions.h"
+
+#include <algorithm>
+
+#include "events/event_codec.h"
+
+namespace flarebridge {
+namespace {
+
+constexpr uint32_t kHeartbeatMs = 1000;
+
+}  // namespace
+
+// --- what shims say ---
+
+Expected<Welcome> Sessions::Hello(const flarebridge::Hello& hello, const std::string& client,
+                                  bool room, Time now) {
+  if (hello.version != kWireVersion) {
+    return Fail(ErrorCode::kUnsupported,
+                "this bridge speaks version " + std::to_string(kWireVersion) +
+                    " of the wire format, the client version " + std::to_string(hello.version) +
+                    "; install the same release of flarebridge on both sides");
+  }
+  const auto known = sessions_.find(hello.session);
+  if (known == sessions_.end() && sessions_.size() >= limits_.sessions)
+    return Fail(ErrorCode::kTooLarge, "this bridge serves no more sessions");
+  if (known != sessions_.end() && known->second.client != client)
+    return Fail(ErrorCode::kForbidden, "this session belongs to another client");
+  Session& session = sessions_[hello.session];
+  session.client = client;
+  session.heard = now;
+  session.bye = false;
+  Welcome welcome;
+  welcome.version = kWireVersion;
+  welcome.bridge = std::string("flarebridge ") + FLAREBRIDGE_VERSION;
+  welcome.acked_seq = session.stored.last_seq;
+  welcome.credit_bytes = Credit(room);
+  welcome.heartbeat_ms = kHeartbeatMs;
+  return welcome;
+}
+
+std::optional<Refusal> Sessions::Take(const std::string& id, const Batch& batch, Time now) {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return Refusal{RefusalCode::kUnknownSession, "say hello first"};
+  Session& session = found->second;
+  session.heard = now;
+  if (batch.first_seq > session.received_seq + 1) {
+    return Refusal{RefusalCode::kGap, "expected event " + std::to_string(session.received_seq + 1) +
+                                          ", got " + std::to_string(batch.first_seq)};
+  }
+  const uint64_t last = batch.first_seq + batch.count - 1;
+  if (last <= session.received_seq) return std::nullopt;  // all of it is here already
+  session.received_seq = last;
+  ++session.waiting;
+  arrivals_.push_back({id, batch.first_seq, batch.count, std::string(batch.body)});
+  waiting_bytes_ += batch.body.size();
+  return std::nullopt;
+}
+
+uint64_t Sessions::Credit(bool room) const {
+  if (!room) return 0;
+  const uint64_t share = limits_.total_credit / std::max<uint64_t>(1, sessions_.size());
+  // Never less than one largest event, or a session would wait for ever.
+  return std::max<uint64_t>(std::min(limits_.session_credit, share), kMaxEventBytes);
+}
+
+Ack Sessions::AckOf(const std::string& id, bool room) const {
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return {0, Credit(room), 0};
+  return {found->second.stored.last_seq, Credit(room), found->second.stored.rejected};
+}
+
+void Sessions::Heard(const std::string& id, Time now) {
+  if (const auto found = sessions_.find(id); found != sessions_.end()) found->second.heard = now;
+}
+
+void Sessions::Bye(const std::string& id) {
+  if (const auto found = sessions_.find(id); found != sessions_.end()) found->second.bye = true;
+}
+
+void Sessions::EndLost(const std::vector<std::string>& ids, const std::string& reason,
+                       double time) {
+  for (const std::string& id : ids) {
+    const auto found = sessions_.find(id);
+    if (found == sessions_.end()) continue;
+    ++found->second.waiting;
+    arrivals_.push_back({id, 0, 0, {}, reason, time});
+  }
+}
+
+// --- what waits, and what is stored ---
+
+void Sessions::ClearArrivals() {
+  for (const Arrival& arrival : arrivals_) sessions_[arrival.session].waiting = 0;
+  arrivals_.clear();
+  waiting_bytes_ = 0;
+}
+
+void Sessions::Restore(const std::string& id, SessionState state) {
+  Session& session = sessions_[id];
+  session.received_seq = state.last_seq;
+  if (state.opened) session.client = state.opened->owner();
+  session.stored = std::move(state);
+}
+
+// --- who lives ---
+
+std::vector<std::string> Sessions::SilentSince(Time since) const {
+  std::vector<std::string> silent;
+  for (const auto& [id, session] : sessions_) {
+    const bool open = session.stored.open && session.stored.opened;
+    if (open && session.heard <= since && session.waiting == 0) silent.push_back(id);
+  }
+  return silent;
+}
+
+bool Sessions::AnyAlive(Time since) const {
+  return std::any_of(sessions_.begin(), sessions_.end(), [&](const auto& entry) {
+    const Session& session = entry.second;
+    return !session.bye && (session.stored.open || session.heard > since);
+  });
+}
+
+bool Sessions::AllEnded() const {
+  return arrivals_.empty() &&
+         std::all_of(sessions_.begin(), sessions_.end(), [](const auto& entry) {
+           return !entry.second.stored.open || !entry.second.stored.opened;
+         });
+}
+
+std::vector<std::string> Sessions::FeedersOf(int64_t run) const {
+  std::vector<std::string> ids;
+  for (const auto& [id, session] : sessions_) {
+    if (session.runs.contains(run)) ids.push_back(id);
+  }
+  return ids;
+}
+
+}  // namespace flarebridge

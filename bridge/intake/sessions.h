@@ -1,0 +1,111 @@
+// The shims' side of the intake: what a session is, and the protocol with it: hello, sequence,
+// credit, liveness, ends. What sessions send waits here until a commit has stored it. Knows nothing
+// of what events say, nor of the journal: what is stored of a session is put here from outside.
+// Used by the intake and, reading, by the staging of commits. The bridge's one thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "bridge/intake/intake_limits.h"
+#include "bridge/intake/opened_session.h"
+#include "bridge/intake/router.h"
+#include "events/link_message.h"
+
+namespace flarebridge {
+
+// What is durable of a session, or will be with the commit that is being staged.
+struct SessionState {
+  uint64_t last_seq = 0;                        // all of its events up to here are stored
+  uint64_t rejected = 0;                        // of these, refused
+  bool open = true;                             // false: it has ended
+  std::shared_ptr<const OpenedSession> opened;  // nothing until its SessionOpened is stored
+  Router::Scope scope = 0;                      // of its runs; has a meaning once it is opened
+};
+
+class Sessions {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  struct Session {
+    SessionState stored;
+    std::string client;         // whose key it came with, or empty
+    uint64_t received_seq = 0;  // stored or waiting
+    size_t waiting = 0;         // of its arrivals
+    Time heard{};               // never, if it is only remembered from before the start
+    bool bye = false;
+    std::set<int64_t> runs;  // that it feeds
+  };
+  // A batch that waits to be stored, or instead of one: that the session is lost.
+  struct Arrival {
+    std::string session;
+    uint64_t first_seq = 0;
+    uint32_t count = 0;
+    std::string body;
+    std::string end_reason = {};  // not empty: the session is lost
+    double end_time = 0;          // seconds since the epoch
+  };
+
+  explicit Sessions(const IntakeLimits& limits) : limits_(limits) {}
+
+  // --- what shims say; `room`: there is some for more events, else no credit is given ---
+  // Errors: kUnsupported (another version), kTooLarge (too many sessions), kForbidden (it belongs
+  // to another client).
+  Expected<Welcome> Hello(const flarebridge::Hello& hello, const std::string& client, bool room,
+                          Time now);
+  // Takes over a batch. A refusal: the session is not known, or the batch does not join. What has
+  // been received before is left out.
+  std::optional<Refusal> Take(const std::string& id, const Batch& batch, Time now);
+  Ack AckOf(const std::string& id, bool room) const;
+  void Heard(const std::string& id, Time now);
+  void Bye(const std::string& id);
+  // They are gone without having said so, or left without an end.
+  void EndLost(const std::vector<std::string>& ids, const std::string& reason, double time);
+
+  // --- what waits, in the order in which it came ---
+  const std::vector<Arrival>& arrivals() const { return arrivals_; }
+  size_t waiting_bytes() const { return waiting_bytes_; }
+  // All of it has been stored.
+  void ClearArrivals();
+
+  // --- what is stored of them ---
+  // Also one that is not known yet, remembered from before the start.
+  void Restore(const std::string& id, SessionState state);
+  // A commit has stored this of a session.
+  void Stored(const std::string& id, SessionState state) {
+    sessions_[id].stored = std::move(state);
+  }
+  void Feeds(const std::string& id, int64_t run) { sessions_[id].runs.insert(run); }
+  void Erase(const std::string& id) { sessions_.erase(id); }
+
+  // --- who lives ---
+  // Open ones that have said nothing since `since`, and of which nothing waits.
+  std::vector<std::string> SilentSince(Time since) const;
+  // Any that may still send: not bye, and not ended and silent since `since`.
+  bool AnyAlive(Time since) const;
+  // Every end is stored, and nothing waits.
+  bool AllEnded() const;
+  // It has said goodbye, its end is stored and nothing of it waits: nobody asks for it again.
+  static bool IsOver(const Session& session) {
+    return session.bye && !session.stored.open && session.waiting == 0;
+  }
+  std::vector<std::string> FeedersOf(int64_t run) const;
+
+  const std::map<std::string, Session>& all() const { return sessions_; }
+
+ private:
+  uint64_t Credit(bool room) const;
+
+  IntakeLimits limits_;
+  std::map<std::string, Session> sessions_;
+  std::vector<Arrival> arrivals_;
+  size_t waiting_bytes_ = 0;
+};
+
+}  // namespace flarebridge

@@ -11,7 +11,6 @@
 #include <filesystem>
 #include <thread>
 
-#include "bridge/process/exit_code.h"
 #include "events/clock.h"
 #include "receivers/files/system_error.h"
 
@@ -24,35 +23,27 @@ using std::chrono::seconds;
 // Bytes taken before they are stored; what is behind waits in ZeroMQ and in the shims.
 constexpr size_t kMostPerCommit = size_t{4} << 20;
 constexpr seconds kCommitRetry{1};
-// Forgetting is not urgent; one commit a second does it for all runs when nothing else is stored.
-constexpr seconds kForgetInterval{1};
+// What is not urgent: one commit a second does it for all runs when nothing else is stored.
+constexpr seconds kStoreSoon{1};
 // How long the state folder's lock may be held by a bridge that is just finishing.
 constexpr seconds kLockDeadline{5};
-// An own bridge to which nobody ever came leaves.
-constexpr seconds kFirstSession{60};
-// After its parent's death, what the kernel still holds of its messages arrives within this.
-constexpr milliseconds kLastWords{200};
-// A session whose end is stored and that has been silent for this long has no need of the bridge.
-constexpr seconds kEndedSilence{5};
-// Sessions that the journal remembers come back to a restarted bridge within this, or never.
-constexpr seconds kReturn{15};
 // Reasons of rejected events are logged at most this often.
 constexpr seconds kRejectionInterval{10};
-// How long workers may take to write out after a signal.
-constexpr seconds kStopDeadline{15};
 
-spdlog::level::level_enum SeverityOf(NoticeLevel level) {
-  switch (level) {
-    case NoticeLevel::kError:
-      return spdlog::level::err;
-    case NoticeLevel::kWarning:
-      return spdlog::level::warn;
-    default:
-      return spdlog::level::info;
-  }
+Leaving::Terms TermsOf(const ServeOptions& options) {
+  Leaving::Terms terms;
+  terms.own = options.own;
+  terms.serves = !options.endpoint.empty();
+  terms.watches_parent = options.parent != 0;
+  terms.finish_timeout = options.finish_timeout;
+  terms.upload_timeout = options.upload_timeout;
+  terms.session_timeout = options.session_timeout;
+  return terms;
 }
 
 }  // namespace
+
+// --- what the program is made of ---
 
 Expected<std::unique_ptr<Bridge>> Bridge::Start(const ServeOptions& options,
                                                 std::shared_ptr<spdlog::logger> log) {
@@ -61,8 +52,11 @@ Expected<std::unique_ptr<Bridge>> Bridge::Start(const ServeOptions& options,
   return bridge;
 }
 
+Bridge::Bridge(const ServeOptions& options, std::shared_ptr<spdlog::logger> log)
+    : options_(options), log_(std::move(log)), leaving_(TermsOf(options)) {}
+
 Bridge::~Bridge() {
-  link_.reset();
+  conversations_.reset();
   // The shim made the folder of an own bridge's socket for it alone; the last one out removes it.
   constexpr std::string_view kIpc = "ipc://";
   if (options_.own && options_.endpoint.starts_with(kIpc)) {
@@ -77,43 +71,10 @@ Expected<void> Bridge::Prepare() {
   loop_ = std::move(*loop);
   if (Expected<void> watched = WatchSignals(); !watched) return watched;
   if (Expected<void> watched = WatchParent(); !watched) return watched;
-
-  Expected<std::unique_ptr<Journal>> journal = Journal::Open(options_.state + "/journal.db");
-  if (!journal) return Propagate(journal);
-  journal_ = std::move(*journal);
-  Expected<std::unique_ptr<Intake>> intake = Intake::Load(*journal_, options_.limits);
-  if (!intake) return Propagate(intake);
-  intake_ = std::move(*intake);
-
-  Supervisor::Callbacks callbacks;
-  callbacks.durable = [this](int64_t run, uint64_t position) {
-    intake_->Forget(run, position);
-    if (!forget_at_) forget_at_ = Clock::now() + kForgetInterval;
-  };
-  callbacks.finished = [this](int64_t run) {
-    intake_->Finished(run);
-    if (!forget_at_) forget_at_ = Clock::now() + kForgetInterval;
-  };
-  callbacks.upload = [this](int64_t, const std::string& path) {
-    uploader_->Add(path, Clock::now());
-  };
-  callbacks.notice = [this](int64_t run, NoticeLevel level, const std::string& text) {
-    TellRun(run, level, text);
-  };
-  supervisor_ = std::make_unique<Supervisor>(
-      *loop_, *journal_, Quarantine(options_.state + "/quarantine", journal_->id()),
-      std::move(callbacks), RestartPolicy::Deadlines());
-
-  uploader_ = std::make_unique<UploadSupervisor>(*loop_, options_.state + "/uploads",
-                                                 [this](const Notice& notice) { TellAll(notice); });
-
-  if (!options_.endpoint.empty()) {
-    Expected<std::unique_ptr<Link>> link = Link::Bind(options_.endpoint, options_.security);
-    if (!link) return Propagate(link);
-    link_ = std::move(*link);
-    return loop_->Add(link_->fd(), EPOLLIN,
-                      [](uint32_t) {});  // wakes the loop; Run() does the rest
-  }
+  if (Expected<void> opened = OpenJournal(); !opened) return opened;
+  if (Expected<void> opened = OpenConversations(); !opened) return opened;
+  MakeSupervisor();
+  MakeUploader();
   return {};
 }
 
@@ -146,7 +107,7 @@ Expected<void> Bridge::WatchSignals() {
     if (read(signals_.get(), &info, sizeof(info)) != sizeof(info)) return;
     log_->info("signal {}: leaving; events that are not in their runs yet stay in the journal",
                info.ssi_signo);
-    asked_to_leave_ = true;
+    seen_.asked = true;
   });
 }
 
@@ -154,14 +115,92 @@ Expected<void> Bridge::WatchParent() {
   if (options_.parent == 0) return {};
   parent_ = UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, options_.parent, 0)));
   if (!parent_) {
-    parent_gone_ = true;  // it died before we looked
+    seen_.parent_gone = true;  // it died before we looked
     return {};
   }
   return loop_->Add(parent_.get(), EPOLLIN, [this](uint32_t) {
     log_->info("process {} has ended", options_.parent);
-    parent_gone_ = true;
+    seen_.parent_gone = true;
     loop_->Remove(parent_.get());
   });
+}
+
+Expected<void> Bridge::OpenJournal() {
+  Expected<std::unique_ptr<Journal>> journal = Journal::Open(options_.state + "/journal.db");
+  if (!journal) return Propagate(journal);
+  journal_ = std::move(*journal);
+  Expected<std::unique_ptr<Intake>> intake = Intake::Load(*journal_, options_.limits);
+  if (!intake) return Propagate(intake);
+  intake_ = std::move(*intake);
+  return {};
+}
+
+Expected<void> Bridge::OpenConversations() {
+  std::unique_ptr<Link> link;
+  if (!options_.endpoint.empty()) {
+    Expected<std::unique_ptr<Link>> bound = Link::Bind(options_.endpoint, options_.security);
+    if (!bound) return Propagate(bound);
+    link = std::move(*bound);
+    // It wakes the loop; Run() does the rest.
+    Expected<void> watched = loop_->Add(link->fd(), EPOLLIN, [](uint32_t) {});
+    if (!watched) return watched;
+  }
+  conversations_ = std::make_unique<Conversations>(std::move(link), *intake_, log_,
+                                                   [this](Time now) { StoreSoon(now); });
+  return {};
+}
+
+void Bridge::MakeSupervisor() {
+  Supervisor::Callbacks callbacks;
+  callbacks.durable = [this](int64_t run, uint64_t position) {
+    intake_->Forget(run, position);
+    StoreSoon(Clock::now());
+  };
+  callbacks.finished = [this](int64_t run) {
+    intake_->Finished(run);
+    StoreSoon(Clock::now());
+  };
+  callbacks.upload = [this](int64_t, const std::string& path) {
+    uploader_->Add(path, Clock::now());
+  };
+  callbacks.notice = [this](int64_t run, NoticeLevel level, const std::string& text) {
+    conversations_->AnnounceOfRun(run, level, text);
+  };
+  supervisor_ = std::make_unique<Supervisor>(
+      *loop_, *journal_, Quarantine(options_.state + "/quarantine", journal_->id()),
+      std::move(callbacks), RestartPolicy::Deadlines());
+}
+
+void Bridge::MakeUploader() {
+  uploader_ = std::make_unique<UploadSupervisor>(
+      *loop_, options_.state + "/uploads",
+      [this](const Notice& notice) { conversations_->Announce(notice); });
+}
+
+// --- what it does ---
+
+int Bridge::Run() {
+  const Time started = Clock::now();
+  seen_.started = seen_.last_input = started;
+  GoOnWithKnownRuns(started);
+  uploader_->Start(started);
+  Leaving::Decision decision{Leaving::Step::kStay, started};  // looks round at once
+  while (decision.step != Leaving::Step::kLeave) {
+    const bool input = conversations_->HasInput() && intake_->waiting_bytes() < kMostPerCommit;
+    loop_->RunOnce(input ? milliseconds(0) : Patience(decision.until, Clock::now()));
+    const Time now = Clock::now();
+    Receive(now);
+    Store(now);
+    supervisor_->OnTimer(now);
+    uploader_->OnTimer(now);
+    EndLostSessions(now);
+    decision = DecideToLeave(now);
+    if (decision.step == Leaving::Step::kStopWorkers) supervisor_->StopAll(now);
+    if (decision.step == Leaving::Step::kFinishUploads) uploader_->Finish(now);
+  }
+  TakeLeave(decision.why);
+  log_->info("leaving with status {}", decision.status);
+  return decision.status;
 }
 
 void Bridge::GoOnWithKnownRuns(Time now) {
@@ -176,127 +215,49 @@ void Bridge::GoOnWithKnownRuns(Time now) {
   }
 }
 
-int Bridge::Run() {
-  started_ = last_input_ = Clock::now();
-  GoOnWithKnownRuns(started_);
-  uploader_->Start(started_);
-  std::optional<int> status;
-  while (!status) {
-    const bool input = link_ && link_->HasInput() && intake_->waiting_bytes() < kMostPerCommit;
-    loop_->RunOnce(input ? milliseconds(0) : Patience(Clock::now()));
-    const Time now = Clock::now();
-    ReceiveAll(now);
-    Store(now);
-    supervisor_->OnTimer(now);
-    uploader_->OnTimer(now);
-    EndLostSessions(now);
-    status = LeaveStatus(now);
-  }
-  if (filtered_ > 0) log_->info("{} events were wanted by no receiver", filtered_);
-  log_->info("leaving with status {}", *status);
-  return *status;
-}
-
-void Bridge::ReceiveAll(Time now) {
-  if (!link_) return;
-  while (intake_->waiting_bytes() < kMostPerCommit &&
-         link_->Receive([&](const Link::Incoming& incoming) { Handle(incoming, now); })) {
-    last_input_ = now;
-  }
-}
-
-void Bridge::Handle(const Link::Incoming& incoming, Time now) {
-  if (incoming.message) {
-    HandleMessage(incoming.peer, incoming.client, *incoming.message, now);
-    return;
-  }
-  const Error& error = incoming.message.error();
-  log_->warn("a message was refused: {}", error.message);
-  const RefusalCode code =
-      error.code == ErrorCode::kForbidden ? RefusalCode::kForbidden : RefusalCode::kMalformed;
-  link_->Send(incoming.peer, Refusal{code, error.message});
-}
-
-void Bridge::HandleMessage(const Link::Peer& peer, const std::string& client,
-                           const ShimMessage& message, Time now) {
-  if (const auto* hello = std::get_if<Hello>(&message)) {
-    const Expected<Welcome> welcome = intake_->Hello(*hello, client, now);
-    if (!welcome) {
-      const RefusalCode code = welcome.error().code == ErrorCode::kUnsupported
-                                   ? RefusalCode::kVersion
-                                   : RefusalCode::kForbidden;
-      link_->Send(peer, Refusal{code, welcome.error().message});
-      return;
-    }
-    log_->info("session {} of {}{} from event {}", hello->session, hello->producer,
-               client.empty() ? "" : " by " + client, welcome->acked_seq + 1);
-    if (const auto old = peer_of_session_.find(hello->session); old != peer_of_session_.end()) {
-      session_of_peer_.erase(old->second);
-    }
-    served_ = true;
-    session_of_peer_[peer] = hello->session;
-    peer_of_session_[hello->session] = peer;
-    link_->Send(peer, *welcome);
-    return;
-  }
-  const auto found = session_of_peer_.find(peer);
-  if (found == session_of_peer_.end()) {
-    link_->Send(peer, Refusal{RefusalCode::kUnknownSession, "say hello first"});
-    return;
-  }
-  const std::string session = found->second;
-  if (const auto* batch = std::get_if<Batch>(&message)) {
-    if (const std::optional<Refusal> refusal = intake_->Take(session, *batch, now)) {
-      log_->warn("a batch was refused: {}", refusal->text);
-      link_->Send(peer, *refusal);
-    }
-  } else if (std::holds_alternative<Ping>(message)) {
-    intake_->Heard(session, now);
-    link_->Send(peer, intake_->AckOf(session));
-  } else {
-    log_->info("session {} is done", session);
-    intake_->Bye(session);
-    // Whoever leaves without an end has none to tell; nothing happens where it has told one.
-    intake_->EndLost({session}, "the training process left without ending the run", EpochNow());
-    if (!forget_at_) forget_at_ = now + kForgetInterval;
-    session_of_peer_.erase(peer);
-    peer_of_session_.erase(session);
-  }
+void Bridge::Receive(Time now) {
+  if (conversations_->ReceiveAll(kMostPerCommit, now)) seen_.last_input = now;
 }
 
 void Bridge::Store(Time now) {
   if (retry_commit_ && now < *retry_commit_) return;
   retry_commit_.reset();
-  const bool forget_due = forget_at_ && now >= *forget_at_;
-  if (forget_due) forget_at_.reset();
-  if (!forget_due && !(intake_->HasEvents() && intake_->HasWork())) return;
+  const bool due = store_at_ && now >= *store_at_;
+  if (due) store_at_.reset();
+  if (!due && !(intake_->HasEvents() && intake_->HasWork())) return;
   const Expected<Intake::Committed> committed = intake_->Commit();
   if (!committed) {
-    retry_commit_ = now + kCommitRetry;
-    if (!blocked_since_) {
-      blocked_since_ = now;
-      log_->error("nothing is acknowledged: {}", committed.error().message);
-      for (const auto& [session, peer] : peer_of_session_) {
-        Tell(session, Notice{NoticeLevel::kError,
-                             "events wait in the training process until the journal can be "
-                             "written again: " +
-                                 committed.error().message});
-      }
-    }
+    OnBlocked(committed.error(), now);
     return;
   }
+  if (seen_.journal_blocked_since) log_->info("the journal can be written again");
+  seen_.journal_blocked_since.reset();
+  store_at_.reset();
+  HandOut(*committed, now);
+}
+
+void Bridge::OnBlocked(const Error& error, Time now) {
+  retry_commit_ = now + kCommitRetry;
+  if (seen_.journal_blocked_since) return;
+  seen_.journal_blocked_since = now;
+  log_->error("nothing is acknowledged: {}", error.message);
+  conversations_->TellAll(
+      Notice{NoticeLevel::kError,
+             "events wait in the training process until the journal can be written again: " +
+                 error.message});
+}
+
+void Bridge::HandOut(const Intake::Committed& committed, Time now) {
   filtered_ = intake_->filtered();
-  if (blocked_since_) log_->info("the journal can be written again");
-  blocked_since_.reset();
-  forget_at_.reset();
-  for (const std::string& session : committed->sessions) Tell(session, intake_->AckOf(session));
-  TellRejections(committed->notices, now);
-  for (const Intake::RunInfo& run : committed->new_runs) {
+  for (const std::string& session : committed.sessions)
+    conversations_->Tell(session, intake_->AckOf(session));
+  TellRejections(committed.notices, now);
+  for (const Intake::RunInfo& run : committed.new_runs) {
     log_->info("a run for {} of job {}", run.spec.site, run.spec.job);
     supervisor_->Add(run, std::nullopt, now);
   }
-  for (const Intake::Slice& slice : committed->slices) supervisor_->Offer(slice, now);
-  for (const int64_t run : committed->dropped_runs) supervisor_->Remove(run);
+  for (const Intake::Slice& slice : committed.slices) supervisor_->Offer(slice, now);
+  for (const int64_t run : committed.dropped_runs) supervisor_->Remove(run);
 }
 
 void Bridge::TellRejections(const std::vector<std::string>& reasons, Time now) {
@@ -306,118 +267,76 @@ void Bridge::TellRejections(const std::vector<std::string>& reasons, Time now) {
   for (const std::string& reason : reasons) log_->warn("{}", reason);
 }
 
-void Bridge::EndLostSessions(Time now) {
-  std::vector<std::string> lost;
-  if (parent_gone_ || !link_) {
-    if (now - last_input_ >= kLastWords) lost = intake_->SilentSince(now);
-  } else if (options_.parent == 0) {
-    lost = intake_->SilentSince(now - options_.session_timeout);
-  } else if (now - started_ >= kReturn) {
-    // Sessions of an earlier process, which this one's parent replaced.
-    lost = intake_->SilentSince(Time{});
+void Bridge::StoreSoon(Time now) {
+  if (!store_at_) store_at_ = now + kStoreSoon;
+}
+
+std::optional<milliseconds> Bridge::Patience(std::optional<Time> leaving, Time now) const {
+  std::optional<Time> next = leaving;
+  for (const std::optional<Time>& time :
+       {retry_commit_, store_at_, supervisor_->NextTimer(), uploader_->NextTimer()}) {
+    if (time && (!next || *time < *next)) next = time;
   }
+  if (!next) return std::nullopt;
+  return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*next - now));
+}
+
+// --- when it leaves ---
+
+void Bridge::EndLostSessions(Time now) {
+  const std::optional<Time> since = leaving_.LostIfSilentSince(seen_, now);
+  if (!since) return;
+  const std::vector<std::string> lost = intake_->SilentSince(*since);
   if (lost.empty()) return;
   for (const std::string& session : lost) log_->warn("session {} ended without saying so", session);
   intake_->EndLost(lost, "the training process ended without ending the run", EpochNow());
 }
 
-void Bridge::Tell(const std::string& session, const BridgeMessage& message) {
-  const auto peer = peer_of_session_.find(session);
-  if (peer != peer_of_session_.end()) link_->Send(peer->second, message);
+Leaving::Decision Bridge::DecideToLeave(Time now) {
+  seen_.served = conversations_->served();
+  if (options_.own) {
+    seen_.any_session_alive = intake_->AnyAlive(now - Leaving::kEndedSilence);
+    seen_.all_sessions_ended = intake_->AllEnded();
+  }
+  if (seen_.asked || seen_.all_sessions_ended) {
+    seen_.runs_done = supervisor_->AllDone();
+    seen_.runs_stuck = supervisor_->NothingMoves();
+    seen_.workers_left = supervisor_->workers() > 0;
+    seen_.last_progress = supervisor_->last_progress();
+    seen_.uploads_done = uploader_->Done();
+  }
+  return leaving_.Decide(seen_, now);
 }
 
-void Bridge::TellAll(const Notice& notice) {
-  log_->log(SeverityOf(notice.level), "{}", notice.text);
-  for (const auto& [session, peer] : peer_of_session_) link_->Send(peer, notice);
-}
-
-void Bridge::TellRun(int64_t run, NoticeLevel level, const std::string& text) {
-  const std::string words = "run of " + intake_->SiteOfRun(run) + ": " + text;
-  log_->log(SeverityOf(level), "{}", words);
-  for (const std::string& session : intake_->SessionsOf(run)) Tell(session, Notice{level, words});
-}
-
-bool Bridge::ShimsAreGone(Time now) const {
-  if (!link_) return true;
-  if (parent_gone_) return now - last_input_ >= kLastWords;
-  if (!served_) return now - started_ >= kFirstSession;
-  return !intake_->AnyAlive(now - kEndedSilence);
-}
-
-std::optional<int> Bridge::LeaveStatus(Time now) {
-  // Nobody is left to send again what the journal does not take: waiting has an end.
-  const bool hopeless = options_.own && blocked_since_ && ShimsAreGone(now) &&
-                        now - std::max(*blocked_since_, last_input_) >= options_.finish_timeout;
-  if (hopeless) {
-    log_->error(
-        "the journal could not be written to the end: events that were never acknowledged are "
-        "lost");
-    return kExitIncomplete;
+void Bridge::TakeLeave(Leaving::Why why) {
+  switch (why) {
+    case Leaving::Why::kAllDone:
+      CleanUp();
+      break;
+    case Leaving::Why::kUploadsGoOn:
+      log_->warn(
+          "not everything is uploaded yet: that goes on without the bridge; should it be ended, "
+          "too, finish it with: flarebridge sync FOLDER");
+      CleanUp();
+      break;
+    case Leaving::Why::kAsked:
+      uploader_->Stop();  // its queue stays, and the next start goes on with it
+      break;
+    case Leaving::Why::kUndelivered:
+      for (const std::string& run : supervisor_->Undone())
+        log_->error("not delivered: run of {}", run);
+      log_->error(
+          "what is not delivered stays in {}/journal.db; when the cause is mended, finish it with: "
+          "flarebridge serve --own --state {}",
+          options_.state, options_.state);
+      break;
+    case Leaving::Why::kNeverStored:
+      log_->error(
+          "the journal could not be written to the end: events that were never acknowledged are "
+          "lost");
+      break;
   }
-  const bool leave = asked_to_leave_ || (options_.own && ShimsAreGone(now) && intake_->AllEnded());
-  if (!leave) {
-    finish_deadline_.reset();
-    upload_deadline_.reset();
-    return std::nullopt;
-  }
-  if (!finish_deadline_) {
-    finish_deadline_ = now + (asked_to_leave_ ? kStopDeadline : options_.finish_timeout);
-    if (asked_to_leave_) supervisor_->StopAll(now);
-  }
-  if (supervisor_->AllDone()) {
-    if (!UploadsAreSettled(now)) return std::nullopt;
-    if (!asked_to_leave_) CleanUp();
-    return kExitOk;
-  }
-  if (!asked_to_leave_) {
-    finish_deadline_ =
-        std::max(*finish_deadline_, supervisor_->last_progress() + options_.finish_timeout);
-  }
-  const bool workers_left = supervisor_->workers() > 0;
-  if (now < *finish_deadline_ &&
-      (workers_left || !(asked_to_leave_ || supervisor_->NothingMoves()))) {
-    return std::nullopt;
-  }
-  for (const std::string& run : supervisor_->Undone()) log_->error("not delivered: run of {}", run);
-  log_->error(
-      "what is not delivered stays in {}/journal.db; when the cause is mended, finish it with: "
-      "flarebridge serve --own --state {}",
-      options_.state, options_.state);
-  return kExitIncomplete;
-}
-
-bool Bridge::UploadsAreSettled(Time now) {
-  if (asked_to_leave_) {
-    uploader_->Stop();  // its queue stays, and the next start goes on with it
-    return true;
-  }
-  if (!upload_deadline_) upload_deadline_ = now + options_.upload_timeout;
-  uploader_->Finish(now);
-  if (uploader_->Done()) return true;
-  if (now < *upload_deadline_) return false;
-  log_->warn(
-      "not everything is uploaded yet: that goes on without the bridge; should it be ended, too, "
-      "finish it with: flarebridge sync FOLDER");
-  return true;
-}
-
-std::optional<milliseconds> Bridge::Patience(Time now) const {
-  std::optional<Time> next = supervisor_->NextTimer();
-  const auto consider = [&next](std::optional<Time> time) {
-    if (time && (!next || *time < *next)) next = time;
-  };
-  consider(retry_commit_);
-  consider(forget_at_);
-  consider(finish_deadline_);
-  consider(upload_deadline_);
-  consider(uploader_->NextTimer());
-  // States that end by time alone are looked at now and then.
-  if (parent_gone_ || !link_) consider(now + kLastWords);
-  if (!options_.own) consider(now + options_.session_timeout);
-  if (options_.own && intake_->AllEnded()) consider(now + seconds(1));
-  if (options_.parent != 0 && now - started_ < kReturn) consider(started_ + kReturn);
-  if (!next) return std::nullopt;
-  return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*next - now));
+  if (filtered_ > 0) log_->info("{} events were wanted by no receiver", filtered_);
 }
 
 void Bridge::CleanUp() {

@@ -1,20 +1,22 @@
-// The long-lived process: `flarebridge serve`. It puts together link, intake, journal and
-// supervisor and runs them on one thread: take what shims sent, store it in one commit,
-// acknowledge, feed the workers. Read Run() from top to bottom to know what the program does.
+// The long-lived process: `flarebridge serve`. It puts together link, intake, journal, workers and
+// uploads and runs them on one thread: take what shims sent, store it in one commit, acknowledge,
+// feed the workers. Read Prepare() to know what the program is made of, Run() to know what it does.
+// Used by `serve`.
 #pragma once
 
 #include <sys/types.h>
 
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "bridge/conversations.h"
 #include "bridge/intake/intake.h"
 #include "bridge/journal/journal.h"
+#include "bridge/leaving.h"
 #include "bridge/link/link.h"
 #include "bridge/process/event_loop.h"
 #include "bridge/uploads/upload_supervisor.h"
@@ -57,35 +59,33 @@ class Bridge {
   int Run();
 
  private:
-  Bridge(const ServeOptions& options, std::shared_ptr<spdlog::logger> log)
-      : options_(options), log_(std::move(log)) {}
+  Bridge(const ServeOptions& options, std::shared_ptr<spdlog::logger> log);
 
+  // What the program is made of.
   Expected<void> Prepare();
   Expected<void> TakeLock();
   Expected<void> WatchSignals();
   Expected<void> WatchParent();
+  Expected<void> OpenJournal();
+  Expected<void> OpenConversations();
+  void MakeSupervisor();
+  void MakeUploader();
+
+  // What it does.
   void GoOnWithKnownRuns(Time now);
-
-  void ReceiveAll(Time now);
-  void Handle(const Link::Incoming& incoming, Time now);
-  void HandleMessage(const Link::Peer& peer, const std::string& client, const ShimMessage& message,
-                     Time now);
+  void Receive(Time now);
   void Store(Time now);
+  void OnBlocked(const Error& error, Time now);
+  void HandOut(const Intake::Committed& committed, Time now);
   void TellRejections(const std::vector<std::string>& reasons, Time now);
+  // There is something to store that is not urgent.
+  void StoreSoon(Time now);
   void EndLostSessions(Time now);
-  // Sends to a session if it is connected.
-  void Tell(const std::string& session, const BridgeMessage& message);
-  // To a person: in the log and in every training process's.
-  void TellAll(const Notice& notice);
-  void TellRun(int64_t run, NoticeLevel level, const std::string& text);
-
-  // Nobody can send anything any more.
-  bool ShimsAreGone(Time now) const;
-  // The exit status, once it is time to leave.
-  std::optional<int> LeaveStatus(Time now);
-  // All runs are written: waits for their uploads as long as it may. True: it is time to leave.
-  bool UploadsAreSettled(Time now);
-  std::optional<std::chrono::milliseconds> Patience(Time now) const;
+  Leaving::Decision DecideToLeave(Time now);
+  // How long to sleep if nothing happens.
+  std::optional<std::chrono::milliseconds> Patience(std::optional<Time> leaving, Time now) const;
+  // Says why it leaves, and clears up.
+  void TakeLeave(Leaving::Why why);
   void CleanUp();
 
   ServeOptions options_;
@@ -96,24 +96,16 @@ class Bridge {
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<Intake> intake_;
-  std::unique_ptr<Link> link_;
+  std::unique_ptr<Conversations> conversations_;
   std::unique_ptr<Supervisor> supervisor_;
   std::unique_ptr<UploadSupervisor> uploader_;
 
-  std::map<Link::Peer, std::string> session_of_peer_;
-  std::map<std::string, Link::Peer> peer_of_session_;
-  Time started_{};
-  Time last_input_{};
-  std::optional<Time> retry_commit_;     // after a failed commit
-  std::optional<Time> forget_at_;        // when to forget although nothing arrived
-  std::optional<Time> finish_deadline_;  // set when the shims are gone
-  std::optional<Time> upload_deadline_;  // set when all runs are written
+  Leaving leaving_;
+  Leaving::Seen seen_;
+  std::optional<Time> retry_commit_;  // after a failed commit
+  std::optional<Time> store_at_;      // when to store although nothing arrived
   std::optional<Time> rejections_told_;
   uint64_t filtered_ = 0;
-  bool served_ = false;  // somebody has said hello
-  bool parent_gone_ = false;
-  bool asked_to_leave_ = false;
-  std::optional<Time> blocked_since_;  // the journal can't be written
 };
 
 }  // namespace flarebridge

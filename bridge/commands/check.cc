@@ -6,13 +6,7 @@
 
 #include "bridge/journal/journal_repair.h"
 #include "bridge/process/exit_code.h"
-#include "receivers/files/durable_file.h"
-#include "receivers/files/file_lock.h"
-#include "receivers/files/folders.h"
-#include "receivers/files/open_file.h"
-#include "receivers/files/system_error.h"
-#include "receivers/wandb/log/log_summary.h"
-#include "receivers/wandb/log/record_stream.h"
+#include "receivers/readers.h"
 
 namespace flarebridge {
 namespace {
@@ -25,49 +19,27 @@ struct Finding {
   std::string words;
 };
 
-// Copies the file and cuts the original behind its last whole record. Gives the copy's name.
-Expected<std::string> CutTo(const fs::path& log, uint64_t end) {
-  const fs::path kept = FreeName(log.string() + ".before-repair");
-  if (const Expected<void> copied = CopyDurably(log, kept); !copied) return Propagate(copied);
-  const Expected<UniqueFd> file = OpenToChange(log);
-  if (!file) return FailOf(log.string(), file);
-  Expected<void> cut = CutFile(file->get(), end);
-  if (cut) cut = PersistFile(file->get());
-  if (!cut) return FailOf(log.string(), cut);
-  return kept.filename().string();
-}
-
-Finding CheckLog(const fs::path& log, bool repair) {
-  const Expected<UniqueFd> file = OpenToRead(log);
-  if (!file) return {false, file.error().message};
-  const bool written = !FileLock::Shared(log);  // nor can it be locked by us
-  uint64_t records = 0, rows = 0;
-  bool ended = false;
-  const Expected<wandb::LogEnd> end =
-      wandb::ReadRecords(file->get(), [&](const wandb::ParsedRecord& record, uint64_t) {
-        ++records;
-        rows += record.kind == wandb::ParsedRecord::Kind::kHistory ? 1 : 0;
-        ended = ended || record.kind == wandb::ParsedRecord::Kind::kExit;
-      });
-  if (!end) return {false, end.error().message};
-  std::error_code ignored;
-  const uint64_t behind = fs::file_size(log, ignored) - end->whole_end;
+Finding CheckRun(const FoundRun& run, bool repair) {
+  const Expected<LogCondition> found = run.reader->Check(run.log);
+  if (!found) return {false, found.error().message};
   const std::string content =
-      std::to_string(records) + " records, " + std::to_string(rows) + " rows";
-  if (!end->torn && !end->corrupt) {
+      std::to_string(found->records) + " records, " + std::to_string(found->rows) + " rows";
+  if (found->damage == LogCondition::Damage::kNone) {
     return {true, "whole, " + content +
-                      (ended     ? ""
-                       : written ? ", still written"
-                                 : ", without an end")};
+                      (found->ended     ? ""
+                       : found->written ? ", still written"
+                                        : ", without an end")};
   }
-  if (written) return {true, "being written, " + content + " until now"};
-  const std::string where = (end->corrupt ? "damaged" : "cut off") + std::string(" at byte ") +
-                            std::to_string(end->whole_end) + ", " + std::to_string(behind) +
+  if (found->written) return {true, "being written, " + content + " until now"};
+  const bool damaged = found->damage == LogCondition::Damage::kDamaged;
+  const std::string where = (damaged ? "damaged" : "cut off") + std::string(" at byte ") +
+                            std::to_string(found->whole_end) + ", " +
+                            std::to_string(found->unreadable) +
                             " bytes can't be read; before them " + content;
   if (!repair) return {false, where + "; --repair keeps those, and the file as it is beside it"};
-  const Expected<std::string> cut = CutTo(log, end->whole_end);
-  if (!cut) return {false, where + "; not repaired: " + cut.error().message};
-  return {true, where + "; repaired, the file as it was is " + *cut};
+  const Expected<std::string> kept = run.reader->Repair(run.log, *found);
+  if (!kept) return {false, where + "; not repaired: " + kept.error().message};
+  return {true, where + "; repaired, the file as it was is " + *kept};
 }
 
 Finding ToFinding(const Expected<std::string>& words) {
@@ -105,12 +77,12 @@ int Check(const CheckArguments& arguments) {
   };
   for (const std::string& given : arguments.paths) {
     const bool is_journal = fs::path(given).filename() == "journal.db";
-    const auto logs = is_journal ? Expected<std::vector<fs::path>>() : wandb::FindLogs(given);
-    if (!logs) {
-      std::cerr << "flarebridge: " << logs.error().message << "\n";
+    const auto runs = is_journal ? Expected<std::vector<FoundRun>>() : FindRuns(given);
+    if (!runs) {
+      std::cerr << "flarebridge: " << runs.error().message << "\n";
       return kExitNoInput;
     }
-    for (const fs::path& log : *logs) tell(log, CheckLog(log, arguments.repair));
+    for (const FoundRun& run : *runs) tell(run.log, CheckRun(run, arguments.repair));
     std::error_code failed;
     if (is_journal) tell(given, CheckOneJournal(given, arguments.repair));
     fs::recursive_directory_iterator entries(given, fs::directory_options::skip_permission_denied,

@@ -13,38 +13,45 @@
 
 #include "bridge/process/exit_code.h"
 #include "events/printable.h"
-#include "receivers/wandb/log/log_summary.h"
+#include "receivers/readers.h"
 
 namespace flarebridge {
 namespace {
 
 namespace fs = std::filesystem;
-using wandb::LogSummary;
-using wandb::ParsedRecord;
-using ParsedRow = std::vector<ParsedRecord::ParsedItem>;
 
 // A row that outlives the record it was read from.
-using Row = std::vector<std::pair<std::string, std::string>>;
+using KeptRow = std::vector<std::pair<std::string, std::string>>;
 
-Row Keep(const ParsedRow& parsed) {
-  Row row;
-  for (const ParsedRecord::ParsedItem& item : parsed) row.emplace_back(item.key, item.json);
-  return row;
+KeptRow Keep(const Row& row) {
+  KeptRow kept;
+  for (const Cell& cell : row) kept.emplace_back(cell.key, cell.json);
+  return kept;
 }
 
-const std::string* Find(const Row& row, const std::string& key) {
+const std::string* Find(const KeptRow& row, const std::string& key) {
   const auto found =
       std::find_if(row.begin(), row.end(), [&](const auto& item) { return item.first == key; });
   return found == row.end() ? nullptr : &found->second;
 }
 
-std::string StateOf(const LogSummary& log) {
-  std::string state = log.state == LogSummary::State::kRunning    ? "running"
-                      : log.state == LogSummary::State::kFinished ? "finished"
-                                                                  : "failed";
-  if (log.state == LogSummary::State::kFailed)
-    state += " (exit code " + std::to_string(log.exit_code) + ")";
-  if (log.corrupt) state += ", damaged: what follows the damage is not shown";
+// One word.
+const char* NameOf(RunSummary::State state) {
+  switch (state) {
+    case RunSummary::State::kRunning:
+      return "running";
+    case RunSummary::State::kFinished:
+      return "finished";
+    default:
+      return "failed";
+  }
+}
+
+std::string StateOf(const RunSummary& run) {
+  std::string state = NameOf(run.state);
+  if (run.state == RunSummary::State::kFailed)
+    state += " (exit code " + std::to_string(run.exit_code) + ")";
+  if (run.damaged) state += ", damaged: what follows the damage is not shown";
   return state;
 }
 
@@ -77,44 +84,39 @@ int Complain(const Error& error) {
 
 // --- one run ---
 
-int ShowJson(const fs::path& log) {
+int ShowJson(const FoundRun& found) {
   // Rows come before the rest is known, so they go out first, one after the other.
   std::cout << "{\"rows\": [";
   const char* separator = "\n";
-  const auto summary = wandb::ReadLog(log, [&](const ParsedRow& row) {
+  const auto run = found.reader->Read(found.log, [&](const Row& row) {
     std::cout << separator << JsonObject(Keep(row));
     separator = ",\n";
   });
-  if (!summary) return Complain(summary.error());
-  const wandb::RunRecord& run = summary->run;
-  std::cout << "],\n\"run\": {\"id\": " << Quote(run.run_id)
-            << ", \"name\": " << Quote(run.display_name) << ", \"project\": " << Quote(run.project)
-            << ", \"entity\": " << Quote(run.entity) << ", \"group\": " << Quote(run.group)
-            << ", \"job_type\": " << Quote(run.job_type) << ", \"notes\": " << Quote(run.notes)
-            << ", \"tags\": [";
-  for (size_t i = 0; i < run.tags.size(); ++i)
-    std::cout << (i == 0 ? "" : ", ") << Quote(run.tags[i]);
-  std::cout << "], \"state\": "
-            << Quote(summary->state == LogSummary::State::kRunning    ? "running"
-                     : summary->state == LogSummary::State::kFinished ? "finished"
-                                                                      : "failed")
-            << ", \"exit_code\": "
-            << (summary->state == LogSummary::State::kRunning ? "null"
-                                                              : std::to_string(summary->exit_code))
-            << ", \"damaged\": " << (summary->corrupt ? "true" : "false")
-            << ", \"log\": " << Quote(log.string())
-            << "},\n\"config\": " << JsonObject(summary->config)
-            << ",\n\"summary\": " << JsonObject(summary->summary) << "}\n";
-  return summary->corrupt ? kExitData : kExitOk;
+  if (!run) return Complain(run.error());
+  std::cout << "],\n\"run\": {\"id\": " << Quote(run->id) << ", \"name\": " << Quote(run->name)
+            << ", \"project\": " << Quote(run->project) << ", \"entity\": " << Quote(run->entity)
+            << ", \"group\": " << Quote(run->group) << ", \"job_type\": " << Quote(run->job_type)
+            << ", \"notes\": " << Quote(run->notes) << ", \"tags\": [";
+  for (size_t i = 0; i < run->tags.size(); ++i)
+    std::cout << (i == 0 ? "" : ", ") << Quote(run->tags[i]);
+  const bool running = run->state == RunSummary::State::kRunning;
+  std::cout << "], \"state\": " << Quote(NameOf(run->state))
+            << ", \"exit_code\": " << (running ? "null" : std::to_string(run->exit_code))
+            << ", \"damaged\": " << (run->damaged ? "true" : "false")
+            << ", \"log\": " << Quote(found.log.string())
+            << "},\n\"config\": " << JsonObject(run->config)
+            << ",\n\"summary\": " << JsonObject(run->summary) << "}\n";
+  return run->damaged ? kExitData : kExitOk;
 }
 
-// The keys of all rows: the step, then the user's in the order of their first row, then W&B's own.
-Expected<std::vector<std::string>> ColumnsOf(const fs::path& log) {
+// The keys of all rows: the step, then the user's in the order of their first row, then the
+// tracking system's own.
+Expected<std::vector<std::string>> ColumnsOf(const FoundRun& found) {
   std::vector<std::string> columns;
-  const auto read = wandb::ReadLog(log, [&](const ParsedRow& row) {
-    for (const ParsedRecord::ParsedItem& item : row) {
-      if (std::find(columns.begin(), columns.end(), item.key) == columns.end())
-        columns.push_back(item.key);
+  const auto read = found.reader->Read(found.log, [&](const Row& row) {
+    for (const Cell& cell : row) {
+      if (std::find(columns.begin(), columns.end(), cell.key) == columns.end())
+        columns.emplace_back(cell.key);
     }
   });
   if (!read) return Propagate(read);
@@ -138,8 +140,8 @@ std::string CsvField(const std::string& text) {
   return field + "\"";
 }
 
-int ShowCsv(const fs::path& log) {
-  const auto columns = ColumnsOf(log);
+int ShowCsv(const FoundRun& found) {
+  const auto columns = ColumnsOf(found);
   if (!columns) return Complain(columns.error());
   const auto line = [&](const auto& cell) {
     for (size_t i = 0; i < columns->size(); ++i)
@@ -147,8 +149,8 @@ int ShowCsv(const fs::path& log) {
     std::cout << "\n";
   };
   line([](const std::string& column) { return column; });
-  const auto read = wandb::ReadLog(log, [&](const ParsedRow& parsed) {
-    const Row row = Keep(parsed);
+  const auto read = found.reader->Read(found.log, [&](const Row& cells) {
+    const KeptRow row = Keep(cells);
     line([&](const std::string& column) {
       const std::string* json = Find(row, column);
       return json == nullptr ? std::string() : *json;
@@ -172,7 +174,7 @@ void PrintPairs(const char* title, const std::map<std::string, std::string>& pai
   }
 }
 
-void PrintTable(const std::vector<std::string>& columns, const std::deque<Row>& rows,
+void PrintTable(const std::vector<std::string>& columns, const std::deque<KeptRow>& rows,
                 uint64_t all_rows) {
   constexpr size_t kWidest = 22;
   std::vector<std::string> shown;
@@ -182,7 +184,7 @@ void PrintTable(const std::vector<std::string>& columns, const std::deque<Row>& 
   std::vector<size_t> widths;
   for (const std::string& column : shown) {
     size_t width = column.size();
-    for (const Row& row : rows) {
+    for (const KeptRow& row : rows) {
       if (const std::string* json = Find(row, column)) width = std::max(width, json->size());
     }
     widths.push_back(std::min(width, kWidest));
@@ -201,7 +203,7 @@ void PrintTable(const std::vector<std::string>& columns, const std::deque<Row>& 
     std::cout << whole.substr(0, whole.find_last_not_of(' ') + 1) << "\n";
   };
   line([](const std::string& column) { return column; });
-  for (const Row& row : rows) {
+  for (const KeptRow& row : rows) {
     line([&](const std::string& column) {
       const std::string* json = Find(row, column);
       return json == nullptr ? std::string() : *json;
@@ -209,62 +211,59 @@ void PrintTable(const std::vector<std::string>& columns, const std::deque<Row>& 
   }
 }
 
-int ShowTable(const fs::path& log, int most_rows) {
-  const auto columns = ColumnsOf(log);
+int ShowTable(const FoundRun& found, int most_rows) {
+  const auto columns = ColumnsOf(found);
   if (!columns) return Complain(columns.error());
-  std::deque<Row> rows;
-  const auto summary = wandb::ReadLog(log, [&](const ParsedRow& row) {
+  std::deque<KeptRow> rows;
+  const auto run = found.reader->Read(found.log, [&](const Row& row) {
     rows.push_back(Keep(row));
     if (most_rows > 0 && rows.size() > static_cast<size_t>(most_rows)) rows.pop_front();
   });
-  if (!summary) return Complain(summary.error());
-  const wandb::RunRecord& run = summary->run;
-  std::cout << Printable(run.display_name) << "\n"
-            << "  state    " << StateOf(*summary) << "\n  run id   " << Printable(run.run_id)
-            << "\n  project  " << Printable(run.project) << "\n  group    " << Printable(run.group)
-            << "\n  log      " << log.string() << "\n";
-  PrintPairs("config", summary->config);
-  PrintPairs("summary", summary->summary);
-  if (!rows.empty()) PrintTable(*columns, rows, summary->rows);
-  return summary->corrupt ? kExitData : kExitOk;
+  if (!run) return Complain(run.error());
+  std::cout << Printable(run->name) << "\n"
+            << "  state    " << StateOf(*run) << "\n  run id   " << Printable(run->id)
+            << "\n  project  " << Printable(run->project) << "\n  group    "
+            << Printable(run->group) << "\n  log      " << found.log.string() << "\n";
+  PrintPairs("config", run->config);
+  PrintPairs("summary", run->summary);
+  if (!rows.empty()) PrintTable(*columns, rows, run->rows);
+  return run->damaged ? kExitData : kExitOk;
 }
 
 // --- a folder of runs ---
 
-int ShowList(const std::vector<fs::path>& logs, bool json) {
+int ShowList(const std::vector<FoundRun>& runs, bool json) {
   int status = kExitOk;
   const char* separator = "";
   if (json) std::cout << "[";
-  for (const fs::path& log : logs) {
-    const auto summary = wandb::ReadLog(log, nullptr);
-    if (!summary) {
-      status = Complain(summary.error());
+  for (const FoundRun& found : runs) {
+    const auto run = found.reader->Read(found.log, nullptr);
+    if (!run) {
+      status = Complain(run.error());
       continue;
     }
     std::string keys;
-    for (const auto& [key, value] : summary->summary) keys += (keys.empty() ? "" : ", ") + key;
+    for (const auto& [key, value] : run->summary) keys += (keys.empty() ? "" : ", ") + key;
     if (json) {
-      std::cout << separator << "{\"log\": " << Quote(log.string())
-                << ", \"id\": " << Quote(summary->run.run_id)
-                << ", \"name\": " << Quote(summary->run.display_name)
-                << ", \"state\": " << Quote(StateOf(*summary)) << ", \"rows\": " << summary->rows
-                << "}";
+      std::cout << separator << "{\"log\": " << Quote(found.log.string())
+                << ", \"id\": " << Quote(run->id) << ", \"name\": " << Quote(run->name)
+                << ", \"state\": " << Quote(StateOf(*run)) << ", \"rows\": " << run->rows << "}";
       separator = ",\n ";
       continue;
     }
-    std::cout << Printable(summary->run.display_name) << "\n  " << StateOf(*summary) << ", "
-              << summary->rows << (summary->rows == 1 ? " row" : " rows")
+    std::cout << Printable(run->name) << "\n  " << StateOf(*run) << ", " << run->rows
+              << (run->rows == 1 ? " row" : " rows")
               << (keys.empty() ? "" : ": " + Printable(Shorten(keys, 90))) << "\n  "
-              << log.parent_path().string() << "\n";
+              << found.log.parent_path().string() << "\n";
   }
   if (json) std::cout << "]\n";
   return status;
 }
 
-bool AllFinished(const std::vector<fs::path>& logs) {
-  return !logs.empty() && std::all_of(logs.begin(), logs.end(), [](const fs::path& log) {
-    const auto summary = wandb::ReadLog(log, nullptr);
-    return summary && summary->state != LogSummary::State::kRunning;
+bool AllFinished(const std::vector<FoundRun>& runs) {
+  return !runs.empty() && std::all_of(runs.begin(), runs.end(), [](const FoundRun& found) {
+    const auto run = found.reader->Read(found.log, nullptr);
+    return run && run->state != RunSummary::State::kRunning;
   });
 }
 
@@ -287,36 +286,36 @@ void AddShow(CLI::App& app, ShowArguments& to) {
 }
 
 int Show(const ShowArguments& arguments) {
-  auto logs = wandb::FindLogs(arguments.path);
+  auto runs = FindRuns(arguments.path);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(arguments.wait);
   int status = kExitOk;
   if (arguments.wait > 0) {
-    while (!(logs && AllFinished(*logs)) && std::chrono::steady_clock::now() < deadline) {
+    while (!(runs && AllFinished(*runs)) && std::chrono::steady_clock::now() < deadline) {
       std::this_thread::sleep_for(std::chrono::milliseconds(100));
-      logs = wandb::FindLogs(arguments.path);
+      runs = FindRuns(arguments.path);
     }
-    if (!(logs && AllFinished(*logs))) status = kExitNotFinished;
+    if (!(runs && AllFinished(*runs))) status = kExitNotFinished;
   }
-  if (!logs) return Complain(logs.error());
-  if (logs->empty()) return Complain({ErrorCode::kIo, "no run below " + arguments.path});
+  if (!runs) return Complain(runs.error());
+  if (runs->empty()) return Complain({ErrorCode::kIo, "no run below " + arguments.path});
   std::error_code ignored;
-  const bool listed =
-      logs->size() > 1 || (fs::is_directory(arguments.path, ignored) && !arguments.csv &&
-                           fs::canonical(arguments.path, ignored) != logs->front().parent_path());
+  const bool listed = runs->size() > 1 ||
+                      (fs::is_directory(arguments.path, ignored) && !arguments.csv &&
+                       fs::canonical(arguments.path, ignored) != runs->front().log.parent_path());
   int shown = kExitOk;
   if (listed && arguments.csv) {
-    std::cerr << "flarebridge: --csv takes one run; there are " << logs->size() << " below "
+    std::cerr << "flarebridge: --csv takes one run; there are " << runs->size() << " below "
               << arguments.path << '\n';
     return kExitUsage;
   }
   if (listed) {
-    shown = ShowList(*logs, arguments.json);
+    shown = ShowList(*runs, arguments.json);
   } else if (arguments.json) {
-    shown = ShowJson(logs->front());
+    shown = ShowJson(runs->front());
   } else if (arguments.csv) {
-    shown = ShowCsv(logs->front());
+    shown = ShowCsv(runs->front());
   } else {
-    shown = ShowTable(logs->front(), arguments.rows);
+    shown = ShowTable(runs->front(), arguments.rows);
   }
   return shown != kExitOk ? shown : status;
 }

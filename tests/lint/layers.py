@@ -35,7 +35,8 @@ _MAY_USE = {
     "bridge/commands": {
         "events",
         "receivers/files",
-        "receivers/wandb/log",
+        "receivers",
+        "receivers/wandb/log",  # sync.cc alone: show and check ask receivers/readers.h
         "receivers/wandb/upload",
         "bridge",
         "bridge/process",
@@ -75,7 +76,7 @@ _HOMES |= {
     r"fcntl\.h": {
         "receivers/files/.*",
         "receivers/wandb/upload/run_upload.cc",
-        "bridge/commands/command_line.cc",  # fcntl(): is the socket there that a worker is given?
+        "bridge/commands/internal.cc",  # fcntl(): is the socket there that a worker is given?
         "bridge/process/child_process.cc",  # fcntl(): a socket that does not block
         "bridge/process/detach.cc",  # pipe2()'s flags
         "bridge/process/work_mark.cc",  # fcntl(): the number of a memfd

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <system_error>
 
+#include "receivers/files/find_files.h"
 #include "receivers/files/open_file.h"
 #include "receivers/files/system_error.h"
 #include "receivers/wandb/log/record_stream.h"
@@ -55,11 +56,6 @@ Expected<LogSummary> ReadOpenLog(int fd, const RowVisitor& visit) {
   return log;
 }
 
-bool IsLog(const fs::path& path) {
-  const std::string name = path.filename().string();
-  return name.starts_with("run-") && name.ends_with(".wandb");
-}
-
 }  // namespace
 
 Expected<LogSummary> ReadLog(const fs::path& log, const RowVisitor& visit) {
@@ -70,22 +66,11 @@ Expected<LogSummary> ReadLog(const fs::path& log, const RowVisitor& visit) {
   return summary;
 }
 
-Expected<std::vector<fs::path>> FindLogs(const fs::path& path) {
-  std::error_code failed;
-  const fs::path start = fs::canonical(path, failed);  // `latest-run` is a link
-  if (failed) return Fail(ErrorCode::kIo, path.string() + ": " + failed.message());
-  if (fs::is_regular_file(start, failed)) return std::vector<fs::path>{start};
-  std::vector<fs::path> logs;
-  constexpr auto kSkip = fs::directory_options::skip_permission_denied;
-  fs::recursive_directory_iterator entries(start, kSkip, failed);
-  for (; !failed && entries != fs::recursive_directory_iterator(); entries.increment(failed)) {
-    std::error_code ignored;
-    if (entries->is_regular_file(ignored) && IsLog(entries->path()))
-      logs.push_back(entries->path());
-  }
-  if (failed) return Fail(ErrorCode::kIo, start.string() + ": " + failed.message());
-  std::sort(logs.begin(), logs.end());
-  return logs;
+bool IsLog(const fs::path& path) {
+  const std::string name = path.filename().string();
+  return name.starts_with("run-") && name.ends_with(".wandb");
 }
+
+Expected<std::vector<fs::path>> FindLogs(const fs::path& path) { return FindFiles(path, IsLog); }
 
 }  // namespace flarebridge::wandb

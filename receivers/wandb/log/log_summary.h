@@ -1,5 +1,5 @@
 // The reading side for people: what a run log says of its run, in one pass of constant memory. Used
-// by `flarebridge show`. Any thread, one pass each.
+// by W&B's RunReader and by `flarebridge sync`. Any thread, one pass each.
 #pragma once
 
 #include <cstdint>
@@ -32,6 +32,9 @@ using RowVisitor = std::function<void(const std::vector<ParsedRecord::ParsedItem
 
 // Reads the log and calls visit (if given) for each row. Errors: kIo, kMalformed.
 Expected<LogSummary> ReadLog(const std::filesystem::path& log, const RowVisitor& visit);
+
+// `run-<id>.wandb`, by its name alone.
+bool IsLog(const std::filesystem::path& path);
 
 // All run logs at or below a path, which may be a log, a run folder or any folder; sorted, links
 // not followed. Errors: kIo (nothing there).

@@ -1,0 +1,52 @@
+#include "bridge/commands/internal.h"
+
+#include <fcntl.h>
+#include <signal.h>
+
+#include <CLI/CLI.hpp>
+
+#include "bridge/commands/complain.h"
+#include "bridge/process/child_process.h"
+#include "bridge/process/exit_code.h"
+#include "bridge/uploads/upload_process.h"
+#include "bridge/workers/worker.h"
+
+namespace flarebridge {
+namespace {
+
+constexpr int kSocket = ChildProcess::kSocket, kMark = ChildProcess::kMark;
+
+bool StartedByBridge() { return fcntl(kSocket, F_GETFD) >= 0; }
+
+}  // namespace
+
+void AddWorker(CLI::App& app, WorkerArguments& /*to*/) {
+  app.add_subcommand("worker", "Internal: one run's process, started by the bridge");
+}
+
+void AddUpload(CLI::App& app, UploadArguments& to) {
+  app.add_subcommand("upload", "Internal: uploads runs of mode online, started by the bridge")
+      ->add_option("--queue", to.queue, "Folder with an entry for each run")
+      ->required();
+}
+
+int Worker(const WorkerArguments& /*arguments*/) {
+  if (!StartedByBridge())
+    return Complain("`worker` is started by the bridge, not by hand", kExitUsage);
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);
+  // Ctrl-C in a terminal is for the bridge; its worker ends when the bridge closes the socket.
+  signal(SIGINT, SIG_IGN);
+  signal(SIGTERM, SIG_IGN);
+  return RunWorker(kSocket, kMark);
+}
+
+int Upload(const UploadArguments& arguments) {
+  if (!StartedByBridge()) {
+    return Complain("`upload` is started by the bridge, not by hand; try: flarebridge sync",
+                    kExitUsage);
+  }
+  return Upload(arguments.queue, kSocket);
+}
+
+}  // namespace flarebridge

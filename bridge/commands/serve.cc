@@ -1,0 +1,187 @@
+#include "bridge/commands/serve.h"
+
+#include <signal.h>
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include "bridge/commands/complain.h"
+#include "bridge/link/curve_keys.h"
+#include "bridge/process/detach.h"
+#include "bridge/process/environment.h"
+#include "bridge/process/exit_code.h"
+#include "bridge/process/program_log.h"
+#include "bridge/process/secrets.h"
+#include "receivers/files/system_error.h"
+
+namespace flarebridge {
+namespace {
+
+int ExitCodeOf(const Error& error) {
+  switch (error.code) {
+    case ErrorCode::kBusy:
+    case ErrorCode::kTemporary:
+      return kExitTempFail;
+    case ErrorCode::kConfig:
+      return kExitConfig;
+    case ErrorCode::kCorrupt:
+      return kExitData;
+    default:
+      return kExitCantCreate;
+  }
+}
+
+Expected<void> CheckKeys(const ServeArguments& from, LinkSecurity& security) {
+  security.unguarded = from.unguarded;
+  if (from.key.empty() && from.clients.empty()) return {};
+  if (from.key.empty() || from.clients.empty())
+    return Fail(ErrorCode::kConfig, "--key and --clients belong together");
+  Expected<CurveKeys> keys = ReadKeyFile(from.key);
+  if (!keys) return Propagate(keys);
+  if (keys->secret_key.empty())
+    return Fail(ErrorCode::kConfig, from.key +
+                                        " holds the public key only; --key needs the file "
+                                        "that ends in .key_secret");
+  Expected<std::map<std::string, std::string>> clients = ReadAllowList(from.clients);
+  if (!clients) return Propagate(clients);
+  security.keys = std::move(*keys);
+  security.clients = std::move(*clients);
+  return {};
+}
+
+void AddLinkOptions(CLI::App* serve, ServeArguments& to) {
+  serve->add_option("--state", to.state, "Folder for journal, log and lock; made if it is missing")
+      ->required()
+      ->envname("FLAREBRIDGE_STATE");
+  serve
+      ->add_option(
+          "--endpoint", to.endpoint,
+          "Where shims connect: ipc:///folder/name (folder of mode 0700) or tcp://address:port. "
+          "Without it (and with --own) the bridge finishes what an earlier one left in --state")
+      ->envname("FLAREBRIDGE_ENDPOINT");
+  serve->add_option("--key", to.key, "The bridge's key file (NAME.key_secret), for tcp; see keygen")
+      ->envname("FLAREBRIDGE_KEY");
+  serve
+      ->add_option("--clients", to.clients,
+                   "Folder with the public key (NAME.key) of each client that may connect over tcp")
+      ->envname("FLAREBRIDGE_CLIENTS");
+  serve->add_flag("--no-keys", to.unguarded,
+                  "Serve tcp://127.0.0.1 without keys: every user of this machine may write runs");
+}
+
+void AddLifeOptions(CLI::App* serve, ServeArguments& to) {
+  serve->add_flag("--own", to.own, "Serve one job only, and leave when its runs are finished");
+  serve->add_flag(
+      "--detach", to.detach,
+      "Go on in the background, and return when shims can connect; bridge.pid names the process");
+  serve->add_option("--parent-pid", to.parent, "The process whose death ends its runs")
+      ->check(CLI::PositiveNumber);
+  serve
+      ->add_option("--finish-timeout", to.finish_timeout,
+                   "Seconds without progress after which runs that can't be finished are left in "
+                   "the journal")
+      ->check(CLI::Range(0, 86400))
+      ->envname("FLAREBRIDGE_FINISH_TIMEOUT")
+      ->capture_default_str();
+  serve
+      ->add_option("--upload-timeout", to.upload_timeout,
+                   "Seconds that the bridge waits at its end for runs of mode online to be "
+                   "uploaded; then they go on without it")
+      ->check(CLI::Range(0, 86400))
+      ->envname("FLAREBRIDGE_UPLOAD_TIMEOUT")
+      ->capture_default_str();
+  serve
+      ->add_option("--session-timeout", to.session_timeout,
+                   "Seconds of silence after which a session of a shared bridge counts as lost")
+      ->check(CLI::Range(5, 86400))
+      ->envname("FLAREBRIDGE_SESSION_TIMEOUT")
+      ->capture_default_str();
+}
+
+void AddLimits(CLI::App* serve, ServeArguments& to) {
+  serve
+      ->add_option("--journal-max", to.journal_mib,
+                   "MiB of undelivered events beyond which none are taken until workers catch up")
+      ->check(CLI::Range(1, 1 << 20))
+      ->envname("FLAREBRIDGE_JOURNAL_MAX")
+      ->capture_default_str();
+  serve->add_option("--max-runs", to.max_runs, "Sites that may have a run; each is a process")
+      ->check(CLI::Range(1, 100000))
+      ->envname("FLAREBRIDGE_MAX_RUNS")
+      ->capture_default_str();
+}
+
+}  // namespace
+
+void AddServe(CLI::App& app, ServeArguments& to) {
+  CLI::App* serve = app.add_subcommand(
+      "serve", "Run the bridge: take events from training processes, write runs");
+  AddLinkOptions(serve, to);
+  AddLifeOptions(serve, to);
+  AddLimits(serve, to);
+  serve->fallthrough();  // so that --config may stand behind the command
+}
+
+Expected<ServeOptions> CheckServe(const ServeArguments& from) {
+  ServeOptions options;
+  if (from.endpoint.empty() && !from.own) {
+    return Fail(ErrorCode::kConfig,
+                "serve needs --endpoint, or --own to finish what was left in --state");
+  }
+  std::error_code failed;
+  std::filesystem::create_directories(from.state, failed);
+  if (failed) return FailSystem("--state " + from.state + " can't be created", failed.value());
+  options.state = std::filesystem::canonical(from.state, failed).string();
+  if (failed) return Fail(ErrorCode::kIo, "--state " + from.state + ": " + failed.message());
+  options.endpoint = from.endpoint;
+  options.limits.clients_folder = options.state + "/runs";
+  if (Expected<void> guarded = CheckKeys(from, options.security); !guarded)
+    return Propagate(guarded);
+  options.own = from.own;
+  options.parent = from.parent;
+  options.finish_timeout = std::chrono::seconds(from.finish_timeout);
+  options.upload_timeout = std::chrono::seconds(from.upload_timeout);
+  options.session_timeout = std::chrono::seconds(from.session_timeout);
+  options.limits.journal_bytes = from.journal_mib << 20;
+  options.limits.runs = from.max_runs;
+  return options;
+}
+
+int Serve(const ServeArguments& arguments) {
+  TakeNoNewPrivileges();
+  signal(SIGPIPE, SIG_IGN);
+  signal(SIGHUP, SIG_IGN);   // a terminal that closes does not end a bridge
+  signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is a write that fails
+  // The key is for the uploader, and is in this environment, too.
+  if (FromEnvironment("WANDB_API_KEY")) WriteNoCoreDumps();
+  const Expected<ServeOptions> options = CheckServe(arguments);
+  if (!options) return Complain(options.error().message, ExitCodeOf(options.error()));
+  // Before anything that starts a thread.
+  std::optional<Detachment> detachment;
+  if (arguments.detach) {
+    Expected<Detachment> detached = Detachment::Detach();
+    if (!detached) return Complain(detached.error().message, ExitCodeOf(detached.error()));
+    detachment = std::move(*detached);
+  }
+  const auto log = OpenLog(options->state);
+  if (!log) return Complain(log.error().message, ExitCodeOf(log.error()));
+  (*log)->info("flarebridge {} serves {} from {}", FLAREBRIDGE_VERSION, options->endpoint,
+               options->state);
+  Expected<std::unique_ptr<Bridge>> bridge = Bridge::Start(*options, *log);
+  if (!bridge) {
+    (*log)->error("{}", bridge.error().message);
+    return Complain(bridge.error().message, ExitCodeOf(bridge.error()));
+  }
+  if (detachment) {
+    const Expected<void> told = detachment->Ready(options->state + "/bridge.pid");
+    if (!told) (*log)->warn("{}", told.error().message);
+  }
+  return (*bridge)->Run();
+}
+
+}  // namespace flarebridge

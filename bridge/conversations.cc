@@ -1,0 +1,128 @@
+#include "bridge/conversations.h"
+
+#include <spdlog/spdlog.h>
+
+#include <optional>
+#include <utility>
+#include <variant>
+
+#include "events/clock.h"
+
+namespace flarebridge {
+namespace {
+
+spdlog::level::level_enum SeverityOf(NoticeLevel level) {
+  switch (level) {
+    case NoticeLevel::kError:
+      return spdlog::level::err;
+    case NoticeLevel::kWarning:
+      return spdlog::level::warn;
+    default:
+      return spdlog::level::info;
+  }
+}
+
+}  // namespace
+
+Conversations::Conversations(std::unique_ptr<Link> link, Intake& intake,
+                             std::shared_ptr<spdlog::logger> log, std::function<void(Time now)> bye)
+    : link_(std::move(link)), intake_(intake), log_(std::move(log)), bye_(std::move(bye)) {}
+
+// --- what shims say ---
+
+bool Conversations::ReceiveAll(size_t most_bytes, Time now) {
+  if (!link_) return false;
+  bool received = false;
+  while (intake_.waiting_bytes() < most_bytes &&
+         link_->Receive([&](const Link::Incoming& incoming) { Handle(incoming, now); })) {
+    received = true;
+  }
+  return received;
+}
+
+void Conversations::Handle(const Link::Incoming& incoming, Time now) {
+  if (!incoming.message) {
+    const Error& error = incoming.message.error();
+    log_->warn("a message was refused: {}", error.message);
+    const RefusalCode code =
+        error.code == ErrorCode::kForbidden ? RefusalCode::kForbidden : RefusalCode::kMalformed;
+    link_->Send(incoming.peer, Refusal{code, error.message});
+    return;
+  }
+  const ShimMessage& message = *incoming.message;
+  if (const auto* hello = std::get_if<Hello>(&message)) {
+    OnHello(incoming, *hello, now);
+    return;
+  }
+  const auto found = session_of_peer_.find(incoming.peer);
+  if (found == session_of_peer_.end()) {
+    link_->Send(incoming.peer, Refusal{RefusalCode::kUnknownSession, "say hello first"});
+    return;
+  }
+  const std::string session = found->second;
+  if (const auto* batch = std::get_if<Batch>(&message)) {
+    if (const std::optional<Refusal> refusal = intake_.Take(session, *batch, now)) {
+      log_->warn("a batch was refused: {}", refusal->text);
+      link_->Send(incoming.peer, *refusal);
+    }
+  } else if (std::holds_alternative<Ping>(message)) {
+    intake_.Heard(session, now);
+    link_->Send(incoming.peer, intake_.AckOf(session));
+  } else {
+    OnBye(incoming.peer, session, now);
+  }
+}
+
+void Conversations::OnHello(const Link::Incoming& incoming, const Hello& hello, Time now) {
+  const Expected<Welcome> welcome = intake_.Hello(hello, incoming.client, now);
+  if (!welcome) {
+    const RefusalCode code = welcome.error().code == ErrorCode::kUnsupported
+                                 ? RefusalCode::kVersion
+                                 : RefusalCode::kForbidden;
+    link_->Send(incoming.peer, Refusal{code, welcome.error().message});
+    return;
+  }
+  log_->info("session {} of {}{} from event {}", hello.session, hello.producer,
+             incoming.client.empty() ? "" : " by " + incoming.client, welcome->acked_seq + 1);
+  if (const auto old = peer_of_session_.find(hello.session); old != peer_of_session_.end()) {
+    session_of_peer_.erase(old->second);
+  }
+  served_ = true;
+  session_of_peer_[incoming.peer] = hello.session;
+  peer_of_session_[hello.session] = incoming.peer;
+  link_->Send(incoming.peer, *welcome);
+}
+
+void Conversations::OnBye(const Link::Peer& peer, const std::string& session, Time now) {
+  log_->info("session {} is done", session);
+  intake_.Bye(session);
+  // Whoever leaves without an end has none to tell; nothing happens where it has told one.
+  intake_.EndLost({session}, "the training process left without ending the run", EpochNow());
+  bye_(now);
+  peer_of_session_.erase(session);
+  session_of_peer_.erase(peer);
+}
+
+// --- what they are told ---
+
+void Conversations::Tell(const std::string& session, const BridgeMessage& message) {
+  const auto peer = peer_of_session_.find(session);
+  if (peer != peer_of_session_.end()) link_->Send(peer->second, message);
+}
+
+void Conversations::TellAll(const Notice& notice) {
+  for (const auto& [session, peer] : peer_of_session_) link_->Send(peer, notice);
+}
+
+void Conversations::Announce(const Notice& notice) {
+  log_->log(SeverityOf(notice.level), "{}", notice.text);
+  TellAll(notice);
+}
+
+void Conversations::AnnounceOfRun(int64_t run, NoticeLevel level, const std::string& text) {
+  const std::string words = "run of " + intake_.SiteOfRun(run) + ": " + text;
+  log_->log(SeverityOf(level), "{}", words);
+  for (const std::string& session : intake_.SessionsOf(run)) Tell(session, Notice{level, words});
+}
+
+}  // namespace flarebridge

@@ -1,0 +1,60 @@
+// What the bridge says to shims and they to it: takes their messages from the link, asks intake,
+// and answers; knows which connection a session has now, so that a person's notices and
+// acknowledgements reach it. A bridge without an endpoint has none. The bridge's one thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "bridge/intake/intake.h"
+#include "bridge/link/link.h"
+
+namespace spdlog {
+class logger;
+}
+
+namespace flarebridge {
+
+class Conversations {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  // `link`: may be null. `bye` is called when a session has left, which changes what is to be
+  // stored. Intake must live as long as messages are received and runs told of.
+  Conversations(std::unique_ptr<Link> link, Intake& intake, std::shared_ptr<spdlog::logger> log,
+                std::function<void(Time now)> bye);
+
+  bool HasInput() const { return link_ && link_->HasInput(); }
+  // Takes messages until none is there or intake holds `most_bytes` that are to be stored. True:
+  // there was one.
+  bool ReceiveAll(size_t most_bytes, Time now);
+  // Somebody has said hello.
+  bool served() const { return served_; }
+
+  // Sends to a session if it is connected.
+  void Tell(const std::string& session, const BridgeMessage& message);
+  // To every session.
+  void TellAll(const Notice& notice);
+  // To a person: in the log, and in every training process's or in those of one run.
+  void Announce(const Notice& notice);
+  void AnnounceOfRun(int64_t run, NoticeLevel level, const std::string& text);
+
+ private:
+  void Handle(const Link::Incoming& incoming, Time now);
+  void OnHello(const Link::Incoming& incoming, const Hello& hello, Time now);
+  void OnBye(const Link::Peer& peer, const std::string& session, Time now);
+
+  std::unique_ptr<Link> link_;
+  Intake& intake_;
+  std::shared_ptr<spdlog::logger> log_;
+  std::function<void(Time)> bye_;
+  std::map<Link::Peer, std::string> session_of_peer_;
+  std::map<std::string, Link::Peer> peer_of_session_;
+  bool served_ = false;
+};
+
+}  // namespace flarebridge

@@ -1,0 +1,17 @@
+// Cuts what can't be read off the end of a file, and keeps the file as it was beside it. Used to
+// repair what was appended to. Any thread; nobody else may write the file meanwhile.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "events/error.h"
+
+namespace flarebridge {
+
+// Copies the file to `<file>.before-repair` (or `-2` and so on) and cuts the original at `end`
+// bytes. Gives the copy's name, without its folder. Errors: kIo, kTemporary.
+Expected<std::string> KeepAndCut(const std::filesystem::path& file, uint64_t end);
+
+}  // namespace flarebridge

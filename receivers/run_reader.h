@@ -1,0 +1,78 @@
+// What a receiver wrote, for people: the reading side of a tracking system, as Receiver is its
+// writing side. Each tracking system has one; readers.h finds the one for a path. Used by commands
+// that show, check and mend runs without knowing in whose form they are. Any thread, one pass each.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "events/error.h"
+
+namespace flarebridge {
+
+// What a run says of itself.
+struct RunSummary {
+  enum class State : uint8_t { kRunning, kFinished, kFailed };
+  std::string id, name, project, entity, group, job_type, notes;
+  std::vector<std::string> tags;
+  std::map<std::string, std::string> config;   // key -> JSON
+  std::map<std::string, std::string> summary;  // key -> JSON, without the tracking system's own
+  uint64_t rows = 0;
+  State state = State::kRunning;
+  int32_t exit_code = 0;  // once it does not run
+  bool damaged = false;   // in its middle; what is behind was not read
+};
+
+// One row: keys and their JSON, in the order of the log.
+struct Cell {
+  std::string_view key;
+  std::string_view json;
+};
+using Row = std::vector<Cell>;
+// The row's views live for the call.
+using RowVisitor = std::function<void(const Row& row)>;
+
+// Whether a log is whole.
+struct LogCondition {
+  enum class Damage : uint8_t {
+    kNone,
+    kCutOff,   // it ends in half a record, or in bytes that nothing readable follows
+    kDamaged,  // bytes that do not verify, with more behind them
+  };
+  Damage damage = Damage::kNone;
+  uint64_t whole_end = 0;   // bytes: the end of the last record before the damage
+  uint64_t unreadable = 0;  // bytes behind whole_end
+  uint64_t records = 0;     // before the damage
+  uint64_t rows = 0;        // of these
+  bool ended = false;       // the run's end is among them
+  bool written = false;     // a process has it open to write
+};
+
+class RunReader {
+ public:
+  virtual ~RunReader() = default;
+
+  // Tells by its name alone whether a file is a log of this tracking system.
+  virtual bool IsLog(const std::filesystem::path& file) const = 0;
+
+  // Reads the log in one pass of constant memory, and calls visit (if given) for each row. Errors:
+  // kIo, kMalformed; the words name the log.
+  virtual Expected<RunSummary> Read(const std::filesystem::path& log,
+                                    const RowVisitor& visit) const = 0;
+
+  // Reads all of the log and changes nothing. Errors: kIo, kMalformed; the words do not name it.
+  virtual Expected<LogCondition> Check(const std::filesystem::path& log) const = 0;
+
+  // Takes from the log what can't be read, as Check() has found it; the file as it was is kept
+  // beside it. Gives the name of the kept one. Not while the log is written. Errors: kIo,
+  // kTemporary.
+  virtual Expected<std::string> Repair(const std::filesystem::path& log,
+                                       const LogCondition& condition) const = 0;
+};
+
+}  // namespace flarebridge

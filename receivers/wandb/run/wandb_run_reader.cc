@@ -1,0 +1,97 @@
+#include "receivers/wandb/run/wandb_run_reader.h"
+
+#include <utility>
+
+#include "receivers/files/file_lock.h"
+#include "receivers/files/keep_and_cut.h"
+#include "receivers/files/open_file.h"
+#include "receivers/wandb/log/log_summary.h"
+#include "receivers/wandb/log/record_stream.h"
+
+namespace flarebridge {
+namespace {
+
+namespace fs = std::filesystem;
+
+RunSummary::State StateOf(wandb::LogSummary::State state) {
+  switch (state) {
+    case wandb::LogSummary::State::kFinished:
+      return RunSummary::State::kFinished;
+    case wandb::LogSummary::State::kFailed:
+      return RunSummary::State::kFailed;
+    default:
+      return RunSummary::State::kRunning;
+  }
+}
+
+RunSummary ForPeople(wandb::LogSummary log) {
+  RunSummary run;
+  run.id = std::move(log.run.run_id);
+  run.name = std::move(log.run.display_name);
+  run.project = std::move(log.run.project);
+  run.entity = std::move(log.run.entity);
+  run.group = std::move(log.run.group);
+  run.job_type = std::move(log.run.job_type);
+  run.notes = std::move(log.run.notes);
+  run.tags = std::move(log.run.tags);
+  run.config = std::move(log.config);
+  run.summary = std::move(log.summary);
+  run.rows = log.rows;
+  run.state = StateOf(log.state);
+  run.exit_code = log.exit_code;
+  run.damaged = log.corrupt;
+  return run;
+}
+
+class Reader : public RunReader {
+ public:
+  bool IsLog(const fs::path& file) const override { return wandb::IsLog(file); }
+
+  Expected<RunSummary> Read(const fs::path& log, const RowVisitor& visit) const override {
+    wandb::RowVisitor visit_items;
+    Row row;
+    if (visit) {
+      visit_items = [&](const std::vector<wandb::ParsedRecord::ParsedItem>& items) {
+        row.clear();
+        for (const auto& item : items) row.push_back({item.key, item.json});
+        visit(row);
+      };
+    }
+    Expected<wandb::LogSummary> summary = wandb::ReadLog(log, visit_items);
+    if (!summary) return Propagate(std::move(summary));
+    return ForPeople(std::move(*summary));
+  }
+
+  Expected<LogCondition> Check(const fs::path& log) const override {
+    const Expected<UniqueFd> file = OpenToRead(log);
+    if (!file) return Propagate(file);
+    LogCondition condition;
+    condition.written = !FileLock::Shared(log);  // nor can it be locked by us
+    const Expected<wandb::LogEnd> end =
+        wandb::ReadRecords(file->get(), [&](const wandb::ParsedRecord& record, uint64_t) {
+          ++condition.records;
+          condition.rows += record.kind == wandb::ParsedRecord::Kind::kHistory ? 1 : 0;
+          condition.ended = condition.ended || record.kind == wandb::ParsedRecord::Kind::kExit;
+        });
+    if (!end) return Propagate(end);
+    if (end->torn) condition.damage = LogCondition::Damage::kCutOff;
+    if (end->corrupt) condition.damage = LogCondition::Damage::kDamaged;
+    condition.whole_end = end->whole_end;
+    std::error_code ignored;
+    condition.unreadable = fs::file_size(log, ignored) - end->whole_end;
+    return condition;
+  }
+
+  Expected<std::string> Repair(const fs::path& log, const LogCondition& condition) const override {
+    return KeepAndCut(log, condition.whole_end);
+  }
+};
+
+}  // namespace
+
+const RunReader& WandbRunReader() {
+  static const Reader reader;
+  return reader;
+}
+
+}  // namespace flarebridge

@@ -52,6 +52,8 @@ _HOMES = {
     r"zmq\.h": {"bridge/link/curve_keys.cc"},
     r"msgpack\.hpp": {"events/value.cc"},
     r"sqlite3\.h": {"bridge/journal/sqlite_statement.h"},
+    # The intake knows commits only (commit_log.h), so that they can go elsewhere.
+    r"bridge/journal/journal\.h": {"bridge/bridge.h", "bridge/journal/.*", "bridge/workers/.*"},
     r"protozero/.*": {
         "receivers/wandb/log/records.cc",
         "receivers/wandb/upload/metadata.cc",

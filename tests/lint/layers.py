@@ -58,7 +58,8 @@ _HOMES = {
     r"msgpack\.hpp": {"events/value.cc"},
     r"sqlite3\.h": {"bridge/journal/sqlite_statement.h"},
     r"protozero/.*": {
-        "receivers/wandb/log/records.cc",
+        "receivers/wandb/log/record_reader.cc",
+        "receivers/wandb/log/record_writer.cc",
         "receivers/wandb/upload/metadata.cc",
         "receivers/wandb/upload/metric_definitions.cc",
     },

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "events/error.h"
-#include "receivers/wandb/log/records.h"
+#include "receivers/wandb/log/record_reader.h"
 
 namespace flarebridge::wandb {
 

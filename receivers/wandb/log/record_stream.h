@@ -6,7 +6,7 @@
 #include <functional>
 
 #include "receivers/wandb/log/log_reader.h"
-#include "receivers/wandb/log/records.h"
+#include "receivers/wandb/log/record_reader.h"
 
 namespace flarebridge::wandb {
 

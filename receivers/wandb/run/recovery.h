@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <optional>
 
+#include "events/error.h"
+#include "receivers/applied.h"
 #include "receivers/wandb/log/records.h"
 
 namespace flarebridge::wandb {

@@ -16,7 +16,7 @@
 #include "receivers/files/append_only_file.h"
 #include "receivers/receiver.h"
 #include "receivers/wandb/log/log_writer.h"
-#include "receivers/wandb/log/records.h"
+#include "receivers/wandb/log/record_writer.h"
 #include "receivers/wandb/run/recovery.h"
 #include "receivers/wandb/run/step_merger.h"
 #include "receivers/wandb/run/system_metrics.h"

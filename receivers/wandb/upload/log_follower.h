@@ -10,7 +10,7 @@
 
 #include "events/error.h"
 #include "receivers/wandb/log/log_reader.h"
-#include "receivers/wandb/log/records.h"
+#include "receivers/wandb/log/record_reader.h"
 
 namespace flarebridge::wandb {
 

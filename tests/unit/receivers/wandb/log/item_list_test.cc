@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "receivers/wandb/log/records.h"
+#include "receivers/wandb/log/record_writer.h"
 
 namespace flarebridge::wandb {
 namespace {

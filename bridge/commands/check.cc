@@ -45,8 +45,8 @@ Finding CheckLog(const fs::path& log, bool repair) {
   const bool written = flock(file.get(), LOCK_SH | LOCK_NB) != 0;
   uint64_t records = 0, rows = 0;
   bool ended = false;
-  const Expected<wandb::LogEnd> end =
-      wandb::ReadRecords(file.get(), [&](const wandb::ParsedRecord& record, uint64_t) {
+  const Expected<wandb::LogEnd> end = wandb::ReadRecords(
+      file.get(), wandb::OnDamage::kStop, [&](const wandb::ParsedRecord& record, uint64_t) {
         ++records;
         rows += record.kind == wandb::ParsedRecord::Kind::kHistory ? 1 : 0;
         ended = ended || record.kind == wandb::ParsedRecord::Kind::kExit;

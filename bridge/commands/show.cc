@@ -43,7 +43,8 @@ std::string StateOf(const LogSummary& log) {
                                                                   : "failed";
   if (log.state == LogSummary::State::kFailed)
     state += " (exit code " + std::to_string(log.exit_code) + ")";
-  if (log.corrupt) state += ", damaged: what follows the damage is not shown";
+  if (log.bad_bytes > 0)
+    state += ", damaged: " + std::to_string(log.bad_bytes) + " bytes can't be read";
   return state;
 }
 
@@ -110,11 +111,11 @@ int ShowJson(const fs::path& log) {
             << ", \"exit_code\": "
             << (summary->state == LogSummary::State::kRunning ? "null"
                                                               : std::to_string(summary->exit_code))
-            << ", \"damaged\": " << (summary->corrupt ? "true" : "false")
-            << ", \"log\": " << Quote(log.string())
+            << ", \"damaged\": " << (summary->bad_bytes > 0 ? "true" : "false")
+            << ", \"damaged_bytes\": " << summary->bad_bytes << ", \"log\": " << Quote(log.string())
             << "},\n\"config\": " << JsonObject(summary->config)
             << ",\n\"summary\": " << JsonObject(summary->summary) << "}\n";
-  return summary->corrupt ? kExitData : kExitOk;
+  return summary->bad_bytes > 0 ? kExitData : kExitOk;
 }
 
 // The keys of all rows: the step, then the user's in the order of their first row, then W&B's own.
@@ -163,7 +164,10 @@ int ShowCsv(const fs::path& log) {
       return json == nullptr ? std::string() : *json;
     });
   });
-  return read ? kExitOk : Complain(read.error());
+  if (!read) return Complain(read.error());
+  if (read->bad_bytes == 0) return kExitOk;
+  std::cerr << "flarebridge: " << log.string() << ": " << StateOf(*read) << '\n';
+  return kExitData;
 }
 
 std::string Shorten(const std::string& text, size_t width) {
@@ -235,7 +239,7 @@ int ShowTable(const fs::path& log, int most_rows) {
   PrintPairs("config", summary->config);
   PrintPairs("summary", summary->summary);
   if (!rows.empty()) PrintTable(*columns, rows, summary->rows);
-  return summary->corrupt ? kExitData : kExitOk;
+  return summary->bad_bytes > 0 ? kExitData : kExitOk;
 }
 
 // --- a folder of runs ---

@@ -43,7 +43,8 @@ Expected<Recovered> Recover(int fd, uint64_t journal) {
   Recovered found;
   found.applied = AppliedEvents(journal);
   const Expected<LogEnd> end = ReadRecords(
-      fd, [&](const ParsedRecord& record, uint64_t start) { TakeRecord(record, start, found); });
+      fd, OnDamage::kStop,
+      [&](const ParsedRecord& record, uint64_t start) { TakeRecord(record, start, found); });
   if (!end) return Propagate(end);
   found.corrupt = end->corrupt;
   found.whole_end = end->whole_end;

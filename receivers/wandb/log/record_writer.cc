@@ -103,6 +103,12 @@ void AppendPath(std::string_view component, std::string& path) {
   path += component;
 }
 
+std::string PathOf(std::string_view component) {
+  std::string path;
+  AppendPath(component, path);
+  return path;
+}
+
 void AppendHeader(int64_t number, std::string_view version, std::string& out) {
   AppendRecord(number, kHeader, nullptr, out, [&](pbf_writer& header) {
     pbf_writer info(header, 1);

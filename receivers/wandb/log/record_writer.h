@@ -18,6 +18,8 @@ namespace flarebridge::wandb {
 // Appends one component of a key's path, as protobuf field nested_key (2): keys of history and
 // summary are paths.
 void AppendPath(std::string_view component, std::string& path);
+// The path of one component.
+std::string PathOf(std::string_view component);
 
 // Each appends a whole Record with its number and, if there is one, its mark, which is written
 // behind the record's own content, in a field that W&B's readers skip. Times are seconds

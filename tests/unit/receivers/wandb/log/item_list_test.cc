@@ -25,12 +25,6 @@ std::string Encoded(const Items& items) {
   return bytes;
 }
 
-std::string PathOf(const std::string& component) {
-  std::string path;
-  AppendPath(component, path);
-  return path;
-}
-
 void Expect(const ItemList& list, const Items& items) {
   CHECK(list.encoded() == Encoded(items));
   REQUIRE(list.size() == items.size());

@@ -25,7 +25,7 @@ struct RunSummary {
   uint64_t rows = 0;
   State state = State::kRunning;
   int32_t exit_code = 0;  // once it does not run
-  bool damaged = false;   // in its middle; what is behind was not read
+  uint64_t bad_bytes = 0;  // of damage in its middle; what could be read behind it was
 };
 
 // One row: keys and their JSON, in the order of the log.

@@ -51,7 +51,8 @@ std::string StateOf(const RunSummary& run) {
   std::string state = NameOf(run.state);
   if (run.state == RunSummary::State::kFailed)
     state += " (exit code " + std::to_string(run.exit_code) + ")";
-  if (run.damaged) state += ", damaged: what follows the damage is not shown";
+  if (run.bad_bytes > 0)
+    state += ", damaged: " + std::to_string(run.bad_bytes) + " bytes can't be read";
   return state;
 }
 
@@ -102,11 +103,12 @@ int ShowJson(const FoundRun& found) {
   const bool running = run->state == RunSummary::State::kRunning;
   std::cout << "], \"state\": " << Quote(NameOf(run->state))
             << ", \"exit_code\": " << (running ? "null" : std::to_string(run->exit_code))
-            << ", \"damaged\": " << (run->damaged ? "true" : "false")
+            << ", \"damaged\": " << (run->bad_bytes > 0 ? "true" : "false")
+            << ", \"damaged_bytes\": " << run->bad_bytes
             << ", \"log\": " << Quote(found.log.string())
             << "},\n\"config\": " << JsonObject(run->config)
             << ",\n\"summary\": " << JsonObject(run->summary) << "}\n";
-  return run->damaged ? kExitData : kExitOk;
+  return run->bad_bytes > 0 ? kExitData : kExitOk;
 }
 
 // The keys of all rows: the step, then the user's in the order of their first row, then the
@@ -156,7 +158,10 @@ int ShowCsv(const FoundRun& found) {
       return json == nullptr ? std::string() : *json;
     });
   });
-  return read ? kExitOk : Complain(read.error());
+  if (!read) return Complain(read.error());
+  if (read->bad_bytes == 0) return kExitOk;
+  std::cerr << "flarebridge: " << log.string() << ": " << StateOf(*read) << '\n';
+  return kExitData;
 }
 
 std::string Shorten(const std::string& text, size_t width) {
@@ -227,7 +232,7 @@ int ShowTable(const FoundRun& found, int most_rows) {
   PrintPairs("config", run->config);
   PrintPairs("summary", run->summary);
   if (!rows.empty()) PrintTable(*columns, rows, run->rows);
-  return run->damaged ? kExitData : kExitOk;
+  return run->bad_bytes > 0 ? kExitData : kExitOk;
 }
 
 // --- a folder of runs ---

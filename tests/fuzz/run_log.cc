@@ -40,14 +40,22 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string file = FileOf(bytes, (data[0] & 1) != 0);
   const int fd = memfd_create("log", MFD_CLOEXEC);
   if (fd < 0 || write(fd, file.data(), file.size()) != static_cast<ssize_t>(file.size())) abort();
+  // Going on behind damage gives all that stopping there gives, and more.
+  size_t before_damage = 0, records = 0;
+  (void)ReadRecords(fd, OnDamage::kStop, [&](const ParsedRecord&, uint64_t) { ++before_damage; });
   RunView view;
   LineBuffer lines;
-  (void)ReadRecords(fd, [&](const ParsedRecord& record, uint64_t start) {
-    if (start > file.size()) __builtin_trap();
-    view.Take(record);
-    lines.Take(record, view.run().start_time);
-    if (lines.full()) lines.Clear();
-  });
+  const auto end =
+      ReadRecords(fd, OnDamage::kSkip, [&](const ParsedRecord& record, uint64_t start) {
+        if (start > file.size()) __builtin_trap();
+        ++records;
+        view.Take(record);
+        lines.Take(record, view.run().start_time);
+        if (lines.full()) lines.Clear();
+      });
+  if (records < before_damage) __builtin_trap();
+  if (end && end->bad_bytes > file.size()) __builtin_trap();
+  if (end && end->corrupt != (end->bad_bytes > 0)) __builtin_trap();
   (void)view.UploadConfig();
   (void)view.MadeFiles();
   (void)Recover(fd, 1);

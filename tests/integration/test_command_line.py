@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from bridge_driver import Driver
 from flarebridge.bridge_process import find_binary
+from uploads import make_run
 from wandb_tools import logs_below, rows
 
 
@@ -116,3 +117,30 @@ def test_a_torn_log_is_shown_up_to_its_last_whole_record(two_runs):
     whole = json.loads(done.stdout)
     assert 0 < len(whole["rows"]) < 50
     assert whole["run"]["exit_code"] is None
+
+
+def test_of_a_damaged_log_what_lies_behind_the_damage_is_shown_and_the_loss_told_in_bytes(tmp_path):
+    run = make_run(tmp_path, 1, rows=2000)
+    content = bytearray(run.log.read_bytes())
+    content[len(content) // 2] ^= 1
+    run.log.write_bytes(content)
+    shown = _run("show", "--json", str(run.log))
+    assert shown.returncode == 65
+    whole = json.loads(shown.stdout)
+    steps = [row["epoch.number"] for row in whole["rows"]]
+    missing = set(range(2000)) - set(steps)
+    assert steps == sorted(steps)
+    # One gap in the middle of the rows, of no more than a block; the end lies behind it.
+    assert 0 < len(missing) == max(missing) - min(missing) + 1
+    assert steps[0] == 0
+    assert steps[-1] == 1999
+    assert whole["run"]["exit_code"] == 0
+    assert whole["run"]["damaged"] is True
+    lost = whole["run"]["damaged_bytes"]
+    assert 0 < lost < 2 * 32768
+    words = f"damaged: {lost} bytes can't be read"
+    table = _run("show", str(run.log))
+    assert (table.returncode, words in table.stdout) == (65, True)
+    rows_only = _run("show", "--csv", str(run.log))
+    assert (rows_only.returncode, words in rows_only.stderr) == (65, True)
+    assert len(rows_only.stdout.splitlines()) == len(steps) + 1

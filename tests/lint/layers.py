@@ -13,9 +13,15 @@ _MAY_USE = {
     "events": set(),
     "receivers/files": {"events"},
     "receivers": {"events", "receivers/files", "receivers/wandb/run"},
-    "receivers/wandb/log": {"events", "receivers/files"},
+    "receivers/wandb/log": {"events", "receivers/files", "receivers"},
     "receivers/wandb/run": {"events", "receivers/files", "receivers", "receivers/wandb/log"},
-    "receivers/wandb/upload": {"events", "receivers/files", "receivers/wandb/log", "receivers/wandb/run"},
+    "receivers/wandb/upload": {
+        "events",
+        "receivers/files",
+        "receivers",
+        "receivers/wandb/log",
+        "receivers/wandb/run",
+    },
     "bridge/process": {"events", "receivers/files"},
     "bridge/link": {"events", "receivers/files", "bridge/process"},
     "bridge/journal": {"events", "receivers/files", "bridge/process"},
@@ -55,7 +61,8 @@ _HOMES = {
     # The intake knows commits only (commit_log.h), so that they can go elsewhere.
     r"bridge/journal/journal\.h": {"bridge/bridge.h", "bridge/journal/.*", "bridge/workers/.*"},
     r"protozero/.*": {
-        "receivers/wandb/log/records.cc",
+        "receivers/wandb/log/record_reader.cc",
+        "receivers/wandb/log/record_writer.cc",
         "receivers/wandb/upload/metadata.cc",
         "receivers/wandb/upload/metric_definitions.cc",
     },

@@ -19,6 +19,14 @@ uint32_t LittleEndian(std::string_view bytes, size_t size) {
   return number;
 }
 
+// Where a chunk may begin at or behind the offset: its header is never split.
+uint64_t ChunkPlace(uint64_t offset) {
+  const uint64_t room = kBlockBytes - offset % kBlockBytes;
+  return room < kChunkHeaderBytes ? offset + room : offset;
+}
+
+uint64_t NextBlock(uint64_t offset) { return offset - offset % kBlockBytes + kBlockBytes; }
+
 bool ChecksumHolds(uint32_t expected, std::string_view type_and_payload) {
   return libdeflate_crc32(0, type_and_payload.data(), type_and_payload.size()) == expected;
 }
@@ -33,7 +41,7 @@ Expected<LogReader> LogReader::Open(int fd) {
   if (!kFileHeader.starts_with(head)) {
     return Fail(ErrorCode::kMalformed, "not a W&B run log: its first bytes are others");
   }
-  if (head.size() == kFileHeader.size()) reader.whole_end_ = kFileHeader.size();
+  if (head.size() == kFileHeader.size()) reader.position_ = kFileHeader.size();
   return reader;
 }
 
@@ -49,8 +57,7 @@ Expected<bool> LogReader::Load(uint64_t offset) {
 }
 
 Expected<LogReader::ChunkStatus> LogReader::ReadChunk(uint64_t offset, Chunk& chunk) {
-  if (kBlockBytes - offset % kBlockBytes < kChunkHeaderBytes)
-    offset += kBlockBytes - offset % kBlockBytes;
+  offset = ChunkPlace(offset);
   const Expected<bool> loaded = Load(offset);
   if (!loaded) return Propagate(loaded);
   if (!*loaded) return ChunkStatus::kEnd;
@@ -67,19 +74,23 @@ Expected<LogReader::ChunkStatus> LogReader::ReadChunk(uint64_t offset, Chunk& ch
   return ChunkStatus::kChunk;
 }
 
+bool LogReader::Begins(const Chunk& chunk) {
+  const auto type = static_cast<ChunkType>(chunk.type);
+  return type == ChunkType::kFull || type == ChunkType::kFirst;
+}
+
 Expected<LogReader::Status> LogReader::Next(std::string_view& record) {
-  if (whole_end_ == 0) return Status::kTorn;
+  if (position_ == 0) return Status::kTorn;
   record_.clear();
-  uint64_t offset = whole_end_;
+  resume_at_ = 0;
+  uint64_t offset = position_;
   bool first = true;
   while (true) {
     Chunk chunk;
     const Expected<ChunkStatus> read = ReadChunk(offset, chunk);
     if (!read) return Propagate(read);
     if (*read == ChunkStatus::kEnd) return first ? Status::kEnd : Status::kTorn;
-    const auto type = static_cast<ChunkType>(chunk.type);
-    const bool begins = type == ChunkType::kFull || type == ChunkType::kFirst;
-    if (*read == ChunkStatus::kBad || begins != first ||
+    if (*read == ChunkStatus::kBad || Begins(chunk) != first ||
         record_.size() + chunk.payload.size() > kMaxRecordBytes) {
       return Judge(offset);
     }
@@ -87,49 +98,65 @@ Expected<LogReader::Status> LogReader::Next(std::string_view& record) {
     first = false;
     record_.append(chunk.payload);
     offset = chunk.end;
+    const auto type = static_cast<ChunkType>(chunk.type);
     if (type == ChunkType::kFull || type == ChunkType::kLast) break;
   }
-  whole_end_ = offset;
+  position_ = offset;
   record = record_;
   return Status::kRecord;
+}
+
+bool LogReader::SkipDamage() {
+  if (resume_at_ <= position_) return false;
+  skipped_bytes_ += resume_at_ - position_;
+  position_ = resume_at_;
+  return true;
+}
+
+Expected<LogReader::Status> LogReader::Judge(uint64_t bad) {
+  bad = ChunkPlace(bad);
+  Chunk chunk;
+  const Expected<ChunkStatus> read = ReadChunk(bad, chunk);
+  if (!read) return Propagate(read);
+  // A chunk that verifies is what it says, only not what was to come: its length leads on.
+  uint64_t from = NextBlock(bad);
+  if (*read == ChunkStatus::kChunk) from = Begins(chunk) ? bad : chunk.end;
+  const Expected<uint64_t> resume = FindBeginning(from);
+  if (!resume) return Propagate(resume);
+  resume_at_ = *resume;
+  if (resume_at_ > 0) return Status::kCorrupt;
+  const Expected<bool> here = RecordBeginsInBlock(bad + 1);
+  if (!here) return Propagate(here);
+  return *here ? Status::kCorrupt : Status::kTorn;
+}
+
+Expected<uint64_t> LogReader::FindBeginning(uint64_t offset) {
+  while (true) {
+    Chunk chunk;
+    const Expected<ChunkStatus> read = ReadChunk(offset, chunk);
+    if (!read) return Propagate(read);
+    if (*read == ChunkStatus::kEnd) return uint64_t{0};
+    if (*read == ChunkStatus::kBad) {
+      offset = NextBlock(ChunkPlace(offset));
+      continue;
+    }
+    if (Begins(chunk)) return chunk.start;
+    offset = chunk.end;
+  }
 }
 
 Expected<bool> LogReader::RecordBeginsInBlock(uint64_t from) {
   // The bad bytes may be a chunk's length, so a chunk may begin anywhere behind them. That random
   // bytes pass for one has a chance of 1 in 2^32 for each place.
-  const uint64_t end = from - from % kBlockBytes + kBlockBytes;
+  const uint64_t end = NextBlock(from);
   for (uint64_t offset = from; offset + kChunkHeaderBytes <= end; ++offset) {
     Chunk chunk;
     const Expected<ChunkStatus> read = ReadChunk(offset, chunk);
     if (!read) return Propagate(read);
     if (*read == ChunkStatus::kEnd) return false;
-    const auto type = static_cast<ChunkType>(chunk.type);
-    if (*read == ChunkStatus::kChunk && (type == ChunkType::kFull || type == ChunkType::kFirst))
-      return true;
+    if (*read == ChunkStatus::kChunk && Begins(chunk)) return true;
   }
   return false;
-}
-
-Expected<LogReader::Status> LogReader::Judge(uint64_t bad) {
-  const Expected<bool> here = RecordBeginsInBlock(bad + 1);
-  if (!here) return Propagate(here);
-  if (*here) return Status::kCorrupt;
-  // W&B's reader, too, gives up the rest of a block and looks for a record's beginning in the next
-  // ones (record.go, Recover). A record that begins there tells damage from a torn end.
-  uint64_t offset = bad - bad % kBlockBytes + kBlockBytes;
-  while (true) {
-    Chunk chunk;
-    const Expected<ChunkStatus> read = ReadChunk(offset, chunk);
-    if (!read) return Propagate(read);
-    if (*read == ChunkStatus::kEnd) return Status::kTorn;
-    if (*read == ChunkStatus::kBad) {
-      offset += kBlockBytes - offset % kBlockBytes;
-      continue;
-    }
-    const auto type = static_cast<ChunkType>(chunk.type);
-    if (type == ChunkType::kFull || type == ChunkType::kFirst) return Status::kCorrupt;
-    offset = chunk.end;
-  }
 }
 
 }  // namespace flarebridge::wandb

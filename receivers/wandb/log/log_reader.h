@@ -1,6 +1,7 @@
-// Reads the records of a run log from a file that may be growing, torn or damaged. Memory is
-// bounded by one block and the largest record. Used when a run is continued, and by `flarebridge
-// show`. One thread per reader.
+// Reads the records of a run log from a file that may be growing, torn or damaged. Stops at damage;
+// who only reads may go on behind it, who appends may not. Memory is bounded by one block and the
+// largest record; a byte is looked at a few times at most, whatever the file holds. Used when a run
+// is continued, uploaded or shown. One thread per reader.
 #pragma once
 
 #include <cstdint>
@@ -30,13 +31,21 @@ class LogReader {
   // Errors: kIo.
   Expected<Status> Next(std::string_view& record);
 
+  // After kCorrupt: goes on where a record begins behind the damage. Of a block with a chunk that
+  // does not verify the rest is given up, as by LevelDB's reader and W&B's (record.go, Recover):
+  // nothing in there tells a record from a value that looks like one. False: no record begins
+  // behind that block, and the reader stays where it is.
+  bool SkipDamage();
+
   // Forgets what was read of the file's end, so that Next() looks again at one that may have grown.
   void Refresh() { block_start_ = UINT64_MAX; }
 
-  // Where the last record given began, and where the file is whole up to: the end of the last whole
-  // record (0: not even the file's header is whole).
+  // Where the last record given began, and where the next one is looked for: behind the last whole
+  // one, or where SkipDamage() went on (0: not even the file's header is whole). All in bytes.
   uint64_t record_start() const { return record_start_; }
-  uint64_t whole_end() const { return whole_end_; }
+  uint64_t position() const { return position_; }
+  // How many bytes SkipDamage() has passed over: those of no record that was given.
+  uint64_t skipped_bytes() const { return skipped_bytes_; }
 
  private:
   struct Chunk {
@@ -46,13 +55,17 @@ class LogReader {
     uint64_t end = 0;
   };
   enum class ChunkStatus { kChunk, kEnd, kBad };
+  static bool Begins(const Chunk& chunk);  // a record
 
   explicit LogReader(int fd) : fd_(fd) {}
   // Loads the block that holds the offset. False: nothing there.
   Expected<bool> Load(uint64_t offset);
   Expected<ChunkStatus> ReadChunk(uint64_t offset, Chunk& chunk);
-  // After bad bytes: does a valid record begin behind them, in this block or in a later one?
+  // Tells damage from a torn end, where the chunk at or behind `bad` does not go on with the record
+  // that is read: a record that begins behind it makes it damage.
   Expected<Status> Judge(uint64_t bad);
+  // The first chunk at or behind an offset that begins a record; 0: there is none.
+  Expected<uint64_t> FindBeginning(uint64_t offset);
   Expected<bool> RecordBeginsInBlock(uint64_t from);
 
   int fd_;
@@ -60,7 +73,9 @@ class LogReader {
   uint64_t block_start_ = UINT64_MAX;
   std::string record_;
   uint64_t record_start_ = 0;
-  uint64_t whole_end_ = 0;
+  uint64_t position_ = 0;
+  uint64_t resume_at_ = 0;  // after kCorrupt: where a record begins behind it, or 0
+  uint64_t skipped_bytes_ = 0;
 };
 
 }  // namespace flarebridge::wandb

@@ -49,10 +49,11 @@ void Take(const ParsedRecord& record, const RowVisitor& visit, LogSummary& log) 
 Expected<LogSummary> ReadOpenLog(int fd, const RowVisitor& visit) {
   LogSummary log;
   const Expected<LogEnd> end = ReadRecords(
-      fd, [&](const ParsedRecord& record, uint64_t /*start*/) { Take(record, visit, log); });
+      fd, OnDamage::kSkip,
+      [&](const ParsedRecord& record, uint64_t /*start*/) { Take(record, visit, log); });
   if (!end) return Propagate(end);
   log.torn = end->torn;
-  log.corrupt = end->corrupt;
+  log.bad_bytes = end->bad_bytes;
   return log;
 }
 

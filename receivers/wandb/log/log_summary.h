@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "events/error.h"
-#include "receivers/wandb/log/records.h"
+#include "receivers/wandb/log/record_reader.h"
 
 namespace flarebridge::wandb {
 
@@ -23,8 +23,8 @@ struct LogSummary {
   uint64_t rows = 0;
   State state = State::kRunning;
   int32_t exit_code = 0;
-  bool torn = false;     // ends in half a record: being written, or cut by a crash
-  bool corrupt = false;  // damaged in its middle; what is behind was not read
+  bool torn = false;       // ends in half a record: being written, or cut by a crash
+  uint64_t bad_bytes = 0;  // of damage in its middle; what could be read behind it was
 };
 
 // One history row: keys (components joined by '.') and their JSON.

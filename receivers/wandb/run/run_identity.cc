@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "receivers/files/stable_hash.h"
-#include "receivers/wandb/log/json.h"
+#include "receivers/json.h"
 
 namespace flarebridge::wandb {
 namespace {

@@ -39,7 +39,7 @@ RunSummary ForPeople(wandb::LogSummary log) {
   run.rows = log.rows;
   run.state = StateOf(log.state);
   run.exit_code = log.exit_code;
-  run.damaged = log.corrupt;
+  run.bad_bytes = log.bad_bytes;
   return run;
 }
 
@@ -68,7 +68,7 @@ class Reader : public RunReader {
     LogCondition condition;
     condition.written = !FileLock::Shared(log);  // nor can it be locked by us
     const Expected<wandb::LogEnd> end =
-        wandb::ReadRecords(file->get(), [&](const wandb::ParsedRecord& record, uint64_t) {
+        wandb::ReadRecords(file->get(), wandb::OnDamage::kStop, [&](const wandb::ParsedRecord& record, uint64_t) {
           ++condition.records;
           condition.rows += record.kind == wandb::ParsedRecord::Kind::kHistory ? 1 : 0;
           condition.ended = condition.ended || record.kind == wandb::ParsedRecord::Kind::kExit;

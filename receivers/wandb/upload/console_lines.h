@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "receivers/wandb/log/records.h"
+#include "receivers/wandb/log/record_reader.h"
 
 namespace flarebridge::wandb {
 

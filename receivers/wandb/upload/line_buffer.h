@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "receivers/wandb/log/records.h"
+#include "receivers/wandb/log/record_reader.h"
 #include "receivers/wandb/upload/console_lines.h"
 
 namespace flarebridge::wandb {

@@ -13,18 +13,18 @@ Expected<void> LogFollower::Open() {
     if (!opened) return FailIo(log_.string(), opened);
     file_ = std::move(*opened);
   }
-  Expected<LogReader> reader = LogReader::Open(file_.get());
-  if (!reader) return Fail(reader.error().code, log_.string() + ": " + reader.error().message);
+  Expected<RecordStream> records = RecordStream::Open(file_.get(), on_damage_);
+  if (!records) return Fail(records.error().code, log_.string() + ": " + records.error().message);
   // A file that is shorter than its header is looked at from its beginning the next time.
-  if (reader->whole_end() > 0) reader_ = std::move(*reader);
+  if (records->position() > 0) records_ = std::move(*records);
   return {};
 }
 
 std::pair<uint64_t, uint64_t> LogFollower::Position() const {
-  if (!reader_) return {0, 0};
+  if (!records_) return {0, 0};
   const Expected<FileInfo> info = InfoOf(file_.get());
   if (!info) return {0, 0};
-  return {reader_->whole_end(), info->size};
+  return {records_->position(), info->size};
 }
 
 bool LogFollower::IsShorterThanRead() const {
@@ -35,35 +35,24 @@ bool LogFollower::IsShorterThanRead() const {
 bool LogFollower::HasWriter() const { return file_ && IsLocked(file_.get()); }
 
 Expected<LogFollower::End> LogFollower::Read(const Visitor& visit) {
-  if (!reader_) {
+  if (!records_) {
     if (Expected<void> opened = Open(); !opened) return Propagate(opened);
-    if (!reader_) return End::kTorn;
+    if (!records_) return End::kTorn;
   }
-  reader_->Refresh();
-  Expected<End> end = ReadOnce(visit);
-  if (!end || *end != End::kCorrupt) return end;
-  // While the log grows, its end may have been read before a block behind it was: that looks like
-  // damage once, and not again.
-  reader_->Refresh();
-  return ReadOnce(visit);
-}
-
-Expected<LogFollower::End> LogFollower::ReadOnce(const Visitor& visit) {
+  records_->Refresh();
   while (true) {
-    std::string_view bytes;
-    const Expected<LogReader::Status> status = reader_->Next(bytes);
+    const ParsedRecord* record = nullptr;
+    const Expected<RecordStream::Status> status = records_->Next(record);
     if (!status) return Propagate(status);
     switch (*status) {
-      case LogReader::Status::kRecord:
-        // A chunk that verifies but is no record is as damaged as one that does not.
-        if (!ParseRecord(bytes, record_)) return End::kCorrupt;
-        if (!visit(record_)) return End::kMore;
+      case RecordStream::Status::kRecord:
+        if (!visit(*record)) return End::kMore;
         break;
-      case LogReader::Status::kEnd:
+      case RecordStream::Status::kEnd:
         return End::kWhole;
-      case LogReader::Status::kTorn:
+      case RecordStream::Status::kTorn:
         return End::kTorn;
-      case LogReader::Status::kCorrupt:
+      case RecordStream::Status::kCorrupt:
         return End::kCorrupt;
     }
   }

@@ -1,5 +1,5 @@
 // Reads a run log that may still grow: each call goes on where the last one stopped. A half-written
-// record at the end is waited for. One thread.
+// record at the end is waited for. Used by an upload of the run. One thread.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,7 @@
 
 #include "events/error.h"
 #include "receivers/files/unique_fd.h"
-#include "receivers/wandb/log/log_reader.h"
-#include "receivers/wandb/log/records.h"
+#include "receivers/wandb/log/record_stream.h"
 
 namespace flarebridge::wandb {
 
@@ -21,12 +20,13 @@ class LogFollower {
     kMore,     // the visitor wanted no more for now
     kWhole,    // behind the last record, for now
     kTorn,     // within a record that is being written, or was cut by a crash
-    kCorrupt,  // before damage: nothing behind it will ever be read
+    kCorrupt,  // before damage, behind which nothing is read: by choice, or nothing is there yet
   };
   // Gets a record, whose views live for the call. False: no more for now.
   using Visitor = std::function<bool(const ParsedRecord& record)>;
 
-  explicit LogFollower(std::filesystem::path log) : log_(std::move(log)) {}
+  explicit LogFollower(std::filesystem::path log, OnDamage on_damage = OnDamage::kStop)
+      : log_(std::move(log)), on_damage_(on_damage) {}
 
   // Errors: kIo, kMalformed (not a run log).
   Expected<End> Read(const Visitor& visit);
@@ -36,17 +36,18 @@ class LogFollower {
   bool IsShorterThanRead() const;
   // How much of the file was read, and its size, in bytes.
   std::pair<uint64_t, uint64_t> Position() const;
+  // How many bytes up to there are damaged, if it was chosen to go on behind them.
+  uint64_t bad_bytes() const { return records_ ? records_->bad_bytes() : 0; }
   // A process holds the log's lock: it writes it.
   bool HasWriter() const;
 
  private:
   Expected<void> Open();
-  Expected<End> ReadOnce(const Visitor& visit);
 
   std::filesystem::path log_;
+  OnDamage on_damage_;
   UniqueFd file_;
-  std::optional<LogReader> reader_;
-  ParsedRecord record_;
+  std::optional<RecordStream> records_;
 };
 
 }  // namespace flarebridge::wandb

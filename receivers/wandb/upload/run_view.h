@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "receivers/wandb/log/records.h"
+#include "receivers/wandb/log/record_reader.h"
 #include "receivers/wandb/upload/json_object.h"
 #include "receivers/wandb/upload/metric_definitions.h"
 

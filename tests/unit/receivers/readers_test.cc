@@ -9,7 +9,7 @@
 
 #include "receivers/files/unique_fd.h"
 #include "receivers/wandb/log/log_writer.h"
-#include "receivers/wandb/log/records.h"
+#include "receivers/wandb/log/record_writer.h"
 #include "tests/unit/temp_folder.h"
 
 namespace flarebridge {
@@ -118,7 +118,7 @@ TEST_CASE(
   CHECK(run.rows == 1);
   CHECK(run.state == RunSummary::State::kFailed);
   CHECK(run.exit_code == 3);
-  CHECK_FALSE(run.damaged);
+  CHECK(run.bad_bytes == 0);
 }
 
 TEST_CASE("a file that is no run log is an error that names it, also when it is checked") {
@@ -168,7 +168,7 @@ TEST_CASE("damage with whole records behind it is told apart from a torn end") {
   bytes[20] = static_cast<char>(bytes[20] ^ 1);  // in the first record
   const FoundRun found = Only(Write(temp.path() / "run-abc.wandb", bytes));
   CHECK(found.reader->Check(found.log).value().damage == Damage::kDamaged);
-  CHECK(found.reader->Read(found.log, nullptr).value().damaged);
+  CHECK(found.reader->Read(found.log, nullptr).value().bad_bytes > 0);
 }
 
 }  // namespace

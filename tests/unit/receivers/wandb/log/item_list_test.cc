@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "receivers/wandb/log/records.h"
+#include "receivers/wandb/log/record_writer.h"
 
 namespace flarebridge::wandb {
 namespace {
@@ -23,12 +23,6 @@ std::string Encoded(const Items& items) {
     item.add_string(16, json);
   }
   return bytes;
-}
-
-std::string PathOf(const std::string& component) {
-  std::string path;
-  AppendPath(component, path);
-  return path;
 }
 
 void Expect(const ItemList& list, const Items& items) {

@@ -44,7 +44,7 @@ ReadResult Read(const std::string& bytes) {
     std::string_view record;
     while ((result.end = reader->Next(record).value()) == Status::kRecord)
       result.records.emplace_back(record);
-    result.whole_end = reader->whole_end();
+    result.whole_end = reader->position();
   } else {
     result.not_a_log = true;
   }

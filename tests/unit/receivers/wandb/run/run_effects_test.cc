@@ -89,7 +89,7 @@ class OneRun {
   std::vector<ParsedRecord> Records() const {
     std::vector<ParsedRecord> records;
     const int fd = open(Log().c_str(), O_RDONLY | O_CLOEXEC);
-    REQUIRE(ReadRecords(fd, [&](const ParsedRecord& record, uint64_t /*start*/) {
+    REQUIRE(ReadRecords(fd, OnDamage::kStop, [&](const ParsedRecord& record, uint64_t /*start*/) {
               records.push_back(record);
               records.back().items.clear();
             }).has_value());

@@ -105,7 +105,7 @@ Content ReadContent(const fs::path& folder) {
                         content.step_of[item.key] = own >= 0 ? own : content.steps.back();
                     }).value();
   const int fd = open(LogIn(folder).c_str(), O_RDONLY | O_CLOEXEC);
-  REQUIRE(ReadRecords(fd, [&](const ParsedRecord& record, uint64_t /*start*/) {
+  REQUIRE(ReadRecords(fd, OnDamage::kStop, [&](const ParsedRecord& record, uint64_t /*start*/) {
             if (record.kind != ParsedRecord::Kind::kConfig) return;
             for (const auto& item : record.items) {
               if (item.key.starts_with("p")) content.parameters.insert(item.key);

@@ -1,0 +1,50 @@
+// Field numbers of W&B's protobuf records that writer and reader share, from
+// wandb/proto/wandb_internal.proto, read at version 0.28.3 and compared with files of 0.31.0; and
+// the number of a field of ours. Only record_writer.cc and record_reader.cc need them.
+#pragma once
+
+#include <cstdint>
+
+namespace flarebridge::wandb {
+
+// Record.
+inline constexpr uint32_t kNum = 1, kHistory = 2, kSummary = 3, kConfig = 5, kFiles = 6, kStats = 7,
+                          kOutputRaw = 13, kRun = 17, kExit = 18, kFinal = 20, kHeader = 21,
+                          kEnvironment = 26;
+// Of Record, too, but not its content.
+inline constexpr uint32_t kControl = 16, kUuid = 19, kInfo = 200;
+// Ours, an AppliedMark: far from W&B's numbers, of which the highest is 200. Protobuf readers skip
+// what they do not know.
+inline constexpr uint32_t kApplied = 7301;
+inline constexpr uint32_t kMarkJournal = 1, kMarkFloor = 2, kMarkPositions = 3;
+
+// HistoryItem, SummaryItem, ConfigItem and StatsItem alike.
+inline constexpr uint32_t kKey = 1, kNestedKey = 2, kValueJson = 16;
+// The lists of items in SummaryRecord and ConfigRecord.
+inline constexpr uint32_t kUpdate = 1, kRemove = 2;
+
+namespace timestamp_field {  // google/protobuf/timestamp.proto
+inline constexpr uint32_t kSeconds = 1, kNanos = 2;
+}
+namespace run_field {  // RunRecord
+inline constexpr uint32_t kRunId = 1, kEntity = 2, kProject = 3, kRunConfig = 4, kGroup = 6,
+                          kJobType = 7, kDisplayName = 8, kNotes = 9, kTags = 10, kHost = 13,
+                          kStartTime = 17, kTelemetry = 19;
+}
+namespace history_field {  // HistoryRecord, and HistoryStep in it
+inline constexpr uint32_t kItem = 1, kStep = 2, kStepNum = 1;
+}
+namespace files_field {  // FilesRecord, and FilesItem in it
+inline constexpr uint32_t kFile = 1, kPath = 1;
+}
+namespace output_field {  // OutputRawRecord; types are STDERR 0, STDOUT 1
+inline constexpr uint32_t kType = 1, kTime = 2, kLine = 3;
+}
+namespace stats_field {  // StatsRecord
+inline constexpr uint32_t kTime = 2, kItem = 3;
+}
+namespace exit_field {  // RunExitRecord
+inline constexpr uint32_t kCode = 1, kRuntime = 2;
+}
+
+}  // namespace flarebridge::wandb

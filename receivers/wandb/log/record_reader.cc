@@ -1,0 +1,266 @@
+#include "receivers/wandb/log/record_reader.h"
+
+#include <protozero/pbf_reader.hpp>
+
+#include "receivers/wandb/log/record_fields.h"
+
+namespace flarebridge::wandb {
+namespace {
+
+using protozero::pbf_reader;
+
+AppliedMark ParseMark(pbf_reader message) {
+  AppliedMark mark;
+  while (message.next()) {
+    switch (message.tag()) {
+      case kMarkJournal:
+        mark.journal = message.get_fixed64();
+        break;
+      case kMarkFloor:
+        mark.floor = message.get_uint64();
+        break;
+      case kMarkPositions: {
+        const auto positions = message.get_packed_uint64();
+        mark.positions.assign(positions.begin(), positions.end());
+        break;
+      }
+      default:
+        message.skip();
+    }
+  }
+  return mark;
+}
+
+std::string_view View(protozero::data_view view) { return {view.data(), view.size()}; }
+
+ParsedRecord::ParsedItem ParseItem(pbf_reader message) {
+  ParsedRecord::ParsedItem item;
+  while (message.next()) {
+    switch (message.tag()) {
+      case kKey:
+      case kNestedKey:
+        if (!item.key.empty()) item.key += '.';
+        item.path.push_back(View(message.get_view()));
+        item.key += item.path.back();
+        break;
+      case kValueJson:
+        item.json = View(message.get_view());
+        break;
+      default:
+        message.skip();
+    }
+  }
+  return item;
+}
+
+void ParseUpdates(pbf_reader message, ParsedRecord& record) {
+  while (message.next()) {
+    switch (message.tag()) {
+      case kUpdate:
+        record.items.push_back(ParseItem(message.get_message()));
+        break;
+      case kRemove:
+        record.removed.push_back(ParseItem(message.get_message()));
+        break;
+      default:
+        message.skip();
+    }
+  }
+}
+
+void ParseHistory(pbf_reader message, ParsedRecord& record) {
+  while (message.next()) {
+    switch (message.tag()) {
+      case history_field::kItem:
+        record.items.push_back(ParseItem(message.get_message()));
+        break;
+      case history_field::kStep: {
+        pbf_reader step = message.get_message();
+        while (step.next())
+          step.tag() == history_field::kStepNum ? void(record.step = step.get_int64())
+                                                : step.skip();
+        break;
+      }
+      default:
+        message.skip();
+    }
+  }
+}
+
+void ParseFiles(pbf_reader message, ParsedRecord& record) {
+  while (message.next(files_field::kFile)) {
+    pbf_reader file = message.get_message();
+    while (file.next(files_field::kPath)) record.files.push_back(View(file.get_view()));
+  }
+}
+
+double ParseTimestamp(pbf_reader message) {
+  double seconds = 0;
+  while (message.next()) {
+    switch (message.tag()) {
+      case timestamp_field::kSeconds:
+        seconds += static_cast<double>(message.get_int64());
+        break;
+      case timestamp_field::kNanos:
+        seconds += static_cast<double>(message.get_int32()) * 1e-9;
+        break;
+      default:
+        message.skip();
+    }
+  }
+  return seconds;
+}
+
+void ParseRun(pbf_reader message, ParsedRecord& record) {
+  RunRecord& run = record.run;
+  while (message.next()) {
+    switch (message.tag()) {
+      case run_field::kRunId:
+        run.run_id = message.get_string();
+        break;
+      case run_field::kEntity:
+        run.entity = message.get_string();
+        break;
+      case run_field::kProject:
+        run.project = message.get_string();
+        break;
+      case run_field::kRunConfig:
+        ParseUpdates(message.get_message(), record);
+        break;
+      case run_field::kGroup:
+        run.group = message.get_string();
+        break;
+      case run_field::kJobType:
+        run.job_type = message.get_string();
+        break;
+      case run_field::kDisplayName:
+        run.display_name = message.get_string();
+        break;
+      case run_field::kNotes:
+        run.notes = message.get_string();
+        break;
+      case run_field::kTags:
+        run.tags.push_back(message.get_string());
+        break;
+      case run_field::kHost:
+        run.host = message.get_string();
+        break;
+      case run_field::kStartTime:
+        run.start_time = ParseTimestamp(message.get_message());
+        break;
+      default:
+        message.skip();
+    }
+  }
+}
+
+void ParseOutput(pbf_reader message, ParsedRecord& record) {
+  record.is_error_output = true;  // the default, 0, is STDERR
+  while (message.next()) {
+    switch (message.tag()) {
+      case output_field::kType:
+        record.is_error_output = message.get_enum() == 0;
+        break;
+      case output_field::kTime:
+        record.time = ParseTimestamp(message.get_message());
+        break;
+      case output_field::kLine:
+        record.line = View(message.get_view());
+        break;
+      default:
+        message.skip();
+    }
+  }
+}
+
+void ParseStats(pbf_reader message, ParsedRecord& record) {
+  while (message.next()) {
+    switch (message.tag()) {
+      case stats_field::kTime:
+        record.time = ParseTimestamp(message.get_message());
+        break;
+      case stats_field::kItem:
+        record.items.push_back(ParseItem(message.get_message()));
+        break;
+      default:
+        message.skip();
+    }
+  }
+}
+
+void ParseContent(pbf_reader& message, ParsedRecord& record) {
+  if (message.tag() != kNum && message.tag() != kControl && message.tag() != kUuid &&
+      message.tag() < kInfo) {
+    record.field = message.tag();
+  }
+  switch (message.tag()) {
+    case kNum:
+      record.number = message.get_int64();
+      break;
+    case kHistory:
+      record.kind = ParsedRecord::Kind::kHistory;
+      ParseHistory(message.get_message(), record);
+      break;
+    case kSummary:
+      record.kind = ParsedRecord::Kind::kSummary;
+      ParseUpdates(message.get_message(), record);
+      break;
+    case kConfig:
+      record.kind = ParsedRecord::Kind::kConfig;
+      ParseUpdates(message.get_message(), record);
+      break;
+    case kRun:
+      record.kind = ParsedRecord::Kind::kRun;
+      ParseRun(message.get_message(), record);
+      break;
+    case kExit: {
+      record.kind = ParsedRecord::Kind::kExit;
+      pbf_reader exit = message.get_message();
+      while (exit.next())
+        exit.tag() == exit_field::kCode ? void(record.exit_code = exit.get_int32()) : exit.skip();
+      break;
+    }
+    case kOutputRaw:
+      record.kind = ParsedRecord::Kind::kOutput;
+      ParseOutput(message.get_message(), record);
+      break;
+    case kFiles:
+      record.kind = ParsedRecord::Kind::kFiles;
+      ParseFiles(message.get_message(), record);
+      break;
+    case kStats:
+      record.kind = ParsedRecord::Kind::kStats;
+      ParseStats(message.get_message(), record);
+      break;
+    case kFinal:
+      record.kind = ParsedRecord::Kind::kFinal;
+      message.skip();
+      break;
+    case kApplied:
+      record.mark = ParseMark(message.get_message());
+      break;
+    default:
+      if (message.tag() == record.field &&
+          message.wire_type() == protozero::pbf_wire_type::length_delimited) {
+        record.content = View(message.get_view());
+      } else {
+        message.skip();
+      }
+  }
+}
+
+}  // namespace
+
+Expected<void> ParseRecord(std::string_view bytes, ParsedRecord& record) {
+  record = ParsedRecord();
+  try {
+    pbf_reader message(bytes.data(), bytes.size());
+    while (message.next()) ParseContent(message, record);
+  } catch (const std::exception& e) {
+    // protozero throws on wrong wire types and on lengths that lead outside.
+    return Fail(ErrorCode::kMalformed, std::string("not a W&B record: ") + e.what());
+  }
+  return {};
+}
+
+}  // namespace flarebridge::wandb

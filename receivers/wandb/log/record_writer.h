@@ -1,0 +1,48 @@
+// Writes W&B's protobuf records, those that flarebridge has events for. Field numbers are in
+// record_fields.h. Encoders append to a string; those of rows and marks allocate nothing else. Used
+// by the W&B receiver. Any thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "receivers/applied.h"
+#include "receivers/wandb/log/item_list.h"
+#include "receivers/wandb/log/records.h"
+
+namespace flarebridge::wandb {
+
+// Appends one component of a key's path, as protobuf field nested_key (2): keys of history and
+// summary are paths.
+void AppendPath(std::string_view component, std::string& path);
+// The path of one component.
+std::string PathOf(std::string_view component);
+
+// Each appends a whole Record with its number and, if there is one, its mark, which is written
+// behind the record's own content, in a field that W&B's readers skip. Times are seconds
+// since the epoch, from 0 to kMaxTime; lists of items are not empty: a record without content ends
+// W&B's reader.
+void AppendHeader(int64_t number, std::string_view version, std::string& out);
+void AppendRun(int64_t number, const RunRecord& run, const AppliedMark* mark, std::string& out);
+void AppendEnvironment(int64_t number, const EnvironmentRecord& environment, std::string& out);
+// `step` is the row's `_step`; the items hold it too.
+void AppendHistory(int64_t number, const ItemList& items, int64_t step, const AppliedMark* mark,
+                   std::string& out);
+void AppendSummary(int64_t number, const ItemList& items, std::string& out);
+void AppendConfig(int64_t number, const std::vector<std::pair<std::string, std::string>>& items,
+                  const AppliedMark* mark, std::string& out);
+// A line of the run's console, with its newline.
+void AppendOutput(int64_t number, double time, std::string_view line, const AppliedMark* mark,
+                  std::string& out);
+// System metrics of one moment.
+void AppendStats(int64_t number, double time,
+                 const std::vector<std::pair<std::string, double>>& values, std::string& out);
+// A file below files/ that is to be uploaded.
+void AppendFile(int64_t number, std::string_view path, const AppliedMark* mark, std::string& out);
+void AppendExit(int64_t number, int32_t exit_code, int32_t runtime, std::string& out);
+void AppendFinal(int64_t number, const AppliedMark* mark, std::string& out);
+
+}  // namespace flarebridge::wandb

@@ -1,0 +1,61 @@
+// What each type of data becomes in a run: one effect per type, each in a file of its own
+// (row_effect.cc, config_effect.cc, ...). A new kind of media is a new file, its line below and its
+// line in ApplyData(). All of an event's effects go into the log behind one mark, so that after a
+// crash they are there or not, as a whole. Used by WandbRun; one thread.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "events/clock.h"
+#include "events/error.h"
+#include "events/event.h"
+#include "receivers/json.h"
+#include "receivers/wandb/log/item_list.h"
+#include "receivers/wandb/log/records.h"
+#include "receivers/wandb/run/log_appender.h"
+#include "receivers/wandb/run/row_writer.h"
+
+namespace flarebridge::wandb {
+
+// The run that effects go to.
+struct RunOutput {
+  RunOutput(std::filesystem::path run_folder, AppendOnlyFile file, const Recovered& recovered,
+            uint64_t journal)
+      : folder(std::move(run_folder)),
+        run(recovered.run),
+        log(std::move(file), recovered),
+        rows(journal, recovered, run, log) {}
+  RunOutput(const RunOutput&) = delete;
+  RunOutput& operator=(const RunOutput&) = delete;
+
+  std::filesystem::path folder;
+  bool prefix_scalars = false;  // argument: keys of add_scalars are "<tag>/<key>"
+  RunRecord run;                // as last written
+  LogAppender log;
+  RowWriter rows;
+  // Room for one event's, used again and again.
+  std::string path;
+  ItemList items;
+};
+
+// Writes an event's effects. False: the data has no place in a W&B run, or no content, and nothing
+// was written. A run that had ended is opened again only if something is written. Errors: kIo.
+Expected<bool> ApplyData(RunOutput& out, uint64_t position, const Data& data,
+                         Clock::time_point now);
+
+// The effects; each as ApplyData() says.
+Expected<bool> ApplyRow(RunOutput& out, uint64_t position, const Data& data, Clock::time_point now);
+Expected<bool> ApplyConfig(RunOutput& out, uint64_t position, const Data& data);
+Expected<bool> ApplyTags(RunOutput& out, uint64_t position, const Data& data);
+Expected<bool> ApplyLogLine(RunOutput& out, uint64_t position, const Data& data);
+Expected<bool> ApplyFile(RunOutput& out, uint64_t position, const Data& data);
+Expected<bool> ApplyImage(RunOutput& out, uint64_t position, const Data& data,
+                          Clock::time_point now);
+
+// A clock may be anywhere; a record's times may not.
+inline double TimeOf(const Data& data) { return std::min(data.time, kMaxTime); }
+
+}  // namespace flarebridge::wandb

@@ -1,0 +1,143 @@
+#include "receivers/wandb/run/row_writer.h"
+
+#include <algorithm>
+#include <string>
+
+#include "receivers/json.h"
+#include "receivers/wandb/log/record_writer.h"
+
+namespace flarebridge::wandb {
+namespace {
+
+// Rows that share one summary record when they come faster than flushes.
+constexpr size_t kRowsPerSummary = 128;
+
+std::string SecondsToJson(double seconds) {
+  std::string out;
+  AppendSeconds(seconds, out);
+  return out;
+}
+
+// Keys that every row has.
+const std::string kStepPath = PathOf("_step");
+const std::string kRuntimePath = PathOf("_runtime");
+const std::string kTimestampPath = PathOf("_timestamp");
+const std::string kOwnStepPath = PathOf("flarebridge/step");
+const std::string kWandbRuntimePath = PathOf("_wandb") + PathOf("runtime");
+
+}  // namespace
+
+RowWriter::RowWriter(uint64_t journal, const Recovered& recovered, const RunRecord& run,
+                     LogAppender& log)
+    : journal_(journal),
+      run_(run),
+      log_(log),
+      merger_(StepMerger::Limits(), recovered.last_step),
+      last_runtime_(recovered.runtime),
+      given_(recovered.applied.floor()) {}
+
+void RowWriter::Add(uint64_t position, std::optional<int64_t> step, double time, ItemList& items,
+                    Clock::time_point now) {
+  merger_.Add(position, step, time, items, now);
+  if (merger_.ready().size() >= kRowsPerSummary) WriteReady();
+}
+
+AppliedMark RowWriter::MarkAt(uint64_t position) {
+  // Rows that are complete lie before this record in the log; those that wait come later.
+  WriteReady();
+  AppliedMark mark;
+  MarkRecord(journal_, {&position, 1}, merger_.LowestWaiting().value_or(position + 1), mark);
+  return mark;
+}
+
+void RowWriter::MarkRows(const std::vector<StepMerger::Row>& rows) {
+  // From the last row to the first: each claims nothing of what lies behind it.
+  uint64_t later = given_ + 1;
+  for (const StepMerger::Row& row : rows) later = std::max(later, row.positions.back() + 1);
+  if (const auto waiting = merger_.LowestWaiting()) later = std::min(later, *waiting);
+  if (marks_.size() < rows.size()) marks_.resize(rows.size());
+  for (size_t i = rows.size(); i-- > 0;) {
+    MarkRecord(journal_, rows[i].positions, later, marks_[i]);
+    later = std::min(later, rows[i].positions.front());
+  }
+}
+
+void RowWriter::WriteReady() {
+  std::vector<StepMerger::Row>& rows = merger_.ready();
+  if (rows.empty()) return;
+  MarkRows(rows);
+  // The summary goes before the rows that it sums up: if the end is torn off, their events are
+  // replayed and the summary is written again.
+  SumUp(rows);
+  WriteSummary();
+  for (size_t i = 0; i < rows.size(); ++i) WriteRow(rows[i], marks_[i]);
+  merger_.ClearReady();
+}
+
+void RowWriter::WriteDue(Clock::time_point now) {
+  merger_.Release(now);
+  WriteReady();
+}
+
+void RowWriter::WriteAll() {
+  merger_.ReleaseAll();
+  WriteReady();
+}
+
+double RowWriter::WriteLast(double end_time) {
+  WriteAll();
+  const double runtime = std::max(last_runtime_, end_time - run_.start_time);
+  summary_.Put(kWandbRuntimePath, ToJson(static_cast<int64_t>(runtime)));
+  WriteSummary();
+  return runtime;
+}
+
+void RowWriter::SumUp(const std::vector<StepMerger::Row>& rows) {
+  // From the last row on, each key's first value counts; most rows have the keys of the row behind
+  // them, and nothing to say.
+  const StepMerger::Row* behind = nullptr;
+  for (size_t i = rows.size(); i-- > 0;) {
+    const ItemList& items = rows[i].items;
+    if (behind != nullptr && items.HasPathsOf(behind->items)) continue;
+    behind = &rows[i];
+    for (size_t k = 0; k < items.size(); ++k) {
+      if (!summary_.Find(items.path(k))) summary_.Add(items.path(k), items.json(k));
+    }
+  }
+  double runtime = last_runtime_;
+  for (const StepMerger::Row& row : rows) runtime = std::max(runtime, row.time - run_.start_time);
+  summary_.Put(kStepPath, ToJson(rows.back().step));
+  summary_.Put(kTimestampPath, SecondsToJson(rows.back().time));
+  summary_.Put(kRuntimePath, SecondsToJson(runtime));
+  summary_.Put(kWandbRuntimePath, ToJson(static_cast<int64_t>(runtime)));
+}
+
+void RowWriter::WriteRow(StepMerger::Row& row, const AppliedMark& mark) {
+  last_runtime_ = std::max(last_runtime_, row.time - run_.start_time);
+  ItemList& items = row.items;
+  const auto add_step = [&](const std::string& path, int64_t step) {
+    items.AddWritten(path, [step](std::string& out) { AppendJson(step, out); });
+  };
+  const auto add_seconds = [&](const std::string& path, double seconds) {
+    items.AddWritten(path, [seconds](std::string& out) { AppendSeconds(seconds, out); });
+  };
+  if (row.own_step) add_step(kOwnStepPath, *row.own_step);
+  add_step(kStepPath, row.step);
+  add_seconds(kRuntimePath, last_runtime_);
+  add_seconds(kTimestampPath, row.time);
+  log_.Add([&](int64_t number, std::string& out) {
+    AppendHistory(number, row.items, row.step, &mark, out);
+  });
+}
+
+void RowWriter::WriteSummary() {
+  log_.Add([&](int64_t number, std::string& out) { AppendSummary(number, summary_, out); });
+  summary_.Clear();
+}
+
+uint64_t RowWriter::EncodedPosition() const {
+  const std::optional<uint64_t> waiting = merger_.LowestWaiting();
+  return waiting ? *waiting - 1 : given_;
+}
+
+}  // namespace flarebridge::wandb

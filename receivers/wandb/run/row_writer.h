@@ -1,0 +1,70 @@
+// Rows on their way into a run's log: merged by step, summed up, marked and encoded; and the marks
+// of all other records, which depend on what still waits here. Used by WandbRun and by the effects
+// of events. Nothing is allocated for each row. One thread.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "events/clock.h"
+#include "receivers/applied.h"
+#include "receivers/wandb/log/item_list.h"
+#include "receivers/wandb/log/records.h"
+#include "receivers/wandb/run/log_appender.h"
+#include "receivers/wandb/run/recovery.h"
+#include "receivers/wandb/run/step_merger.h"
+
+namespace flarebridge::wandb {
+
+class RowWriter {
+ public:
+  // Rows go on behind what was recovered, at times since run.start_time. `run` and `log` must live
+  // as long.
+  RowWriter(uint64_t journal, const Recovered& recovered, const RunRecord& run, LogAppender& log);
+
+  // Takes over the items of the event at a position, as StepMerger::Add() does.
+  void Add(uint64_t position, std::optional<int64_t> step, double time, ItemList& items,
+           Clock::time_point now);
+  // The event at a position has had its effects, or has none.
+  void Pass(uint64_t position) { given_ = std::max(given_, position); }
+
+  // The mark of a record that is no row, completes the event at a position and comes next in the
+  // log.
+  AppliedMark MarkAt(uint64_t position);
+
+  // Each brings rows into the log, with one summary record before them: those that are complete,
+  // those whose time has come too, all of them.
+  void WriteReady();
+  void WriteDue(Clock::time_point now);
+  void WriteAll();
+  // All rows and the last summary. Gives the run's length in seconds, if it ends at a time (seconds
+  // since the epoch).
+  double WriteLast(double end_time);
+
+  // All events up to here are in what has been brought into the log.
+  uint64_t EncodedPosition() const;
+  std::optional<Clock::time_point> NextDue() const { return merger_.NextDue(); }
+  // What it counted.
+  const StepMerger& merger() const { return merger_; }
+
+ private:
+  // Those of rows in their order go into marks_.
+  void MarkRows(const std::vector<StepMerger::Row>& rows);
+  // What they say last goes into summary_.
+  void SumUp(const std::vector<StepMerger::Row>& rows);
+  void WriteRow(StepMerger::Row& row, const AppliedMark& mark);
+  void WriteSummary();
+
+  uint64_t journal_;
+  const RunRecord& run_;
+  LogAppender& log_;
+  StepMerger merger_;
+  ItemList summary_;                // changed since the last summary record
+  double last_runtime_ = 0;         // seconds
+  uint64_t given_ = 0;              // the last position given
+  std::vector<AppliedMark> marks_;  // room that is used again and again
+};
+
+}  // namespace flarebridge::wandb

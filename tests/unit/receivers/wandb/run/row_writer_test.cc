@@ -1,0 +1,122 @@
+// Laws of rows on their way into a run's log: what each record claims to hold.
+#include "receivers/wandb/run/row_writer.h"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <vector>
+
+#include "receivers/wandb/log/record_stream.h"
+#include "receivers/wandb/log/record_writer.h"
+#include "tests/unit/temp_folder.h"
+
+namespace flarebridge::wandb {
+namespace {
+
+constexpr uint64_t kJournal = 1;
+
+struct Written {
+  ParsedRecord::Kind kind;
+  int64_t step = 0;
+  AppliedMark mark;
+};
+
+class RowWriterTest {
+ protected:
+  RowWriterTest()
+      : path_(folder_.path() / "run-x.wandb"),
+        log_(AppendOnlyFile::Open(path_).value(), recovered_),
+        rows_(kJournal, recovered_, run_, log_) {
+    REQUIRE(log_.StartAnew());
+  }
+  void Add(uint64_t position, std::optional<int64_t> step, const char* key = "loss") {
+    ItemList items;
+    items.Add(PathOf(key), "0.5");
+    rows_.Add(position, step, 10, items, now_);
+    rows_.Pass(position);
+  }
+  // History records, and others with a mark.
+  std::vector<Written> Read() {
+    REQUIRE(log_.WriteOut());
+    std::vector<Written> written;
+    const int fd = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
+    REQUIRE(ReadRecords(fd, OnDamage::kStop, [&](const ParsedRecord& record, uint64_t) {
+      if (record.mark) written.push_back({record.kind, record.step, *record.mark});
+    }));
+    close(fd);
+    return written;
+  }
+
+  flarebridge::testing::TempFolder folder_;
+  std::filesystem::path path_;
+  Recovered recovered_;
+  RunRecord run_;
+  LogAppender log_;
+  RowWriter rows_;
+  Clock::time_point now_{};
+};
+
+TEST_CASE_FIXTURE(RowWriterTest, "nothing is claimed before it is in the log") {
+  Add(1, 0);
+  Add(2, 1);
+  CHECK(rows_.EncodedPosition() == 0);
+  rows_.WriteAll();
+  CHECK(rows_.EncodedPosition() == 2);
+}
+
+TEST_CASE_FIXTURE(RowWriterTest,
+                  "a row claims its own events and all before those that come later") {
+  Add(1, 5, "a");
+  Add(2, 6, "a");
+  Add(3, 5, "b");
+  rows_.WriteAll();
+  const std::vector<Written> written = Read();
+  REQUIRE(written.size() == 2);
+  CHECK(written[0].step == 5);
+  CHECK(written[0].mark.floor == 1);
+  CHECK(written[0].mark.positions == std::vector<uint64_t>{3});
+  CHECK(written[1].mark.floor == 3);
+  CHECK(written[1].mark.positions.empty());
+  CHECK(written[1].mark.journal == kJournal);
+}
+
+TEST_CASE_FIXTURE(RowWriterTest,
+                  "a record that overtakes waiting rows lists itself above their floor") {
+  Add(4, 0);
+  const AppliedMark overtaking = rows_.MarkAt(7);
+  CHECK(overtaking.floor == 3);
+  CHECK(overtaking.positions == std::vector<uint64_t>{7});
+  rows_.Pass(7);
+  rows_.WriteAll();
+  CHECK(rows_.MarkAt(9).floor == 9);
+  CHECK(Read().back().mark.floor == 7);
+}
+
+TEST_CASE_FIXTURE(RowWriterTest, "events without effects are passed by the next row's floor") {
+  rows_.Pass(1);
+  CHECK(rows_.EncodedPosition() == 1);
+  Add(5, 0);
+  rows_.Pass(6);
+  CHECK(rows_.EncodedPosition() == 4);
+  rows_.WriteAll();
+  CHECK(Read().back().mark.floor == 6);
+}
+
+TEST_CASE_FIXTURE(RowWriterTest, "rows go out when they have waited for long enough") {
+  Add(1, 0);
+  REQUIRE(rows_.NextDue());
+  rows_.WriteDue(*rows_.NextDue() - std::chrono::milliseconds(1));
+  CHECK(Read().empty());
+  rows_.WriteDue(*rows_.NextDue());
+  CHECK(Read().size() == 1);
+}
+
+TEST_CASE_FIXTURE(RowWriterTest, "a run's length is never shorter than its rows") {
+  Add(1, 0);  // at 10 s
+  CHECK(rows_.WriteLast(3) == 10);
+  CHECK(rows_.WriteLast(30) == 30);
+}
+
+}  // namespace
+}  // namespace flarebridge::wandb

@@ -6,7 +6,7 @@
 #include <array>
 #include <cstring>
 
-#include "receivers/wandb/log/json.h"
+#include "receivers/json.h"
 #include "receivers/wandb/log/utf8_cut.h"
 
 namespace flarebridge::wandb {

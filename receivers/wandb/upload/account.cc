@@ -6,7 +6,7 @@
 #include <sstream>
 #include <tuple>
 
-#include "receivers/wandb/log/json.h"
+#include "receivers/json.h"
 
 namespace flarebridge::wandb {
 namespace {

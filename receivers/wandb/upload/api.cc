@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "receivers/wandb/log/json.h"
+#include "receivers/json.h"
 
 namespace flarebridge::wandb {
 namespace {

@@ -9,7 +9,7 @@
 #include <span>
 #include <vector>
 
-#include "receivers/wandb/log/json.h"
+#include "receivers/json.h"
 
 namespace flarebridge::wandb {
 namespace {

@@ -87,6 +87,9 @@ class Journal {
                                    bool whole)>;
   Expected<void> Read(int64_t run, uint64_t after, size_t max_bytes, const Visit& visit);
 
+  // Bytes of the run's slices that hold positions above `after`. Errors: kIo, kCorrupt.
+  Expected<uint64_t> BytesAfter(int64_t run, uint64_t after);
+
  private:
   using StatementPtr = std::unique_ptr<SqliteStatement>;
 
@@ -116,7 +119,7 @@ class Journal {
   uint64_t begin_stored_bytes_ = 0;
   std::optional<Error> failed_;
   StatementPtr put_session_, put_run_, update_run_, put_feed_, append_, forget_;
-  StatementPtr forgotten_bytes_, put_next_, read_;
+  StatementPtr forgotten_bytes_, put_next_, read_, bytes_after_;
   StatementPtr drop_session_, drop_feeds_, drop_run_;
 };
 

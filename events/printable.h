@@ -1,16 +1,15 @@
-// Text from outside, made fit for a terminal and a log. Any thread.
+// Text from outside (a log, a server, a site), made fit for a terminal and a log: neither may obey
+// it, and it can't begin a line of its own. Used wherever such text is shown. Any thread.
 #pragma once
 
 #include <string>
+#include <string_view>
 
 namespace flarebridge {
 
-// Control characters and bytes beyond ASCII become '?': a terminal must not obey a server.
-inline std::string Printable(std::string text) {
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7f) c = '?';
-  }
-  return text;
-}
+// The same text as one line of valid UTF-8: line ends and tabs become spaces, each other control
+// character (of ASCII, and U+0080 to U+009F), what turns the direction of writing, and each
+// sequence of bytes that is no UTF-8 becomes '?'.
+std::string Printable(std::string_view text);
 
 }  // namespace flarebridge

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "bridge/process/exit_code.h"
+#include "events/printable.h"
 #include "receivers/wandb/log/log_summary.h"
 
 namespace flarebridge {
@@ -45,16 +46,6 @@ std::string StateOf(const LogSummary& log) {
     state += " (exit code " + std::to_string(log.exit_code) + ")";
   if (log.corrupt) state += ", damaged: what follows the damage is not shown";
   return state;
-}
-
-// Text from a log may hold anything; a terminal must not obey it.
-std::string Printable(std::string_view text) {
-  std::string safe;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    safe.push_back(byte < 0x20 || byte == 0x7f ? '?' : c);
-  }
-  return safe;
 }
 
 // JSON text of a string. The log's texts are valid UTF-8 but for hostile files; those show as they

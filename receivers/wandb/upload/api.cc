@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "events/printable.h"
 #include "receivers/json.h"
 
 namespace flarebridge::wandb {
@@ -39,13 +40,10 @@ constexpr const char* kCreateRunFiles = R"(mutation CreateRunFiles($entity: Stri
 // What is unknown is null, so that the server takes its own default or keeps what it has.
 Json TextOrNull(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
+// An answer may be a whole page; a person needs its beginning, in one line.
 std::string FirstWords(const std::string& answer) {
-  // An answer may be a whole page; a person needs its beginning, in one line.
-  std::string words = answer.substr(0, 300);
-  for (char& c : words) {
-    if (static_cast<unsigned char>(c) < 0x20) c = ' ';
-  }
-  return words;
+  constexpr size_t kMostBytes = 300;
+  return Printable(answer.substr(0, kMostBytes));
 }
 
 std::string Escape(const std::string& component) {

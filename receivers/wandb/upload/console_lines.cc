@@ -1,9 +1,6 @@
 #include "receivers/wandb/upload/console_lines.h"
 
-#include <array>
-#include <cmath>
-#include <cstdio>
-#include <ctime>
+#include "events/time_text.h"
 
 namespace flarebridge::wandb {
 namespace {
@@ -11,22 +8,10 @@ namespace {
 // Of one line; what is longer continues on the next one.
 constexpr size_t kMaxLine = size_t{1} << 20;
 
-// "2026-08-21T10:00:00.123456", UTC.
-std::string TimeText(double seconds) {
-  const auto whole = static_cast<time_t>(std::floor(seconds));
-  tm parts{};
-  gmtime_r(&whole, &parts);
-  std::array<char, 64> text{};
-  const size_t size = strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &parts);
-  snprintf(text.data() + size, text.size() - size, ".%06d",
-           static_cast<int>((seconds - std::floor(seconds)) * 1e6));
-  return text.data();
-}
-
 }  // namespace
 
 std::string ConsoleLines::Finish(bool is_error, Stream& stream) {
-  std::string line = (is_error ? "ERROR " : "") + TimeText(stream.time) + " " + stream.text;
+  std::string line = (is_error ? "ERROR " : "") + UtcTimeText(stream.time) + " " + stream.text;
   stream = Stream();
   return line;
 }

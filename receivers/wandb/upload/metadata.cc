@@ -1,14 +1,13 @@
 #include "receivers/wandb/upload/metadata.h"
 
 #include <algorithm>
-#include <array>
-#include <ctime>
 #include <exception>
 #include <map>
 #include <protozero/pbf_reader.hpp>
 #include <span>
 #include <vector>
 
+#include "events/time_text.h"
 #include "receivers/json.h"
 
 namespace flarebridge::wandb {
@@ -82,14 +81,7 @@ std::string TimeJson(pbf_reader message) {
         message.skip();
     }
   }
-  const auto whole = static_cast<time_t>(seconds);
-  tm parts{};
-  gmtime_r(&whole, &parts);
-  std::array<char, 64> text{};
-  size_t size = strftime(text.data(), text.size(), "\"%Y-%m-%dT%H:%M:%S", &parts);
-  size += static_cast<size_t>(
-      snprintf(text.data() + size, text.size() - size, ".%06dZ\"", nanoseconds / 1000));
-  return {text.data(), size};
+  return '"' + UtcTimeText(seconds, nanoseconds / 1000) + "Z\"";
 }
 
 std::string ValueJson(pbf_reader& message, const Field& field) {

@@ -1,10 +1,8 @@
 #include "bridge/bridge.h"
 
-#include <fcntl.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
-#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -129,19 +127,20 @@ Expected<void> Bridge::Prepare() {
 }
 
 Expected<void> Bridge::TakeLock() {
-  const std::string path = options_.state + "/bridge.lock";
-  lock_ = UniqueFd(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-  if (!lock_) return FailSystem(path + " can't be created");
   const Time deadline = Clock::now() + kLockDeadline;
-  while (flock(lock_.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno != EWOULDBLOCK && errno != EINTR) return FailSystem(path + " can't be locked");
+  while (true) {
+    Expected<FileLock> lock = FileLock::OfFile(options_.state + "/bridge.lock");
+    if (lock) {
+      lock_ = std::move(*lock);
+      return {};
+    }
+    if (lock.error().code != ErrorCode::kBusy) return Propagate(lock);
     if (Clock::now() >= deadline) {
       return Fail(ErrorCode::kBusy, "another bridge still works in " + options_.state +
                                         "; it leaves when its runs are finished");
     }
     std::this_thread::sleep_for(milliseconds(50));
   }
-  return {};
 }
 
 Expected<void> Bridge::WatchSignals() {

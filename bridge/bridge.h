@@ -19,6 +19,7 @@
 #include "bridge/process/event_loop.h"
 #include "bridge/uploads/upload_supervisor.h"
 #include "bridge/workers/supervisor.h"
+#include "receivers/files/file_lock.h"
 #include "receivers/files/unique_fd.h"
 
 namespace spdlog {
@@ -89,7 +90,7 @@ class Bridge {
 
   ServeOptions options_;
   std::shared_ptr<spdlog::logger> log_;
-  UniqueFd lock_;
+  FileLock lock_;
   UniqueFd signals_;
   UniqueFd parent_;
   std::unique_ptr<EventLoop> loop_;

@@ -1,9 +1,5 @@
 #include "bridge/commands/check.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <iostream>
@@ -11,8 +7,10 @@
 #include "bridge/journal/journal_repair.h"
 #include "bridge/process/exit_code.h"
 #include "receivers/files/durable_file.h"
+#include "receivers/files/file_lock.h"
+#include "receivers/files/folders.h"
+#include "receivers/files/open_file.h"
 #include "receivers/files/system_error.h"
-#include "receivers/files/unique_fd.h"
 #include "receivers/wandb/log/log_summary.h"
 #include "receivers/wandb/log/record_stream.h"
 
@@ -30,23 +28,23 @@ struct Finding {
 // Copies the file and cuts the original behind its last whole record. Gives the copy's name.
 Expected<std::string> CutTo(const fs::path& log, uint64_t end) {
   const fs::path kept = FreeName(log.string() + ".before-repair");
-  std::error_code failed;
-  fs::copy_file(log, kept, failed);
-  if (failed) return FailSystem(kept.string() + " can't be made", failed.value());
-  const UniqueFd file(open(log.c_str(), O_WRONLY | O_CLOEXEC));
-  if (!file || ftruncate(file.get(), static_cast<off_t>(end)) != 0 || fsync(file.get()) != 0)
-    return FailSystem(log.string() + " can't be cut");
+  if (const Expected<void> copied = CopyDurably(log, kept); !copied) return Propagate(copied);
+  const Expected<UniqueFd> file = OpenToChange(log);
+  if (!file) return FailOf(log.string(), file);
+  Expected<void> cut = CutFile(file->get(), end);
+  if (cut) cut = PersistFile(file->get());
+  if (!cut) return FailOf(log.string(), cut);
   return kept.filename().string();
 }
 
 Finding CheckLog(const fs::path& log, bool repair) {
-  const UniqueFd file(open(log.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return {false, FailSystem("can't be read").value().message};
-  const bool written = flock(file.get(), LOCK_SH | LOCK_NB) != 0;
+  const Expected<UniqueFd> file = OpenToRead(log);
+  if (!file) return {false, file.error().message};
+  const bool written = !FileLock::Shared(log);  // nor can it be locked by us
   uint64_t records = 0, rows = 0;
   bool ended = false;
   const Expected<wandb::LogEnd> end =
-      wandb::ReadRecords(file.get(), [&](const wandb::ParsedRecord& record, uint64_t) {
+      wandb::ReadRecords(file->get(), [&](const wandb::ParsedRecord& record, uint64_t) {
         ++records;
         rows += record.kind == wandb::ParsedRecord::Kind::kHistory ? 1 : 0;
         ended = ended || record.kind == wandb::ParsedRecord::Kind::kExit;

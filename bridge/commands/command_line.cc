@@ -6,7 +6,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdlib>
 #include <exception>
 #include <filesystem>
 #include <iostream>
@@ -231,12 +230,11 @@ std::vector<std::string> WithEnvironment(const CLI::App& app, int argc, char** a
   if (std::find(words.begin(), words.end(), "serve") == words.end()) return words;
   for (const CLI::Option* option : serve->get_options()) {
     const std::string flag = "--" + option->get_single_name();
-    const char* value =
-        option->get_envname().empty() ? nullptr : std::getenv(option->get_envname().c_str());
+    const std::optional<std::string> value = FromEnvironment(option->get_envname().c_str());
     const bool given = std::any_of(words.begin(), words.end(), [&](const std::string& word) {
       return word == flag || word.starts_with(flag + "=");
     });
-    if (value != nullptr && *value != 0 && !given) words.push_back(flag + "=" + value);
+    if (value && !given) words.push_back(flag + "=" + *value);
   }
   return words;
 }

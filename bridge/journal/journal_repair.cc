@@ -1,9 +1,5 @@
 #include "bridge/journal/journal_repair.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
 #include <array>
 #include <filesystem>
 #include <functional>
@@ -15,8 +11,9 @@
 #include "bridge/journal/sqlite_statement.h"
 #include "bridge/journal/wal.h"
 #include "receivers/files/durable_file.h"
+#include "receivers/files/file_lock.h"
+#include "receivers/files/folders.h"
 #include "receivers/files/system_error.h"
-#include "receivers/files/unique_fd.h"
 
 namespace flarebridge {
 namespace {
@@ -68,11 +65,9 @@ std::unique_ptr<SqliteStatement> Compile(sqlite3* database, const std::string& s
 }
 
 // Keeps bridges away while it lives.
-Expected<UniqueFd> LockOut(const std::string& path) {
-  const std::string lock_path = fs::path(path).parent_path() / "bridge.lock";
-  UniqueFd lock(open(lock_path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (lock && flock(lock.get(), LOCK_SH | LOCK_NB) != 0)
-    return Fail(ErrorCode::kBusy, "a bridge works on it; stop it first");
+Expected<FileLock> LockOut(const std::string& path) {
+  Expected<FileLock> lock = FileLock::Shared(fs::path(path).parent_path() / "bridge.lock");
+  if (!lock) return Fail(ErrorCode::kBusy, "a bridge works on it; stop it first");
   return lock;
 }
 
@@ -183,14 +178,9 @@ Expected<std::string> Salvage(const std::string& damaged, const std::string& to)
   return kept + words + *mended;
 }
 
-Expected<void> CopyFile(const std::string& from, const std::string& to) {
+Expected<void> CopyIfThere(const std::string& from, const std::string& to) {
   std::error_code failed;
-  if (!fs::exists(from, failed)) return {};
-  fs::copy_file(from, to, fs::copy_options::none, failed);
-  if (failed) return FailSystem(to + " can't be made", failed.value());
-  const UniqueFd file(open(to.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file || fsync(file.get()) != 0) return FailSystem(to + " can't be synced");
-  return {};
+  return fs::exists(from, failed) ? CopyDurably(from, to) : Expected<void>();
 }
 
 void RemoveDatabase(const std::string& path) {
@@ -201,7 +191,7 @@ void RemoveDatabase(const std::string& path) {
 }  // namespace
 
 Expected<std::string> CheckJournal(const std::string& path) {
-  const Expected<UniqueFd> lock = LockOut(path);
+  const Expected<FileLock> lock = LockOut(path);
   if (!lock) return Propagate(lock);
   Expected<Database> database = OpenDatabase(path, SQLITE_OPEN_READONLY);
   if (!database) return Propagate(database);
@@ -227,19 +217,19 @@ Expected<std::string> CheckJournal(const std::string& path) {
 }
 
 Expected<std::string> RepairJournal(const std::string& path) {
-  const Expected<UniqueFd> lock = LockOut(path);
+  const Expected<FileLock> lock = LockOut(path);
   if (!lock) return Propagate(lock);
   const std::string kept = FreeName(path + ".before-repair").string(), fresh = path + ".new",
                     work = path + ".work";
   for (const char* part : {"", "-wal"}) {
-    if (Expected<void> copied = CopyFile(path + part, kept + part); !copied)
+    if (Expected<void> copied = CopyIfThere(path + part, kept + part); !copied)
       return Propagate(copied);
   }
   // SQLite writes to what it opens: what is kept stays as it is.
   RemoveDatabase(work);
   RemoveDatabase(fresh);
   for (const char* part : {"", "-wal"}) {
-    if (Expected<void> copied = CopyFile(path + part, work + part); !copied)
+    if (Expected<void> copied = CopyIfThere(path + part, work + part); !copied)
       return Propagate(copied);
   }
   Expected<std::string> words = Salvage(work, fresh);

@@ -1,18 +1,16 @@
 #include "bridge/journal/wal.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <array>
-#include <cerrno>
 #include <cstdint>
 #include <cstring>
+#include <filesystem>
 #include <optional>
+#include <string_view>
 #include <vector>
 
+#include "receivers/files/file_info.h"
+#include "receivers/files/open_file.h"
 #include "receivers/files/system_error.h"
-#include "receivers/files/unique_fd.h"
 
 namespace flarebridge {
 namespace {
@@ -21,6 +19,8 @@ constexpr size_t kFileHeader = 32, kFrameHeader = 24;
 constexpr uint32_t kMagic = 0x377f0682;  // the lowest bit: checksums take words big-endian
 constexpr uint32_t kVersion = 3007000;
 constexpr uint32_t kMaxPage = 65536;
+
+const std::string kSubject = "the journal's WAL";
 
 using Bytes = std::vector<uint8_t>;
 
@@ -67,9 +67,9 @@ class Wal {
   explicit Wal(int fd) : fd_(fd) {}
 
   Expected<void> ReadHeader() {
-    struct stat info {};
-    if (fstat(fd_, &info) != 0) return FailSystem("the journal's WAL can't be read");
-    size_ = static_cast<uint64_t>(info.st_size);
+    const Expected<FileInfo> info = InfoOf(fd_);
+    if (!info) return FailOf(kSubject, info);
+    size_ = info->size;
     if (size_ < kFileHeader) return {};
     return ReadAt(0, header_.data(), kFileHeader);
   }
@@ -133,15 +133,15 @@ class Wal {
 
  private:
   Expected<void> ReadAt(uint64_t at, uint8_t* to, size_t size) const {
-    const ssize_t got = pread(fd_, to, size, static_cast<off_t>(at));
-    if (got != static_cast<ssize_t>(size))
-      return FailSystem("the journal's WAL can't be read", got < 0 ? errno : EIO);
+    const Expected<size_t> got = flarebridge::ReadAt(fd_, at, reinterpret_cast<char*>(to), size);
+    if (!got) return FailOf(kSubject, got);
+    if (*got != size) return Fail(ErrorCode::kTemporary, "the journal's WAL was cut meanwhile");
     return {};
   }
   Expected<void> WriteAt(uint64_t at, const uint8_t* from, size_t size) const {
-    const ssize_t put = pwrite(fd_, from, size, static_cast<off_t>(at));
-    if (put != static_cast<ssize_t>(size))
-      return FailSystem("the journal's WAL can't be written", put < 0 ? errno : EIO);
+    const Expected<void> put =
+        flarebridge::WriteAt(fd_, at, {reinterpret_cast<const char*>(from), size});
+    if (!put) return FailOf(kSubject, put);
     return {};
   }
 
@@ -152,12 +152,18 @@ class Wal {
   Checksum sum_;
 };
 
+bool IsMissing(const std::string& path) {
+  std::error_code failed;
+  return !std::filesystem::exists(path, failed) && !failed;
+}
+
 }  // namespace
 
 Expected<void> CheckWal(const std::string& path) {
-  const UniqueFd file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!file) return errno == ENOENT ? Expected<void>() : FailSystem(path + " can't be opened");
-  Wal wal(file.get());
+  if (IsMissing(path)) return {};
+  const Expected<UniqueFd> file = OpenToRead(path);
+  if (!file) return FailOf(path, file);
+  Wal wal(file->get());
   if (Expected<void> read = wal.ReadHeader(); !read) return read;
   if (wal.IsEmpty()) return {};
   const auto damaged = [&path] { return Fail(ErrorCode::kCorrupt, path + " is damaged"); };
@@ -177,9 +183,10 @@ Expected<void> CheckWal(const std::string& path) {
 }
 
 Expected<void> RechainWal(const std::string& path) {
-  const UniqueFd file(open(path.c_str(), O_RDWR | O_CLOEXEC));
-  if (!file) return errno == ENOENT ? Expected<void>() : FailSystem(path + " can't be opened");
-  Wal wal(file.get());
+  if (IsMissing(path)) return {};
+  const Expected<UniqueFd> file = OpenToChange(path);
+  if (!file) return FailOf(path, file);
+  Wal wal(file->get());
   if (Expected<void> read = wal.ReadHeader(); !read) return read;
   if (wal.IsEmpty()) return {};
   if (!wal.HeaderIsWhole()) {

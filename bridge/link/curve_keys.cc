@@ -1,17 +1,16 @@
 #include "bridge/link/curve_keys.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <zmq.h>
 
 #include <algorithm>
 #include <array>
-#include <fstream>
+#include <sstream>
 
 #include "events/names.h"
+#include "receivers/files/durable_file.h"
+#include "receivers/files/file_info.h"
+#include "receivers/files/open_file.h"
 #include "receivers/files/system_error.h"
-#include "receivers/files/unique_fd.h"
 
 namespace flarebridge {
 namespace {
@@ -26,16 +25,6 @@ constexpr size_t kKeyBuffer = kKeyCharacters + 1;
 bool IsKey(const std::string& key) {
   std::array<uint8_t, 32> raw{};
   return key.size() == kKeyCharacters && zmq_z85_decode(raw.data(), key.c_str()) != nullptr;
-}
-
-Expected<void> WriteNew(const fs::path& path, mode_t mode, const std::string& text) {
-  const UniqueFd file(open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode));
-  if (!file) return FailSystem(path.string() + " can't be made");
-  if (fchmod(file.get(), mode) != 0 ||
-      write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()) ||
-      fsync(file.get()) != 0)
-    return FailSystem(path.string() + " can't be written");
-  return {};
 }
 
 // The value of `name = "value"`, or empty.
@@ -56,20 +45,24 @@ Expected<CurveKeys> MakeKeyFiles(const fs::path& path) {
   const CurveKeys keys{public_key.data(), secret_key.data()};
   const std::string begin = "metadata\ncurve\n    public-key = \"" + keys.public_key + "\"\n";
   // The secret first: a public key whose secret is missing is of no use.
-  if (Expected<void> made = WriteNew(path.string() + ".key_secret", 0600,
-                                     begin + "    secret-key = \"" + keys.secret_key + "\"\n");
+  if (Expected<void> made =
+          WriteNewDurably(path.string() + ".key_secret",
+                          begin + "    secret-key = \"" + keys.secret_key + "\"\n", 0600);
       !made)
     return Propagate(made);
-  if (Expected<void> made = WriteNew(path.string() + ".key", 0644, begin); !made)
+  if (Expected<void> made = WriteNewDurably(path.string() + ".key", begin, 0644); !made)
     return Propagate(made);
   return keys;
 }
 
 Expected<CurveKeys> ReadKeyFile(const fs::path& path) {
-  struct stat info {};
-  std::ifstream file(path);
-  if (!file || stat(path.c_str(), &info) != 0) return FailSystem(path.string() + " can't be read");
+  constexpr size_t kMostBytes = size_t{1} << 20;  // CZMQ's files may hold other lines, too
+  const Expected<std::string> text = ReadWhole(path, kMostBytes);
+  if (!text) return Propagate(text);
+  const Expected<FileInfo> info = InfoOf(path);
+  if (!info) return FailOf(path.string(), info);
   CurveKeys keys;
+  std::istringstream file(*text);
   for (std::string line; std::getline(file, line);) {
     if (keys.public_key.empty()) keys.public_key = ValueOf(line, "public-key");
     if (keys.secret_key.empty()) keys.secret_key = ValueOf(line, "secret-key");
@@ -78,7 +71,7 @@ Expected<CurveKeys> ReadKeyFile(const fs::path& path) {
     return Fail(ErrorCode::kConfig, path.string() +
                                         " holds no CURVE keys; make some with: "
                                         "flarebridge keygen NAME");
-  if (!keys.secret_key.empty() && (info.st_mode & 0077) != 0)
+  if (!keys.secret_key.empty() && info->IsOpenToOthers())
     return Fail(ErrorCode::kConfig, path.string() +
                                         " holds a secret that other users may read; "
                                         "make its mode 0600, or new keys if they may "

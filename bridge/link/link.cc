@@ -8,6 +8,7 @@
 #include <zmq.hpp>
 
 #include "bridge/link/gatekeeper.h"
+#include "receivers/files/file_info.h"
 #include "receivers/files/system_error.h"
 
 namespace flarebridge {
@@ -30,11 +31,9 @@ Expected<void> CheckIpcFolder(const std::string& path) {
                                         ": a socket's path may have 107 bytes; use a shorter one");
   }
   const std::string folder = std::filesystem::path(path).parent_path().string();
-  struct stat info {};
-  if (folder.empty() || stat(folder.c_str(), &info) != 0) {
-    return FailSystem("endpoint ipc://" + path + ": its folder can't be used");
-  }
-  if (!S_ISDIR(info.st_mode) || info.st_uid != geteuid() || (info.st_mode & 0077) != 0) {
+  const Expected<FileInfo> info = InfoOf(folder);
+  if (!info) return FailOf("endpoint ipc://" + path + ": its folder", info);
+  if (!info->is_folder || info->owner != geteuid() || info->IsOpenToOthers()) {
     return Fail(ErrorCode::kConfig,
                 "endpoint ipc://" + path +
                     ": its folder must be this user's and have mode 0700, so that "

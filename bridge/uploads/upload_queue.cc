@@ -1,12 +1,11 @@
 #include "bridge/uploads/upload_queue.h"
 
-#include <unistd.h>
-
 #include <chrono>
-#include <fstream>
-#include <functional>
+#include <sstream>
 
 #include "receivers/files/durable_file.h"
+#include "receivers/files/open_file.h"
+#include "receivers/files/stable_hash.h"
 
 namespace flarebridge {
 namespace {
@@ -19,7 +18,8 @@ constexpr const char* kSuffix = ".upload";
 UploadQueue::Entry ReadEntry(const fs::path& file) {
   UploadQueue::Entry entry;
   entry.file = file;
-  std::ifstream in(file);
+  constexpr size_t kMostBytes = size_t{64} << 10;
+  std::istringstream in(ReadWhole(file, kMostBytes).value_or(""));
   std::string path;
   if (std::getline(in, path) && std::getline(in, entry.stamp)) entry.path = path;
   return entry;
@@ -28,7 +28,7 @@ UploadQueue::Entry ReadEntry(const fs::path& file) {
 }  // namespace
 
 Expected<void> UploadQueue::Add(const fs::path& path) {
-  const std::string name = std::to_string(std::hash<std::string>()(path.string())) + kSuffix;
+  const std::string name = std::to_string(StableHash(path.string())) + kSuffix;
   return WriteDurably(
       folder_ / name,
       path.string() + "\n" +
@@ -50,7 +50,8 @@ std::vector<UploadQueue::Entry> UploadQueue::List() const {
 bool UploadQueue::empty() const { return List().empty(); }
 
 void UploadQueue::Remove(const Entry& entry) {
-  if (ReadEntry(entry.file).stamp == entry.stamp) unlink(entry.file.c_str());
+  std::error_code ignored;
+  if (ReadEntry(entry.file).stamp == entry.stamp) fs::remove(entry.file, ignored);
 }
 
 }  // namespace flarebridge

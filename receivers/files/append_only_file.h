@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "events/error.h"
+#include "receivers/files/unique_fd.h"
 
 namespace flarebridge {
 
@@ -16,13 +17,8 @@ class AppendOnlyFile {
   // Opens or creates the file and takes its lock. Errors: kBusy (another process has it), kIo.
   static Expected<AppendOnlyFile> Open(const std::filesystem::path& path);
   const std::filesystem::path& path() const { return path_; }
-  AppendOnlyFile(AppendOnlyFile&& other) noexcept;
-  AppendOnlyFile& operator=(AppendOnlyFile&& other) noexcept;
-  AppendOnlyFile(const AppendOnlyFile&) = delete;
-  AppendOnlyFile& operator=(const AppendOnlyFile&) = delete;
-  ~AppendOnlyFile();
 
-  int fd() const { return fd_; }
+  int fd() const { return file_.get(); }
   uint64_t size() const { return size_; }
 
   // Writes all bytes behind the end, by one system call where the system takes them. Errors: kIo;
@@ -34,10 +30,12 @@ class AppendOnlyFile {
   Expected<void> Persist();
 
  private:
-  AppendOnlyFile(int fd, std::filesystem::path path) : fd_(fd), path_(std::move(path)) {}
-  tl::unexpected<Error> FailFile(const char* what, int error_number) const;
+  AppendOnlyFile(UniqueFd file, std::filesystem::path path)
+      : file_(std::move(file)), path_(std::move(path)) {}
+  template <class T>
+  tl::unexpected<Error> FailFile(const Expected<T>& failed) const;
 
-  int fd_;
+  UniqueFd file_;
   std::filesystem::path path_;
   uint64_t size_ = 0;
 };

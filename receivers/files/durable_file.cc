@@ -1,42 +1,76 @@
 #include "receivers/files/durable_file.h"
 
-#include <fcntl.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include <cerrno>
+#include <string>
+#include <system_error>
 
+#include "receivers/files/folders.h"
+#include "receivers/files/open_file.h"
 #include "receivers/files/system_error.h"
-#include "receivers/files/unique_fd.h"
 
 namespace flarebridge {
+namespace {
 
-Expected<void> WriteDurably(const std::filesystem::path& path, std::string_view content) {
-  std::error_code failed;
-  std::filesystem::create_directories(path.parent_path(), failed);
-  const std::string draft = path.string() + ".new";
+namespace fs = std::filesystem;
+
+Expected<void> WriteAndPersist(const UniqueFd& file, std::string_view content) {
+  if (Expected<void> written = WriteAt(file.get(), 0, content); !written) return written;
+  return PersistFile(file.get());
+}
+
+}  // namespace
+
+Expected<void> WriteDurably(const fs::path& path, std::string_view content, mode_t mode) {
+  const fs::path draft = path.string() + ".new";
+  if (Expected<void> made = MakeFolders(path.parent_path()); !made) return made;
   {
-    const UniqueFd file(open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-    if (!file) return FailSystem(draft + " can't be created");
-    while (!content.empty()) {
-      const ssize_t written = write(file.get(), content.data(), content.size());
-      if (written < 0 && errno == EINTR) continue;
-      if (written < 0) return FailSystem(draft + " can't be written");
-      content.remove_prefix(static_cast<size_t>(written));
-    }
-    if (fsync(file.get()) != 0) return FailSystem(draft + " can't be written");
+    const Expected<UniqueFd> file = CreateFile(draft, mode, Existing::kEmpty);
+    if (!file) return FailOf(draft.string(), file);
+    if (Expected<void> written = WriteAndPersist(*file, content); !written)
+      return FailOf(draft.string(), written);
   }
-  if (rename(draft.c_str(), path.c_str()) != 0) return FailSystem(draft + " can't be renamed");
-  const UniqueFd folder(open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder || fsync(folder.get()) != 0) return FailSystem(path.string() + " can't be synced");
+  std::error_code failed;
+  fs::rename(draft, path, failed);
+  if (failed) return FailSystem(draft.string() + " can't be renamed", failed.value());
+  return PersistFolder(path.parent_path());
+}
+
+Expected<void> WriteNewDurably(const fs::path& path, std::string_view content, mode_t mode) {
+  const Expected<UniqueFd> file = CreateFile(path, mode, Existing::kRefuse);
+  if (!file) return FailOf(path.string(), file);
+  if (fchmod(file->get(), mode) != 0) return FailSystem(path.string() + " can't be written");
+  if (Expected<void> written = WriteAndPersist(*file, content); !written)
+    return FailOf(path.string(), written);
   return {};
 }
 
-std::filesystem::path FreeName(const std::filesystem::path& path) {
-  std::filesystem::path free = path;
+Expected<void> WriteBelow(const fs::path& folder, const fs::path& relative,
+                          std::string_view content) {
+  const fs::path path = folder / relative;
+  if (Expected<void> made = MakeFolders(path.parent_path()); !made) return made;
+  const Expected<UniqueFd> file = CreateFile(path, 0666, Existing::kEmpty);
+  if (!file) return FailOf(path.string(), file);
+  if (Expected<void> written = WriteAndPersist(*file, content); !written)
+    return FailOf(path.string(), written);
+  // The names on the way are to be there after a power cut, too.
+  for (fs::path above = relative; above.has_relative_path();) {
+    above = above.parent_path();
+    if (Expected<void> persisted = PersistFolder(folder / above); !persisted) return persisted;
+  }
+  return {};
+}
+
+Expected<void> CopyDurably(const fs::path& from, const fs::path& to) {
   std::error_code failed;
-  for (int number = 2; std::filesystem::exists(free, failed); ++number)
-    free = path.string() + "-" + std::to_string(number);
-  return free;
+  fs::copy_file(from, to, fs::copy_options::none, failed);
+  if (failed) return FailSystem(to.string() + " can't be made", failed.value());
+  const Expected<UniqueFd> copy = OpenToRead(to);
+  if (!copy) return FailOf(to.string(), copy);
+  if (Expected<void> persisted = PersistFile(copy->get()); !persisted)
+    return FailOf(to.string(), persisted);
+  return {};
 }
 
 }  // namespace flarebridge

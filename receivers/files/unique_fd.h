@@ -1,5 +1,5 @@
-// A file descriptor that is closed when its owner goes. Used by all of bridge/. Move-only; no
-// thread rule of its own.
+// A file descriptor that is closed when its owner goes. Used by all that holds one, of
+// a file or not. Move-only; no thread rule of its own.
 #pragma once
 
 #include <unistd.h>

@@ -62,16 +62,49 @@ _HOMES = {
         "receivers/wandb/upload/metadata.cc",
         "receivers/wandb/upload/metric_definitions.cc",
     },
-    r"zlib\.h": {
-        "receivers/wandb/log/log_writer.cc",
-        "receivers/wandb/log/log_reader.cc",
-        "bridge/journal/sqlite_statement.h",
+    r"zlib\.h": {"bridge/journal/sqlite_statement.h"},
+    r"libdeflate\.h": {"receivers/wandb/log/log_writer.cc", "receivers/wandb/log/log_reader.cc"},
+    r"sodium\.h": {
+        "receivers/files/stable_hash.cc",
+        "receivers/wandb/run/image.cc",
+        "bridge/journal/journal.cc",
     },
+    r"png\.h": {"receivers/wandb/run/image.cc"},
+    r"nlohmann/.*": {"receivers/wandb/upload/.*"},
+    r"utf8\.h": {"events/.*", "receivers/wandb/log/utf8_cut.h"},
     r"curl/.*": {"receivers/wandb/upload/http_client.cc"},
     r"CLI/.*": {"bridge/commands/.*"},
 }
+# What touches a disk is in receivers/files/. Others include these headers for what is no file.
+_HOMES |= {
+    r"fcntl\.h": {
+        "receivers/files/.*",
+        "receivers/wandb/upload/run_upload.cc",
+        "bridge/commands/command_line.cc",  # fcntl(): is the socket there that a worker is given?
+        "bridge/process/child_process.cc",  # fcntl(): a socket that does not block
+        "bridge/process/detach.cc",  # pipe2()'s flags
+        "bridge/process/work_mark.cc",  # fcntl(): the number of a memfd
+        "bridge/workers/confine.cc",  # open() with O_PATH: Landlock's handles of folders
+    },
+    r"sys/file\.h": {
+        "receivers/files/file_lock.cc",
+        "receivers/wandb/upload/run_upload.cc",  # its lock and its look at files, until it is split
+    },
+    r"sys/stat\.h": {
+        "receivers/files/.*",
+        "receivers/wandb/upload/run_upload.cc",
+        "bridge/link/link.cc",  # umask(): who may connect to the socket
+    },
+}
 # events/ describes bytes and touches nothing.
 _FORBIDDEN = {"events": r"unistd\.h|fcntl\.h|sys/.*|filesystem|fstream|curl/.*"}
+# Words that have one home: a pattern of the source text, and the files that may hold it.
+_WORDS = {
+    r"\bgetenv\(": {"bridge/process/environment.h"},
+    # Not the same on each machine and with each library: nothing of it may reach a disk.
+    r"\bstd::hash<": {"bridge/intake/router.h"},  # a table in memory
+    r"\b(strftime|localtime_r|gmtime_r)\(": {"events/time_text.cc"},
+}
 _INCLUDE = re.compile(r'#include [<"]([^>"]+)[>"]')
 _TOP = ("events/", "receivers/", "bridge/")
 
@@ -87,7 +120,11 @@ def problems(root: Path) -> list[str]:
         name = file.relative_to(root).as_posix()
         folder = file.parent.relative_to(root).as_posix()
         allowed = _MAY_USE.get(folder, set()) | {folder}
-        for header in _INCLUDE.findall(file.read_text()):
+        text = file.read_text()
+        for pattern, homes in _WORDS.items():
+            if re.search(pattern, text) and name not in homes:
+                found.append(f"{name}: {pattern} belongs to {', '.join(sorted(homes))}")
+        for header in _INCLUDE.findall(text):
             if header.startswith(_TOP) and Path(header).parent.as_posix() not in allowed:
                 found.append(f"{name}: {folder}/ may not use {header}")
             if folder in _FORBIDDEN and re.fullmatch(_FORBIDDEN[folder], header):

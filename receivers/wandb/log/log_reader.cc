@@ -1,12 +1,11 @@
 #include "receivers/wandb/log/log_reader.h"
 
 #include <libdeflate.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <system_error>
 
+#include "receivers/files/open_file.h"
+#include "receivers/files/system_error.h"
 #include "receivers/wandb/log/log_format.h"
 
 namespace flarebridge::wandb {
@@ -42,21 +41,11 @@ Expected<bool> LogReader::Load(uint64_t offset) {
   const uint64_t start = offset - offset % kBlockBytes;
   if (start == block_start_ && offset - start < block_.size()) return true;
   block_.resize(kBlockBytes);
-  size_t filled = 0;
-  while (filled < kBlockBytes) {
-    const ssize_t got = pread(fd_, block_.data() + filled, kBlockBytes - filled,
-                              static_cast<off_t>(start + filled));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) {
-      return Fail(ErrorCode::kIo,
-                  "the run log can't be read: " + std::generic_category().message(errno));
-    }
-    if (got == 0) break;
-    filled += static_cast<size_t>(got);
-  }
-  block_.resize(filled);
+  const Expected<size_t> filled = ReadAt(fd_, start, block_.data(), kBlockBytes);
+  if (!filled) return FailIo("the run log", filled);
+  block_.resize(*filled);
   block_start_ = start;
-  return offset - start < filled;
+  return offset - start < *filled;
 }
 
 Expected<LogReader::ChunkStatus> LogReader::ReadChunk(uint64_t offset, Chunk& chunk) {

@@ -1,12 +1,10 @@
 #include "receivers/wandb/log/log_summary.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <system_error>
 
+#include "receivers/files/open_file.h"
+#include "receivers/files/system_error.h"
 #include "receivers/wandb/log/record_stream.h"
 
 namespace flarebridge::wandb {
@@ -65,13 +63,9 @@ bool IsLog(const fs::path& path) {
 }  // namespace
 
 Expected<LogSummary> ReadLog(const fs::path& log, const RowVisitor& visit) {
-  const int fd = open(log.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
-    return Fail(ErrorCode::kIo,
-                log.string() + " can't be read: " + std::generic_category().message(errno));
-  }
-  Expected<LogSummary> summary = ReadOpenLog(fd, visit);
-  close(fd);
+  const Expected<UniqueFd> file = OpenToRead(log);
+  if (!file) return FailIo(log.string(), file);
+  Expected<LogSummary> summary = ReadOpenLog(file->get(), visit);
   if (!summary) return Fail(summary.error().code, log.string() + ": " + summary.error().message);
   return summary;
 }

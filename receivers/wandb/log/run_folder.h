@@ -33,12 +33,4 @@ Expected<std::filesystem::path> MakeRunFolder(const std::filesystem::path& wandb
 // `<run folder>/run-<id>.wandb`.
 std::filesystem::path LogPath(const std::filesystem::path& run_folder, const std::string& id);
 
-// Renames a run's folder whose log is damaged, so that it is not found again: `<folder>.damaged`,
-// or
-// `.damaged-2` and so on. Gives the new name. Errors: kIo.
-Expected<std::filesystem::path> SetAside(const std::filesystem::path& run_folder);
-
-// The names in the folder are on the disk when it returns. Errors: kIo.
-Expected<void> PersistFolder(const std::filesystem::path& folder);
-
 }  // namespace flarebridge::wandb

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "receivers/files/folders.h"
 #include "receivers/wandb/log/run_folder.h"
 
 namespace flarebridge::wandb {

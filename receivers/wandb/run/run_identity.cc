@@ -1,11 +1,8 @@
 #include "receivers/wandb/run/run_identity.h"
 
-#include <sodium.h>
-
 #include <algorithm>
-#include <array>
-#include <cstring>
 
+#include "receivers/files/stable_hash.h"
 #include "receivers/json.h"
 #include "receivers/wandb/log/utf8_cut.h"
 
@@ -17,13 +14,6 @@ constexpr size_t kMaxProjectCharacters = 128;
 constexpr size_t kMaxTagCharacters = 64;
 constexpr std::string_view kForbiddenInProject = "/\\#?%:";
 constexpr std::string_view kDefaultProject = "uncategorized";
-
-std::array<unsigned char, 16> Hash(std::string_view text) {
-  std::array<unsigned char, 16> hash{};
-  crypto_generichash(hash.data(), hash.size(), reinterpret_cast<const unsigned char*>(text.data()),
-                     text.size(), nullptr, 0);
-  return hash;
-}
 
 std::string MakeId(const RunSpec& spec, std::string_view user_id) {
   // Names hold no zero byte, so that joined names can't be taken for others.
@@ -37,7 +27,8 @@ std::string MakeId(const RunSpec& spec, std::string_view user_id) {
   if (!spec.owner.empty()) joined += spec.owner;
   static constexpr std::string_view kAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
   std::string id;
-  for (const unsigned char byte : Hash(joined)) id.push_back(kAlphabet[byte % kAlphabet.size()]);
+  for (const uint8_t byte : StableHashBytes(joined))
+    id.push_back(kAlphabet[byte % kAlphabet.size()]);
   return id;
 }
 
@@ -106,11 +97,5 @@ Expected<RunRecord> IdentifyRun(const RunSpec& spec, const Value& arguments) {
 }
 
 std::string_view FitTag(std::string_view text) { return FirstCharacters(text, kMaxTagCharacters); }
-
-uint64_t HashOf(std::string_view text) {
-  uint64_t number = 0;
-  std::memcpy(&number, Hash(text).data(), sizeof(number));
-  return number;
-}
 
 }  // namespace flarebridge::wandb

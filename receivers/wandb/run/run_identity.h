@@ -24,7 +24,4 @@ Expected<RunRecord> IdentifyRun(const RunSpec& spec, const Value& arguments);
 // What W&B takes of a tag: its first 64 characters.
 std::string_view FitTag(std::string_view text);
 
-// The first 8 bytes of the BLAKE2b hash of a text.
-uint64_t HashOf(std::string_view text);
-
 }  // namespace flarebridge::wandb

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <system_error>
 
+#include "receivers/files/folders.h"
+#include "receivers/files/stable_hash.h"
 #include "receivers/json.h"
 #include "receivers/wandb/log/run_folder.h"
 #include "receivers/wandb/run/host.h"
@@ -129,7 +131,7 @@ Expected<std::unique_ptr<WandbRun>> WandbRun::Open(const RunSpec& spec, const Va
   const bool online = mode_name == "online";
   const Value dir = arguments.Find("dir").value_or(Value());
   const fs::path root = dir.AsText() ? fs::path(*dir.AsText()) : fs::path(spec.folder);
-  const uint64_t journal = HashOf(spec.journal);
+  const uint64_t journal = StableHash(spec.journal);
   Expected<OpenedLog> opened = OpenLog(root, *run, journal, spec.durable, online);
   if (!opened) return Propagate(opened);
 

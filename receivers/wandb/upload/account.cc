@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
 #include <sstream>
 #include <tuple>
 
+#include "receivers/files/open_file.h"
 #include "receivers/json.h"
 
 namespace flarebridge::wandb {
@@ -28,10 +28,10 @@ bool IsKey(const std::string& key) {
 std::optional<std::string> KeyInNetrc(const Environment& environment, const std::string& host) {
   std::string path = environment("NETRC").value_or("");
   if (path.empty()) path = environment("HOME").value_or("") + "/.netrc";
-  std::ifstream file(path);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) return std::nullopt;
-  return PasswordIn(text.str(), host);
+  constexpr size_t kMostBytes = size_t{16} << 20;
+  const Expected<std::string> text = ReadWhole(path, kMostBytes);
+  if (!text) return std::nullopt;
+  return PasswordIn(*text, host);
 }
 
 std::string FirstSet(const Environment& environment, std::initializer_list<const char*> names) {

@@ -1,26 +1,19 @@
 #include "receivers/wandb/upload/log_follower.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <system_error>
+#include "receivers/files/file_info.h"
+#include "receivers/files/file_lock.h"
+#include "receivers/files/open_file.h"
+#include "receivers/files/system_error.h"
 
 namespace flarebridge::wandb {
 
-LogFollower::~LogFollower() {
-  if (fd_ >= 0) close(fd_);
-}
-
 Expected<void> LogFollower::Open() {
-  if (fd_ < 0) fd_ = open(log_.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd_ < 0) {
-    return Fail(ErrorCode::kIo,
-                log_.string() + " can't be read: " + std::generic_category().message(errno));
+  if (!file_) {
+    Expected<UniqueFd> opened = OpenToRead(log_);
+    if (!opened) return FailIo(log_.string(), opened);
+    file_ = std::move(*opened);
   }
-  Expected<LogReader> reader = LogReader::Open(fd_);
+  Expected<LogReader> reader = LogReader::Open(file_.get());
   if (!reader) return Fail(reader.error().code, log_.string() + ": " + reader.error().message);
   // A file that is shorter than its header is looked at from its beginning the next time.
   if (reader->whole_end() > 0) reader_ = std::move(*reader);
@@ -28,9 +21,10 @@ Expected<void> LogFollower::Open() {
 }
 
 std::pair<uint64_t, uint64_t> LogFollower::Position() const {
-  struct stat info {};
-  if (!reader_ || fstat(fd_, &info) != 0) return {0, 0};
-  return {reader_->whole_end(), static_cast<uint64_t>(info.st_size)};
+  if (!reader_) return {0, 0};
+  const Expected<FileInfo> info = InfoOf(file_.get());
+  if (!info) return {0, 0};
+  return {reader_->whole_end(), info->size};
 }
 
 bool LogFollower::IsShorterThanRead() const {
@@ -38,12 +32,7 @@ bool LogFollower::IsShorterThanRead() const {
   return size < read;
 }
 
-bool LogFollower::HasWriter() const {
-  if (fd_ < 0) return false;
-  if (flock(fd_, LOCK_SH | LOCK_NB) != 0) return errno == EWOULDBLOCK;
-  flock(fd_, LOCK_UN);
-  return false;
-}
+bool LogFollower::HasWriter() const { return file_ && IsLocked(file_.get()); }
 
 Expected<LogFollower::End> LogFollower::Read(const Visitor& visit) {
   if (!reader_) {

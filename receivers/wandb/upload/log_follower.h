@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "events/error.h"
+#include "receivers/files/unique_fd.h"
 #include "receivers/wandb/log/log_reader.h"
 #include "receivers/wandb/log/records.h"
 
@@ -26,9 +27,6 @@ class LogFollower {
   using Visitor = std::function<bool(const ParsedRecord& record)>;
 
   explicit LogFollower(std::filesystem::path log) : log_(std::move(log)) {}
-  ~LogFollower();
-  LogFollower(const LogFollower&) = delete;
-  LogFollower& operator=(const LogFollower&) = delete;
 
   // Errors: kIo, kMalformed (not a run log).
   Expected<End> Read(const Visitor& visit);
@@ -46,7 +44,7 @@ class LogFollower {
   Expected<End> ReadOnce(const Visitor& visit);
 
   std::filesystem::path log_;
-  int fd_ = -1;
+  UniqueFd file_;
   std::optional<LogReader> reader_;
   ParsedRecord record_;
 };

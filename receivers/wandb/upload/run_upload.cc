@@ -9,9 +9,9 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <functional>
 #include <system_error>
 
+#include "receivers/files/stable_hash.h"
 #include "receivers/wandb/run/run_files.h"
 #include "receivers/wandb/upload/parts.h"
 #include "receivers/wandb/upload/retry_policy.h"
@@ -152,9 +152,8 @@ bool RunUpload::Look(PendingFile& file) const {
   if (stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
   file.size = static_cast<uint64_t>(info.st_size);
   // Content that is written anew comes with a new time.
-  file.stamp = std::hash<std::string>()(std::to_string(info.st_size) + " " +
-                                        std::to_string(info.st_mtim.tv_sec) + " " +
-                                        std::to_string(info.st_mtim.tv_nsec));
+  file.stamp = StableHash(std::to_string(info.st_size) + " " + std::to_string(info.st_mtim.tv_sec) +
+                          " " + std::to_string(info.st_mtim.tv_nsec));
   return true;
 }
 
@@ -162,7 +161,7 @@ void RunUpload::Want(const std::string& name, std::optional<std::string> content
   PendingFile file{name, std::move(content)};
   if (file.content) {
     file.size = file.content->size();
-    file.stamp = std::hash<std::string>()(*file.content);
+    file.stamp = StableHash(*file.content);
   } else if (SafeRelativePath(name).generic_string() != name || !Look(file) ||
              file.size > kMaxFile) {
     // A log may come from anywhere; its names may not lead out of the folder.

@@ -1,10 +1,9 @@
 #include "receivers/wandb/upload/upload_state.h"
 
-#include <fstream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
-#include "receivers/wandb/run/run_files.h"
+#include "receivers/files/durable_file.h"
+#include "receivers/files/open_file.h"
 
 namespace flarebridge::wandb {
 
@@ -12,6 +11,9 @@ namespace fs = std::filesystem;
 using Json = nlohmann::json;
 
 namespace {
+
+// A name and a number for each file of a run: more than that is no state of ours.
+constexpr size_t kMostBytes = size_t{256} << 20;
 
 // A number that is none of ours, as 3e70, is no count. Throws Json::exception as get() does.
 std::map<std::string, uint64_t> CountsIn(const Json& json) {
@@ -28,10 +30,9 @@ fs::path StatePath(const fs::path& log) { return log.string() + ".upload"; }
 UploadState ReadState(const fs::path& log, const std::string& server) {
   UploadState state;
   state.server = server;
-  std::ifstream file(StatePath(log));
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) return state;
-  const Json json = Json::parse(text.str(), nullptr, false);
+  const Expected<std::string> text = ReadWhole(StatePath(log), kMostBytes);
+  if (!text) return state;
+  const Json json = Json::parse(*text, nullptr, false);
   try {
     if (!json.is_object() || json.at("server") != server) return state;
     state.run = json.at("run").get<std::string>();
@@ -51,17 +52,10 @@ Expected<void> WriteState(const fs::path& log, const UploadState& state) {
                      {"lines", state.lines},
                      {"files", state.files},
                      {"unreported", state.unreported}};
-  const fs::path draft = StatePath(log).filename().string() + ".new";
-  // Whole and synced under another name first.
-  const Expected<bool> written = WriteRunFile(
-      log.parent_path(), draft, json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n");
-  if (!written) return Propagate(written);
-  std::error_code failed;
-  if (*written) fs::rename(log.parent_path() / draft, StatePath(log), failed);
-  if (!*written || failed) {
-    return Fail(ErrorCode::kIo, StatePath(log).string() + " can't be written: " +
-                                    (failed ? failed.message() : "its name is taken"));
-  }
+  // Readable as the log is, for whoever goes on with the upload.
+  const Expected<void> written = WriteDurably(
+      StatePath(log), json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n", 0666);
+  if (!written) return Fail(ErrorCode::kIo, written.error().message);
   return {};
 }
 

@@ -44,6 +44,20 @@ TEST_CASE("what is no entry is left out") {
   CHECK(UploadQueue(temp.path()).empty());
 }
 
+TEST_CASE("an entry under the name that an older version gave it is listed and taken out") {
+  const TempFolder temp;
+  std::ofstream(temp.path() / "13646096770106105413.upload") << "/runs/a.wandb\n1789000000000\n";
+  UploadQueue queue(temp.path());
+  REQUIRE(queue.List().size() == 1);
+  CHECK(queue.List().at(0).path == "/runs/a.wandb");
+  REQUIRE(queue.Add("/runs/a.wandb").has_value());
+  for (const UploadQueue::Entry& entry : queue.List()) {
+    CHECK(entry.path == "/runs/a.wandb");
+    queue.Remove(entry);
+  }
+  CHECK(queue.empty());
+}
+
 TEST_CASE("a folder that can't be written is told") {
   CHECK_FALSE(UploadQueue("/proc/nowhere").Add("/runs/a.wandb").has_value());
 }

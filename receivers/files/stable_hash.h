@@ -1,0 +1,18 @@
+// A hash that may be written to the disk: the same for the same bytes on every machine, library and
+// version, unlike std::hash. Used for ids of runs, the journal's number in marks, names of queue
+// entries, and stamps that tell whether a file has changed. Pure; any thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace flarebridge {
+
+// The text's BLAKE2b of 16 bytes (RFC 7693). Never another one: files hold it.
+std::array<uint8_t, 16> StableHashBytes(std::string_view text);
+
+// The first 8 of them, little-endian.
+uint64_t StableHash(std::string_view text);
+
+}  // namespace flarebridge

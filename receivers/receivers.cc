@@ -1,7 +1,7 @@
 #include "receivers/receivers.h"
 
 #include <array>
-#include <string_view>
+#include <string>
 
 #include "receivers/wandb/run/wandb_run.h"
 
@@ -10,20 +10,38 @@ namespace {
 
 struct Entry {
   std::string_view name;
-  Expected<std::unique_ptr<Receiver>> (*open)(const RunSpec&, const Value&);
+  Expected<std::shared_ptr<const OwnArguments>> (*parse)(const Value& arguments);
+  // `own`: what `parse` has made.
+  Expected<std::unique_ptr<Receiver>> (*open)(const RunSpec& spec, const std::string& folder,
+                                              const OwnArguments& own);
 };
-constexpr std::array<Entry, 1> kReceivers = {{{"wandb", OpenWandbRun}}};
+constexpr std::array<Entry, 1> kReceivers = {{{"wandb", ParseWandbArguments, OpenWandbRun}}};
+
+Expected<const Entry*> Find(std::string_view name) {
+  std::string known;
+  for (const Entry& entry : kReceivers) {
+    if (entry.name == name) return &entry;
+    known += (known.empty() ? "" : ", ") + std::string(entry.name);
+  }
+  return Fail(ErrorCode::kConfig,
+              "there is no receiver \"" + std::string(name) + "\"; known: " + known);
+}
 
 }  // namespace
 
-Expected<std::unique_ptr<Receiver>> OpenReceiver(const std::string& name, const RunSpec& spec,
-                                                 const Value& arguments) {
-  std::string known;
-  for (const Entry& entry : kReceivers) {
-    if (entry.name == name) return entry.open(spec, arguments);
-    known += (known.empty() ? "" : ", ") + std::string(entry.name);
-  }
-  return Fail(ErrorCode::kConfig, "there is no receiver \"" + name + "\"; known: " + known);
+Expected<std::shared_ptr<const OwnArguments>> ParseOwnArguments(std::string_view name,
+                                                                const Value& arguments) {
+  const Expected<const Entry*> entry = Find(name);
+  if (!entry) return Propagate(entry);
+  return (*entry)->parse(arguments);
+}
+
+Expected<std::unique_ptr<Receiver>> OpenReceiver(const RunSpec& spec,
+                                                 const ReceiverSettings& settings) {
+  const Expected<const Entry*> entry = Find(settings.name());
+  if (!entry) return Propagate(entry);
+  if (!settings.own()) return Propagate(settings.own());
+  return (*entry)->open(spec, settings.folder(), **settings.own());
 }
 
 }  // namespace flarebridge

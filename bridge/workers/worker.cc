@@ -19,6 +19,7 @@
 #include "events/worker_frame.h"
 #include "receivers/files/unique_fd.h"
 #include "receivers/filter.h"
+#include "receivers/receiver_settings.h"
 #include "receivers/receivers.h"
 
 namespace flarebridge {
@@ -33,8 +34,7 @@ constexpr std::chrono::seconds kBusyDeadline{20};
 constexpr std::chrono::milliseconds kBusyRetry{50};
 
 struct Output {
-  std::string name;
-  Filter filter = {};
+  Filter filter;
   std::unique_ptr<Receiver> receiver = {};  // nothing: it failed, and is left behind
   std::optional<Error> failed = {};
   uint64_t given = 0;    // last position written to it
@@ -82,8 +82,11 @@ class Worker {
       return Fail(ErrorCode::kMalformed, "the first frame opens no run");
     const Expected<OpenFrame> open = ParseOpen(frame.payload);
     if (!open) return Propagate(open);
-    Confine(FoldersOf(open->run));
-    if (Expected<void> opened = OpenReceivers(*open); !opened) return opened;
+    const Expected<std::vector<ReceiverSettings>> receivers =
+        ReceiverSettings::ParseAll(open->run.receivers.root(), open->run.folder);
+    if (!receivers) return Propagate(receivers);
+    Confine(FoldersOf(open->run, *receivers));
+    if (Expected<void> opened = OpenReceivers(*open, *receivers); !opened) return opened;
     for (const Output& output : outputs_) {
       const auto target = output.receiver ? output.receiver->Upload() : std::nullopt;
       if (!target) continue;
@@ -94,29 +97,38 @@ class Worker {
     return Report(FrameKind::kReady);
   }
 
-  // What the receivers write below; made if they are not there.
-  static std::vector<std::filesystem::path> FoldersOf(const RunSpec& spec) {
+  // What the receivers write below; made if they are not there. A relative one would lie where the
+  // bridge was started, which is nobody's to write to.
+  static std::vector<std::filesystem::path> FoldersOf(
+      const RunSpec& spec, const std::vector<ReceiverSettings>& receivers) {
     std::vector<std::filesystem::path> folders;
-    spec.receivers.root().ForEachPair([&](std::string_view, Value arguments) {
-      const auto chosen = arguments.Find("dir").value_or(Value()).AsText();
-      folders.emplace_back(chosen && chosen->starts_with('/') ? std::string(*chosen) : spec.folder);
+    for (const ReceiverSettings& settings : receivers) {
+      const std::string& folder = settings.folder();
+      folders.emplace_back(folder.starts_with('/') ? folder : spec.folder);
       std::error_code ignored;  // the receiver meets it again, and tells
       std::filesystem::create_directories(folders.back(), ignored);
-    });
+    }
     return folders;
   }
 
   // Errors: no receiver could be opened.
-  Expected<void> OpenReceivers(const OpenFrame& open) {
+  Expected<void> OpenReceivers(const OpenFrame& open,
+                               const std::vector<ReceiverSettings>& receivers) {
     const Clock::time_point deadline = Clock::now() + kBusyDeadline;
-    for (const OpenFrame::Receiver& wanted : open.receivers) {
+    for (const ReceiverSettings& settings : receivers) {
+      const auto wanted = std::find_if(
+          open.receivers.begin(), open.receivers.end(),
+          [&](const OpenFrame::Receiver& named) { return named.name == settings.name(); });
+      if (wanted == open.receivers.end()) continue;
       RunSpec spec = open.run;
-      spec.durable = wanted.durable;
-      Output& output = outputs_.emplace_back(Output{wanted.name});
-      if (Expected<void> opened = OpenOutput(spec, deadline, output); !opened) {
-        output.failed = opened.error();
+      spec.durable = wanted->durable;
+      Output& output = outputs_.emplace_back(Output{settings.filter()});
+      Expected<std::unique_ptr<Receiver>> receiver = OpenWhenFree(spec, settings, deadline);
+      if (!receiver) {
+        output.failed = receiver.error();
         continue;
       }
+      output.receiver = std::move(*receiver);
       output.given = output.receiver->DurablePosition();
       last_position_ = living_ == 0 ? output.given : std::min(last_position_, output.given);
       ++living_;
@@ -125,26 +137,12 @@ class Worker {
     return {};
   }
 
-  static Expected<void> OpenOutput(const RunSpec& spec, Clock::time_point deadline,
-                                   Output& output) {
-    const Value arguments = spec.receivers.root().Find(output.name).value_or(Value());
-    Expected<Filter> filter = Filter::Parse(output.name, arguments);
-    if (!filter) return Propagate(filter);
-    output.filter = std::move(*filter);
-    Expected<std::unique_ptr<Receiver>> receiver =
-        OpenWhenFree(output.name, spec, arguments, deadline);
-    if (!receiver) return Propagate(receiver);
-    output.receiver = std::move(*receiver);
-    return {};
-  }
-
   // A worker whose bridge was killed lets go of the run within moments.
-  static Expected<std::unique_ptr<Receiver>> OpenWhenFree(const std::string& name,
-                                                          const RunSpec& spec,
-                                                          const Value& arguments,
+  static Expected<std::unique_ptr<Receiver>> OpenWhenFree(const RunSpec& spec,
+                                                          const ReceiverSettings& settings,
                                                           Clock::time_point deadline) {
     while (true) {
-      Expected<std::unique_ptr<Receiver>> receiver = OpenReceiver(name, spec, arguments);
+      Expected<std::unique_ptr<Receiver>> receiver = OpenReceiver(spec, settings);
       if (receiver || receiver.error().code != ErrorCode::kBusy || Clock::now() >= deadline)
         return receiver;
       poll(nullptr, 0, static_cast<int>(kBusyRetry.count()));
@@ -243,7 +241,7 @@ class Worker {
   void TellReports() {
     for (const Output& output : outputs_) {
       const std::string report = output.receiver ? output.receiver->Report() : "";
-      if (!report.empty()) Say({NoticeLevel::kWarning, output.name + ": " + report});
+      if (!report.empty()) Say({NoticeLevel::kWarning, output.filter.receiver() + ": " + report});
     }
   }
 
@@ -284,7 +282,7 @@ class Worker {
     std::vector<ReceiverStatus> statuses;
     for (const Output& output : outputs_) {
       ReceiverStatus& status = statuses.emplace_back();
-      status.name = output.name;
+      status.name = output.filter.receiver();
       status.durable = DurableOf(output);
       if (!output.failed) continue;
       status.condition = output.failed->code == ErrorCode::kConfig ? ReceiverCondition::kRefuses

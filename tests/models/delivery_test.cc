@@ -160,7 +160,7 @@ class System {
     spec.folder = temp_.path().string();
     spec.started = 1789000000;
     spec.durable = confirmed_;
-    auto opened = WandbRun::Open(spec, Value());
+    auto opened = WandbRun::Open(spec, spec.folder, wandb::WandbArguments::Parse(Value()).value());
     RC_ASSERT(opened.has_value());
     worker_ = std::move(*opened);
     RC_ASSERT(worker_->Report().empty());

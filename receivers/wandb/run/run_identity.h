@@ -4,11 +4,11 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <string_view>
 
 #include "events/run_spec.h"
 #include "receivers/wandb/log/records.h"
+#include "receivers/wandb/run/wandb_arguments.h"
 
 namespace flarebridge::wandb {
 
@@ -17,11 +17,7 @@ namespace flarebridge::wandb {
 // [a-z0-9], a hash of job, site, run name, the side if it is the client's, the user's `id` and the
 // owner if there are any: the same after every restart, and different for the two sides of a job
 // that streams on both (two logs of one id would be uploaded into one run). host, version and
-// platform are left empty. Errors: kConfig (an argument of the wrong type, a project W&B would
-// refuse).
-Expected<RunRecord> IdentifyRun(const RunSpec& spec, const Value& arguments);
-
-// What W&B takes of a tag: its first 64 characters.
-std::string_view FitTag(std::string_view text);
+// platform are left empty.
+RunRecord IdentifyRun(const RunSpec& spec, const WandbArguments& arguments);
 
 }  // namespace flarebridge::wandb

@@ -16,8 +16,16 @@
 
 namespace flarebridge {
 
-Expected<std::unique_ptr<Receiver>> OpenWandbRun(const RunSpec& spec, const Value& arguments) {
-  Expected<std::unique_ptr<wandb::WandbRun>> run = wandb::WandbRun::Open(spec, arguments);
+Expected<std::shared_ptr<const OwnArguments>> ParseWandbArguments(const Value& arguments) {
+  Expected<wandb::WandbArguments> parsed = wandb::WandbArguments::Parse(arguments);
+  if (!parsed) return Propagate(parsed);
+  return std::make_shared<const wandb::WandbArguments>(std::move(*parsed));
+}
+
+Expected<std::unique_ptr<Receiver>> OpenWandbRun(const RunSpec& spec, const std::string& folder,
+                                                 const OwnArguments& own) {
+  Expected<std::unique_ptr<wandb::WandbRun>> run =
+      wandb::WandbRun::Open(spec, folder, static_cast<const wandb::WandbArguments&>(own));
   if (!run) return Propagate(run);
   return std::unique_ptr<Receiver>(std::move(*run));
 }
@@ -115,33 +123,23 @@ WandbRun::WandbRun(fs::path folder, AppendOnlyFile file, Recovered recovered, ui
       written_(recovered_.applied.floor()),
       durable_(recovered_.applied.floor()) {}
 
-Expected<std::unique_ptr<WandbRun>> WandbRun::Open(const RunSpec& spec, const Value& arguments) {
-  Expected<RunRecord> run = IdentifyRun(spec, arguments);
-  if (!run) return Propagate(run);
-  run->host = HostName();
-  run->version = FLAREBRIDGE_VERSION;
-  run->platform = Platform();
-  const Value prefix = arguments.Find("prefix_scalars").value_or(Value());
-  if (!prefix.IsNull() && !prefix.AsBool())
-    return Fail(ErrorCode::kConfig, "wandb argument prefix_scalars must be True or False");
-  const Value mode = arguments.Find("mode").value_or(Value());
-  const std::string_view mode_name = mode.IsNull() ? "offline" : mode.AsText().value_or("");
-  if (mode_name != "offline" && mode_name != "online")
-    return Fail(ErrorCode::kConfig, "wandb argument mode must be offline or online");
-  const bool online = mode_name == "online";
-  const Value dir = arguments.Find("dir").value_or(Value());
-  const fs::path root = dir.AsText() ? fs::path(*dir.AsText()) : fs::path(spec.folder);
+Expected<std::unique_ptr<WandbRun>> WandbRun::Open(const RunSpec& spec, const fs::path& root,
+                                                   const WandbArguments& arguments) {
+  RunRecord run = IdentifyRun(spec, arguments);
+  run.host = HostName();
+  run.version = FLAREBRIDGE_VERSION;
+  run.platform = Platform();
   const uint64_t journal = StableHash(spec.journal);
-  Expected<OpenedLog> opened = OpenLog(root, *run, journal, spec.durable, online);
+  Expected<OpenedLog> opened = OpenLog(root, run, journal, spec.durable, arguments.online());
   if (!opened) return Propagate(opened);
 
   std::unique_ptr<WandbRun> self(
       new WandbRun(opened->folder, std::move(opened->file), std::move(opened->recovered), journal));
-  self->online_ = online;
+  self->online_ = arguments.online();
   if (spec.side == "client") self->system_.emplace();
   self->set_aside_ = std::move(opened->set_aside);
-  self->prefix_scalars_ = prefix.AsBool().value_or(false);
-  if (Expected<void> begun = self->Begin(std::move(*run)); !begun) return Propagate(begun);
+  self->prefix_scalars_ = arguments.prefix_scalars();
+  if (Expected<void> begun = self->Begin(std::move(run)); !begun) return Propagate(begun);
   return self;
 }
 

@@ -20,18 +20,26 @@
 #include "receivers/wandb/run/recovery.h"
 #include "receivers/wandb/run/step_merger.h"
 #include "receivers/wandb/run/system_metrics.h"
+#include "receivers/wandb/run/wandb_arguments.h"
 
 namespace flarebridge {
 
-// Opens the run's folder below arguments["dir"] or spec.folder: the one that is there already for
-// this run, or a new one. Errors: kConfig, kBusy, kIo.
-Expected<std::unique_ptr<Receiver>> OpenWandbRun(const RunSpec& spec, const Value& arguments);
+// Errors: kConfig.
+Expected<std::shared_ptr<const OwnArguments>> ParseWandbArguments(const Value& arguments);
+
+// Opens the run's folder below `folder`: the one that is there already for this run, or a new one.
+// `own`: what ParseWandbArguments() has made. Errors: kBusy, kIo.
+Expected<std::unique_ptr<Receiver>> OpenWandbRun(const RunSpec& spec, const std::string& folder,
+                                                 const OwnArguments& own);
 
 namespace wandb {
 
 class WandbRun : public Receiver {
  public:
-  static Expected<std::unique_ptr<WandbRun>> Open(const RunSpec& spec, const Value& arguments);
+  // `root`: the folder below which the run's folder is.
+  static Expected<std::unique_ptr<WandbRun>> Open(const RunSpec& spec,
+                                                  const std::filesystem::path& root,
+                                                  const WandbArguments& arguments);
 
   uint64_t DurablePosition() const override { return durable_; }
   Expected<void> Write(uint64_t position, const Event& event, Clock::time_point now) override;

@@ -76,7 +76,7 @@ Writing::Writing(const std::filesystem::path& folder, unsigned values, unsigned 
   spec.side = "server";
   spec.folder = folder.string();
   spec.started = 1789000000;
-  run_ = Must(wandb::WandbRun::Open(spec, Value()));
+  run_ = Must(wandb::WandbRun::Open(spec, folder, Must(wandb::WandbArguments::Parse(Value()))));
 }
 
 void Writing::Run() {

@@ -38,7 +38,8 @@ class OneRun {
     spec.started = kStart;
     spec.durable = run_ ? run_->DurablePosition() : 0;
     run_.reset();
-    Expected<std::unique_ptr<WandbRun>> opened = WandbRun::Open(spec, arguments_.root());
+    Expected<std::unique_ptr<WandbRun>> opened =
+        WandbRun::Open(spec, spec.folder, WandbArguments::Parse(arguments_.root()).value());
     REQUIRE_MESSAGE(opened.has_value(), (opened ? "" : opened.error().message));
     run_ = std::move(*opened);
   }

@@ -67,7 +67,8 @@ std::unique_ptr<WandbRun> Open(const fs::path& folder, const std::string& journa
                                uint64_t durable = 0) {
   RunSpec spec = SpecIn(folder, journal);
   spec.durable = durable;
-  Expected<std::unique_ptr<WandbRun>> run = WandbRun::Open(spec, Value());
+  Expected<std::unique_ptr<WandbRun>> run =
+      WandbRun::Open(spec, folder, WandbArguments::Parse(Value()).value());
   REQUIRE_MESSAGE(run.has_value(), (run ? "" : run.error().message));
   return std::move(*run);
 }
@@ -162,7 +163,8 @@ TEST_CASE("what did not become a value of its own row is counted and told") {
 TEST_CASE("two processes can't write one run") {
   const TempFolder temp;
   const auto run = Open(temp.path());
-  const Expected<std::unique_ptr<WandbRun>> second = WandbRun::Open(SpecIn(temp.path()), Value());
+  const Expected<std::unique_ptr<WandbRun>> second =
+      WandbRun::Open(SpecIn(temp.path()), temp.path(), WandbArguments::Parse(Value()).value());
   REQUIRE_FALSE(second.has_value());
   CHECK(second.error().code == ErrorCode::kBusy);
 }

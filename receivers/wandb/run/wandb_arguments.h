@@ -1,0 +1,50 @@
+// The W&B receiver's own arguments (NVFlare's wandb_args), read and checked in this one place. Made
+// through the receivers' registry, used by the run that they are for. Immutable once made: any
+// thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "events/error.h"
+#include "events/value.h"
+#include "receivers/receiver_settings.h"
+
+namespace flarebridge::wandb {
+
+class WandbArguments : public OwnArguments {
+ public:
+  // Reads id, project, entity, job_type, notes, tags, config, prefix_scalars and mode; each may be
+  // missing, others are left alone. Errors: kConfig (an argument of the wrong type, a project that
+  // W&B would refuse, a mode that is neither offline nor online).
+  static Expected<WandbArguments> Parse(const Value& arguments);
+
+  // The user's part of the run's id, or empty.
+  const std::string& id() const { return id_; }
+  const std::string& project() const { return project_; }  // "uncategorized" if none was given
+  const std::string& entity() const { return entity_; }
+  const std::string& job_type() const { return job_type_; }
+  const std::string& notes() const { return notes_; }
+  const std::vector<std::string>& tags() const { return tags_; }
+  // Keys and their values in JSON, in the user's order.
+  const std::vector<std::pair<std::string, std::string>>& config() const { return config_; }
+  // Keys of TensorBoard's add_scalars are "<tag>/<key>".
+  bool prefix_scalars() const { return prefix_scalars_; }
+  bool online() const { return online_; }
+
+ private:
+  WandbArguments() = default;
+
+  std::string id_, project_, entity_, job_type_, notes_;
+  std::vector<std::string> tags_;
+  std::vector<std::pair<std::string, std::string>> config_;
+  bool prefix_scalars_ = false;
+  bool online_ = false;
+};
+
+// What W&B takes of a tag: its first 64 characters.
+std::string_view FitTag(std::string_view text);
+
+}  // namespace flarebridge::wandb

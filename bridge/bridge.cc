@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "bridge/workers/watched_worker.h"
 #include "events/clock.h"
 #include "receivers/files/system_error.h"
 
@@ -160,15 +161,23 @@ void Bridge::MakeSupervisor() {
     intake_->Finished(run);
     StoreSoon(Clock::now());
   };
-  callbacks.upload = [this](int64_t, const std::string& path) {
-    uploader_->Add(path, Clock::now());
+  callbacks.upload = [this](int64_t, const UploadTarget& target) {
+    uploader_->Add(target.path, Clock::now());
   };
   callbacks.notice = [this](int64_t run, NoticeLevel level, const std::string& text) {
     conversations_->AnnounceOfRun(run, level, text);
   };
+  Supervisor::Seams seams;
+  seams.spawn = [this](const WorkerHandle::Events& events) {
+    return WatchedWorker::Spawn(*loop_, events);
+  };
+  seams.now = Clock::now;
+  Supervisor::Limits limits;
+  // However small the journal is, most of it is for receivers that live.
+  limits.backlog_bytes = std::min(limits.backlog_bytes, options_.limits.journal_bytes / 4);
   supervisor_ = std::make_unique<Supervisor>(
-      *loop_, *journal_, Quarantine(options_.state + "/quarantine", journal_->id()),
-      std::move(callbacks), RestartPolicy::Deadlines());
+      *journal_, Quarantine(options_.state + "/quarantine", journal_->id()), std::move(callbacks),
+      std::move(seams), limits);
 }
 
 void Bridge::MakeUploader() {

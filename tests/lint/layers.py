@@ -12,7 +12,8 @@ from pathlib import Path
 _MAY_USE = {
     "events": set(),
     "receivers/files": {"events"},
-    "receivers": {"events", "receivers/files", "receivers/wandb/run"},
+    "receivers": {"events", "receivers/files", "receivers/jsonl", "receivers/wandb/run"},
+    "receivers/jsonl": {"events", "receivers/files", "receivers"},
     "receivers/wandb/log": {"events", "receivers/files", "receivers"},
     "receivers/wandb/run": {"events", "receivers/files", "receivers", "receivers/wandb/log"},
     "receivers/wandb/upload": {
@@ -67,8 +68,13 @@ _HOMES = {
         "receivers/wandb/upload/metric_definitions.cc",
     },
     r"zlib\.h": {"bridge/journal/sqlite_statement.h"},
-    r"libdeflate\.h": {"receivers/wandb/log/log_writer.cc", "receivers/wandb/log/log_reader.cc"},
+    r"libdeflate\.h": {
+        "receivers/jsonl/line.cc",
+        "receivers/wandb/log/log_writer.cc",
+        "receivers/wandb/log/log_reader.cc",
+    },
     r"sodium\.h": {
+        "receivers/json.cc",
         "receivers/files/stable_hash.cc",
         "receivers/wandb/run/image.cc",
         "bridge/journal/journal.cc",

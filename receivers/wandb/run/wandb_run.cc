@@ -185,8 +185,9 @@ Expected<void> WandbRun::Drain() {
   return Persist();
 }
 
-std::string WandbRun::Upload() const {
-  return online_ ? fs::absolute(out_.log.path()).string() : "";
+std::optional<UploadTarget> WandbRun::Upload() const {
+  if (!online_) return std::nullopt;
+  return UploadTarget{"wandb", fs::absolute(out_.log.path()).string()};
 }
 
 std::string WandbRun::Report() const {

@@ -97,7 +97,7 @@ Expected<void> Bridge::Prepare() {
     if (!forget_at_) forget_at_ = Clock::now() + kForgetInterval;
   };
   callbacks.upload = [this](int64_t, const std::string& path) {
-    uploader_->Add(path, Clock::now());
+    uploader_->Add({"wandb", path}, Clock::now());
   };
   callbacks.notice = [this](int64_t run, NoticeLevel level, const std::string& text) {
     TellRun(run, level, text);

@@ -17,14 +17,13 @@
 #include "bridge/bridge.h"
 #include "bridge/commands/check.h"
 #include "bridge/commands/show.h"
-#include "bridge/commands/sync.h"
+#include "bridge/commands/upload_commands.h"
 #include "bridge/process/child_process.h"
 #include "bridge/process/detach.h"
 #include "bridge/process/environment.h"
 #include "bridge/process/exit_code.h"
 #include "bridge/process/program_log.h"
 #include "bridge/process/secrets.h"
-#include "bridge/uploads/upload_process.h"
 #include "bridge/workers/worker.h"
 #include "receivers/files/system_error.h"
 
@@ -256,9 +255,7 @@ int Parse(int argc, char** argv) {
       ->add_option("name", key_path, "Files to make: NAME.key and NAME.key_secret")
       ->required();
   std::string queue;
-  app.add_subcommand("upload", "Internal: uploads runs of mode online, started by the bridge")
-      ->add_option("--queue", queue, "Folder with an entry for each run")
-      ->required();
+  AddUpload(app, queue);
   CheckArguments check;
   AddCheck(app, check);
   ShowArguments show;
@@ -287,13 +284,7 @@ int Parse(int argc, char** argv) {
   if (app.got_subcommand("worker")) return Worker();
   if (app.got_subcommand("check")) return Check(check);
   if (app.got_subcommand("keygen")) return KeyGen(key_path);
-  if (app.got_subcommand("upload")) {
-    if (fcntl(kSocket, F_GETFD) < 0)
-      return Complain("`upload` is started by the bridge, not by hand; try: flarebridge sync",
-                      kExitUsage);
-    return Upload(queue, kSocket);
-  }
-  if (app.got_subcommand("sync")) return Sync(sync);
+  if (app.got_subcommand("upload") || app.got_subcommand("sync")) return HandToUploader(argv);
   return Show(show);
 }
 

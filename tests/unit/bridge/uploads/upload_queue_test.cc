@@ -15,9 +15,9 @@ TEST_CASE("what is added is there until it is taken out") {
   const TempFolder temp;
   UploadQueue queue(temp.path() / "uploads");
   CHECK(queue.empty());
-  REQUIRE(queue.Add("/runs/a.wandb").has_value());
-  REQUIRE(queue.Add("/runs/b.wandb").has_value());
-  REQUIRE(queue.Add("/runs/b.wandb").has_value());
+  REQUIRE(queue.Add({"wandb", "/runs/a.wandb"}).has_value());
+  REQUIRE(queue.Add({"wandb", "/runs/b.wandb"}).has_value());
+  REQUIRE(queue.Add({"wandb", "/runs/b.wandb"}).has_value());
   CHECK(queue.List().size() == 2);
   UploadQueue later(temp.path() / "uploads");  // another process
   for (const UploadQueue::Entry& entry : later.List()) later.Remove(entry);
@@ -27,9 +27,9 @@ TEST_CASE("what is added is there until it is taken out") {
 TEST_CASE("an entry that was added again meanwhile stays") {
   const TempFolder temp;
   UploadQueue queue(temp.path());
-  REQUIRE(queue.Add("/runs/a.wandb").has_value());
+  REQUIRE(queue.Add({"wandb", "/runs/a.wandb"}).has_value());
   const UploadQueue::Entry entry = queue.List().at(0);
-  REQUIRE(queue.Add("/runs/a.wandb").has_value());
+  REQUIRE(queue.Add({"wandb", "/runs/a.wandb"}).has_value());
   queue.Remove(entry);
   CHECK(queue.List().size() == 1);
   queue.Remove(queue.List().at(0));
@@ -45,7 +45,7 @@ TEST_CASE("what is no entry is left out") {
 }
 
 TEST_CASE("a folder that can't be written is told") {
-  CHECK_FALSE(UploadQueue("/proc/nowhere").Add("/runs/a.wandb").has_value());
+  CHECK_FALSE(UploadQueue("/proc/nowhere").Add({"wandb", "/runs/a.wandb"}).has_value());
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 #include <doctest/doctest.h>
 
-#include "receivers/wandb/upload/rate_limit.h"
-#include "receivers/wandb/upload/retry_policy.h"
+#include "receivers/upload/rate_limit.h"
+#include "receivers/upload/retry_policy.h"
 
-namespace flarebridge::wandb {
+namespace flarebridge {
 namespace {
 
 using std::chrono::milliseconds;
@@ -95,4 +95,4 @@ TEST_CASE("headers that make no sense change nothing") {
 }
 
 }  // namespace
-}  // namespace flarebridge::wandb
+}  // namespace flarebridge

@@ -36,6 +36,30 @@ TEST_CASE("an entry that was added again meanwhile stays") {
   CHECK(queue.empty());
 }
 
+TEST_CASE("an entry that was written before there were kinds is one of W&B's") {
+  const TempFolder temp;
+  std::ofstream(temp.path() / "1.upload") << "/runs/a.wandb\n17\n";
+  UploadQueue queue(temp.path());
+  const UploadQueue::Entry entry = queue.List().at(0);
+  CHECK(entry.target.kind == "wandb");
+  CHECK(entry.target.path == "/runs/a.wandb");
+  queue.Remove(entry);
+  CHECK(queue.empty());
+}
+
+TEST_CASE("a target keeps its kind, and one path may be of two kinds") {
+  const TempFolder temp;
+  UploadQueue queue(temp.path());
+  REQUIRE(queue.Add({"wandb", "/runs/a"}).has_value());
+  REQUIRE(queue.Add({"other", "/runs/a"}).has_value());
+  REQUIRE(queue.List().size() == 2);
+  for (const UploadQueue::Entry& entry : queue.List()) {
+    CHECK(entry.target.path == "/runs/a");
+    if (entry.target.kind == "other") queue.Remove(entry);
+  }
+  CHECK(queue.List().at(0).target.kind == "wandb");
+}
+
 TEST_CASE("what is no entry is left out") {
   const TempFolder temp;
   std::ofstream(temp.path() / "1.upload") << "/runs/cut";

@@ -148,14 +148,26 @@ class UploadProcess {
 
   // Pools call the following: one at a time each, and several at once.
   void OnProgress(const std::string& key, const Upload& upload) {
-    const std::lock_guard lock(mutex_);
-    if (upload.created() && shown_.insert(key).second)
+    if (upload.created() && IsFirst(key))
       Say(NoticeLevel::kInfo, "View run at " + upload.report().url);
     const std::string waiting = upload.progress().waiting;
-    if (waiting.empty() || (told_ && steady_clock::now() - *told_ < kTellInterval)) return;
-    told_ = steady_clock::now();
+    if (waiting.empty() || !WaitMayBeTold()) return;
     Say(NoticeLevel::kWarning,
         "uploads wait, and nothing is lost: " + upload.name() + ": " + waiting);
+  }
+
+  // Where the run is has not been told yet.
+  bool IsFirst(const std::string& key) {
+    const std::lock_guard lock(mutex_);
+    return shown_.insert(key).second;
+  }
+
+  bool WaitMayBeTold() {
+    const std::lock_guard lock(mutex_);
+    const auto now = steady_clock::now();
+    if (told_ && now - *told_ < kTellInterval) return false;
+    told_ = now;
+    return true;
   }
 
   void OnDone(const std::string& key, const Upload& upload) {

@@ -12,6 +12,9 @@ using std::chrono::steady_clock;
 
 // The exit status of a program whose libraries the loader does not find.
 constexpr int kCantBeLoaded = 127;
+// What helps when nothing can be uploaded now.
+constexpr const char* kLater =
+    ". Runs are written all the same; upload them later with: flarebridge sync FOLDER";
 
 RestartPolicy::Deadlines UploadDeadlines() {
   RestartPolicy::Deadlines policy;
@@ -71,7 +74,7 @@ void UploadSupervisor::Spawn(Time now) {
   const Expected<std::string> program = FindUploader();
   if (!program) {
     // Trying again does not help.
-    notice_({NoticeLevel::kError, program.error().message});
+    notice_({NoticeLevel::kError, program.error().message + kLater});
     restarts_.OnExit(now, false, true);
     return;
   }
@@ -124,9 +127,11 @@ void UploadSupervisor::OnExit(Time now) {
   restarts_.OnExit(now, expected, final);
   if (stopped_) return;
   if (unloadable)
-    notice_({NoticeLevel::kError,
-             "flarebridge-upload can't be loaded: a library is missing (apt-get install libcurl4). "
-             "Runs are written all the same; upload them later with: flarebridge sync FOLDER"});
+    notice_(
+        {NoticeLevel::kError,
+         std::string("flarebridge-upload can't be loaded: a library is missing (apt-get install "
+                     "libcurl4)") +
+             kLater});
   // What was added while it left, and it has not seen.
   if (exit->status == kExitOk && expected && !queue_.empty()) Act(restarts_.OnWork(now), now);
   if (!expected && !final)

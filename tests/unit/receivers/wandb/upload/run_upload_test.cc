@@ -29,10 +29,10 @@ struct Bench {
     return *upload;
   }
   // Steps until it is done, has failed, or nothing happens for that long. True: done.
-  Expected<bool> GoOn(seconds most = seconds(3600)) {
+  Expected<bool> GoOn(RunUpload& with, ScriptedServer& to, seconds most = seconds(3600)) {
     const auto until = now + most;
     while (now <= until) {
-      const Expected<Upload::Turn> turn = upload->Step(server);
+      const Expected<Upload::Turn> turn = with.Step(to);
       if (!turn) return Propagate(turn);
       if (turn->done) return true;
       CHECK(turn->next > Clock::time_point{});
@@ -40,11 +40,13 @@ struct Bench {
     }
     return false;
   }
-  bool Finishes() {
-    const Expected<bool> done = GoOn();
+  Expected<bool> GoOn(seconds most = seconds(3600)) { return GoOn(*upload, server, most); }
+  bool Finishes(RunUpload& with, ScriptedServer& to) {
+    const Expected<bool> done = GoOn(with, to);
     if (!done) MESSAGE(done.error().message);
     return done && *done;
   }
+  bool Finishes() { return Finishes(*upload, server); }
   bool IsMarked() const { return fs::exists(run.log().string() + ".synced"); }
 
   TempFolder temp;
@@ -325,12 +327,7 @@ TEST_CASE("a stop in the middle ends it at once, and a later upload goes on behi
   RunUpload later(bench.service, bench.run.log(), bench.options);
   ScriptedServer server(bench.now);
   server.rows = bench.server.rows;
-  for (int step = 0; step < 100; ++step) {
-    const Expected<Upload::Turn> turn = later.Step(server);
-    REQUIRE(turn.has_value());
-    if (turn->done) break;
-    bench.now = std::max(bench.now, turn->next);
-  }
+  REQUIRE(bench.Finishes(later, server));
   CHECK(server.requests.front() == "create");
   CHECK(server.Count("lines 0+2") == 0);
   CHECK(server.Count("put config.yaml") == 0);
@@ -367,12 +364,7 @@ TEST_CASE("a later part of a run waits for the earlier one, and its rows come be
   CHECK(bench.IsMarked());  // the run goes on elsewhere
   CHECK(bench.server.exit_codes.empty());
   bench.upload.reset();
-  for (int step = 0; step < 100; ++step) {
-    const Expected<Upload::Turn> turn = later.Step(bench.server);
-    REQUIRE(turn.has_value());
-    if (turn->done) break;
-    bench.now = std::max(bench.now, turn->next);
-  }
+  REQUIRE(bench.Finishes(later, bench.server));
   CHECK(later.earlier_part().empty());
   CHECK(bench.server.Count("lines 2+3") == 1);
   CHECK(bench.server.rows.size() == 5);

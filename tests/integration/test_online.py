@@ -14,7 +14,7 @@ from bridge_driver import Driver, children_of, processes_with, wait_for
 from faulty_server import FaultyServer, at_random
 from hello_pt import Job
 from strict_server import StrictServer
-from uploads import environment, is_marked, sync
+from uploads import environment, is_marked, make_run, sync
 from wandb_tools import logs_below, rows, run_of
 
 _KILL_ROUNDS = int(os.environ.get("FLAREBRIDGE_KILL_ROUNDS", "40"))
@@ -167,6 +167,24 @@ def test_a_bridge_that_is_started_again_goes_on_with_uploads(tmp_path, as_user):
         done = subprocess.run(serve, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
         _assert_uploaded(server, tmp_path)
+
+
+def test_a_queue_of_the_version_before_is_uploaded_and_a_kind_that_is_not_known_stays(tmp_path):
+    run = make_run(tmp_path / "runs", 1, rows=5)
+    state = tmp_path / "state"
+    (state / "uploads").mkdir(parents=True)
+    (state / "uploads" / "1.upload").write_text(f"{run.log}\n17\n")
+    unknown = state / "uploads" / "2.upload"
+    unknown.write_text(f"{run.log}\n18\nunheard-of\n")
+    with StrictServer() as server:
+        serve = [os.environ["FLAREBRIDGE_BINARY"], "serve", "--own", "--state", str(state)]
+        done = subprocess.run(serve, env=environment(tmp_path, server), capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        run.assert_on(server)
+        assert not server.violations
+    assert is_marked(run.log)
+    assert list((state / "uploads").iterdir()) == [unknown]
+    assert 'no uploads of kind "unheard-of"' in (state / "bridge.log").read_text()
 
 
 @pytest.mark.parametrize("wait", ["30", "0"], ids=["after its end was uploaded", "at once"])

@@ -162,7 +162,7 @@ void Bridge::MakeSupervisor() {
     StoreSoon(Clock::now());
   };
   callbacks.upload = [this](int64_t, const UploadTarget& target) {
-    uploader_->Add(target.path, Clock::now());
+    uploader_->Add(target, Clock::now());
   };
   callbacks.notice = [this](int64_t run, NoticeLevel level, const std::string& text) {
     conversations_->AnnounceOfRun(run, level, text);

@@ -106,7 +106,8 @@ sources_hash() {
 wheel() {
   local stamp="$venv/.wheel" wanted
   wanted=$(sources_hash)
-  if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && [ -x "$venv/bin/flarebridge" ]; then return 0; fi
+  if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] &&
+    [ -x "$venv/bin/flarebridge" ] && [ -x "$venv/bin/flarebridge-upload" ]; then return 0; fi
   say "building the flarebridge wheel (about two minutes the first time)"
   rm -f "$root"/build/dist/flarebridge-*.whl
   logged "$logs/wheel.log" "building the wheel" "$venv/bin/python" -m pip wheel "$root/python_shim" --no-deps \

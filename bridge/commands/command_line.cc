@@ -18,7 +18,7 @@
 #include "bridge/commands/keygen.h"
 #include "bridge/commands/serve.h"
 #include "bridge/commands/show.h"
-#include "bridge/commands/sync.h"
+#include "bridge/commands/upload_commands.h"
 #include "bridge/process/environment.h"
 #include "bridge/process/exit_code.h"
 
@@ -40,12 +40,20 @@ Command Of(const char* name, void (*add)(CLI::App& app, Arguments& to),
           [run, arguments] { return run(*arguments); }};
 }
 
+// One that the program beside this one carries out.
+template <class Arguments>
+Command OfUploader(const char* name, void (*add)(CLI::App& app, Arguments& to), char** argv) {
+  const auto arguments = std::make_shared<Arguments>();
+  return {name, [add, arguments](CLI::App& app) { add(app, *arguments); },
+          [argv] { return HandToUploader(argv); }};
+}
+
 // In the order in which --help lists them.
-std::array<Command, 7> Commands() {
+std::array<Command, 7> Commands(char** argv) {
   return {Of("serve", AddServe, Serve),    Of("worker", AddWorker, Worker),
-          Of("keygen", AddKeyGen, KeyGen), Of<UploadArguments>("upload", AddUpload, Upload),
+          Of("keygen", AddKeyGen, KeyGen), OfUploader("upload", AddUpload, argv),
           Of("check", AddCheck, Check),    Of("show", AddShow, Show),
-          Of("sync", AddSync, Sync)};
+          OfUploader("sync", AddSync, argv)};
 }
 
 // CLI11 would let the file win over the environment; here flags come first, then the environment,
@@ -72,7 +80,7 @@ int Parse(int argc, char** argv) {
   app.require_subcommand(1);
   app.set_config("--config", "",
                  "TOML file; the options of `serve`, without dashes, in a section [serve]");
-  const auto commands = Commands();
+  const auto commands = Commands(argv);
   for (const Command& command : commands) command.declare(app);
   const auto called = [&](std::string_view name) {
     return std::any_of(commands.begin(), commands.end(),

@@ -8,7 +8,6 @@
 #include "bridge/commands/complain.h"
 #include "bridge/process/child_process.h"
 #include "bridge/process/exit_code.h"
-#include "bridge/uploads/upload_process.h"
 #include "bridge/workers/worker.h"
 
 namespace flarebridge {
@@ -24,12 +23,6 @@ void AddWorker(CLI::App& app, WorkerArguments& /*to*/) {
   app.add_subcommand("worker", "Internal: one run's process, started by the bridge");
 }
 
-void AddUpload(CLI::App& app, UploadArguments& to) {
-  app.add_subcommand("upload", "Internal: uploads runs of mode online, started by the bridge")
-      ->add_option("--queue", to.queue, "Folder with an entry for each run")
-      ->required();
-}
-
 int Worker(const WorkerArguments& /*arguments*/) {
   if (!StartedByBridge())
     return Complain("`worker` is started by the bridge, not by hand", kExitUsage);
@@ -39,14 +32,6 @@ int Worker(const WorkerArguments& /*arguments*/) {
   signal(SIGINT, SIG_IGN);
   signal(SIGTERM, SIG_IGN);
   return RunWorker(kSocket, kMark);
-}
-
-int Upload(const UploadArguments& arguments) {
-  if (!StartedByBridge()) {
-    return Complain("`upload` is started by the bridge, not by hand; try: flarebridge sync",
-                    kExitUsage);
-  }
-  return Upload(arguments.queue, kSocket);
 }
 
 }  // namespace flarebridge

@@ -50,7 +50,7 @@ std::string ChildProcess::Exit::Describe() const {
 }
 
 Expected<std::unique_ptr<ChildProcess>> ChildProcess::Spawn(std::vector<std::string> arguments,
-                                                            Kind kind) {
+                                                            Kind kind, const std::string& program) {
   std::array<int, 2> pair{};
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0)
     return FailSystem("socketpair");
@@ -82,7 +82,7 @@ Expected<std::unique_ptr<ChildProcess>> ChildProcess::Spawn(std::vector<std::str
   argument_list.push_back(nullptr);
   std::vector<char*> environment = EnvironmentFor(kind);
   pid_t pid = 0;
-  const int failed = posix_spawn(&pid, "/proc/self/exe", &setup.actions, &setup.attributes,
+  const int failed = posix_spawn(&pid, program.c_str(), &setup.actions, &setup.attributes,
                                  argument_list.data(), environment.data());
   if (mark) mark->CloseFd();
   if (failed != 0) return FailSystem("\"" + arguments.front() + "\" can't be started", failed);

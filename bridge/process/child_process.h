@@ -1,5 +1,5 @@
-// One process of ours as the bridge sees it, a worker or the uploader: the program itself, started
-// anew with one inherited socket, watched by a pidfd. Spawning, sending and reaping, no policy: the
+// One process of ours as the bridge sees it, a worker or the uploader: a program that is started
+// with one inherited socket, watched by a pidfd. Spawning, sending and reaping, no policy: the
 // supervisor decides. The bridge's one thread.
 #pragma once
 
@@ -30,10 +30,10 @@ class ChildProcess {
   static constexpr int kSocket = 3, kMark = 4;
   // A worker has a WorkMark, and does not find the W&B key that is in our environment.
   enum class Kind { kWorker, kUploader };
-  // Starts this program with the arguments. The child has the descriptors above and no other of
-  // ours, default signals and an empty signal mask. Errors: kIo.
-  static Expected<std::unique_ptr<ChildProcess>> Spawn(std::vector<std::string> arguments,
-                                                       Kind kind);
+  // Starts the program (this one, unless another is given) with the arguments. The child has the
+  // descriptors above and no other of ours, default signals and an empty signal mask. Errors: kIo.
+  static Expected<std::unique_ptr<ChildProcess>> Spawn(
+      std::vector<std::string> arguments, Kind kind, const std::string& program = "/proc/self/exe");
   // Kills and reaps what is still there.
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;

@@ -1,4 +1,4 @@
-// Files that wait for their upload: a folder with one small file for each, so that they outlive the
+// What waits for its upload: a folder with one small file for each, so that they outlive the
 // bridge, its uploader and the machine's next start. The bridge adds, the uploader takes out; both
 // processes may be killed at any moment. Any thread.
 #pragma once
@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "events/error.h"
+#include "receivers/upload_target.h"
 
 namespace flarebridge {
 
@@ -15,19 +16,19 @@ class UploadQueue {
  public:
   struct Entry {
     std::filesystem::path file;  // the entry itself
-    std::filesystem::path path;  // what is to be uploaded
+    UploadTarget target;         // what is to be uploaded
     std::string stamp;           // changes when it is added again
   };
 
   explicit UploadQueue(std::filesystem::path folder) : folder_(std::move(folder)) {}
 
   const std::filesystem::path& folder() const { return folder_; }
-  // Adds a file, or adds it again. It is on the disk when this returns. Errors: kIo.
-  Expected<void> Add(const std::filesystem::path& path);
+  // Adds a target, or adds it again. It is on the disk when this returns. Errors: kIo.
+  Expected<void> Add(const UploadTarget& target);
   // What is there; what can't be read is left out.
   std::vector<Entry> List() const;
   bool empty() const;
-  // Takes an entry out, unless its file was added again meanwhile.
+  // Takes an entry out, unless its target was added again meanwhile.
   void Remove(const Entry& entry);
 
  private:

@@ -3,11 +3,18 @@
 #include <sys/epoll.h>
 
 #include "bridge/process/exit_code.h"
+#include "bridge/uploads/uploader_program.h"
 
 namespace flarebridge {
 namespace {
 
 using std::chrono::steady_clock;
+
+// The exit status of a program whose libraries the loader does not find.
+constexpr int kCantBeLoaded = 127;
+// What helps when nothing can be uploaded now.
+constexpr const char* kLater =
+    ". Runs are written all the same; upload them later with: flarebridge sync FOLDER";
 
 RestartPolicy::Deadlines UploadDeadlines() {
   RestartPolicy::Deadlines policy;
@@ -30,11 +37,11 @@ void UploadSupervisor::Start(Time now) {
   if (!queue_.empty()) Act(restarts_.OnWork(now), now);
 }
 
-void UploadSupervisor::Add(const std::string& path, Time now) {
-  if (const Expected<void> added = queue_.Add(path); !added)
+void UploadSupervisor::Add(const UploadTarget& target, Time now) {
+  if (const Expected<void> added = queue_.Add(target); !added)
     notice_(
         {NoticeLevel::kError, "a run can't be put down for its upload: " + added.error().message +
-                                  "; upload it later with: " + "flarebridge sync " + path});
+                                  "; upload it later with: " + "flarebridge sync " + target.path});
   Act(restarts_.OnWork(now), now);
 }
 
@@ -64,8 +71,15 @@ void UploadSupervisor::Act(RestartPolicy::Action action, Time now) {
 }
 
 void UploadSupervisor::Spawn(Time now) {
+  const Expected<std::string> program = FindUploader();
+  if (!program) {
+    // Trying again does not help.
+    notice_({NoticeLevel::kError, program.error().message + kLater});
+    restarts_.OnExit(now, false, true);
+    return;
+  }
   Expected<std::unique_ptr<ChildProcess>> process = ChildProcess::Spawn(
-      {"upload", "--queue", queue_.folder().string()}, ChildProcess::Kind::kUploader);
+      {"upload", "--queue", queue_.folder().string()}, ChildProcess::Kind::kUploader, *program);
   if (!process) {
     notice_({NoticeLevel::kError, process.error().message});
     restarts_.OnExit(now, false, false);
@@ -107,10 +121,17 @@ void UploadSupervisor::OnExit(Time now) {
   const std::optional<ChildProcess::Exit> exit = process_->Reap();
   if (!exit) return;
   Release();
-  const bool final = exit->signal == 0 && exit->status == kExitConfig;
+  const bool unloadable = exit->signal == 0 && exit->status == kCantBeLoaded;
+  const bool final = unloadable || (exit->signal == 0 && exit->status == kExitConfig);
   const bool expected = exit->signal == 0 && !final;
   restarts_.OnExit(now, expected, final);
   if (stopped_) return;
+  if (unloadable)
+    notice_(
+        {NoticeLevel::kError,
+         std::string("flarebridge-upload can't be loaded: a library is missing (apt-get install "
+                     "libcurl4)") +
+             kLater});
   // What was added while it left, and it has not seen.
   if (exit->status == kExitOk && expected && !queue_.empty()) Act(restarts_.OnWork(now), now);
   if (!expected && !final)

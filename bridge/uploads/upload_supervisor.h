@@ -1,4 +1,4 @@
-// The bridge's side of uploads: keeps the queue of files, and one process (`flarebridge upload`)
+// The bridge's side of uploads: keeps the queue of targets, and one process (`flarebridge-upload`)
 // that uploads them, started when there is something and again if it dies. That process has the
 // network and the key, no other has; it goes on by itself when the bridge leaves. The bridge's one
 // thread.
@@ -15,6 +15,7 @@
 #include "bridge/process/restart_policy.h"
 #include "bridge/uploads/upload_queue.h"
 #include "events/worker_frame.h"
+#include "receivers/upload_target.h"
 
 namespace flarebridge {
 
@@ -31,7 +32,7 @@ class UploadSupervisor {
 
   // Goes on with what an earlier bridge has left.
   void Start(Time now);
-  void Add(const std::string& path, Time now);
+  void Add(const UploadTarget& target, Time now);
   // No file grows any more: it uploads what is there, and leaves.
   void Finish(Time now);
   // Everything is uploaded, or can't be without a person's help.

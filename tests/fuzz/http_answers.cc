@@ -7,10 +7,12 @@
 #include <csignal>
 #include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
 
+#include "receivers/upload/curl_client.h"
 #include "receivers/wandb/upload/api.h"
 
 namespace {
@@ -91,10 +93,10 @@ void Ask(uint8_t what, Api& api) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static Server server;
-  static HttpClient http = [] {
-    HttpOptions options;
+  static const std::unique_ptr<flarebridge::CurlClient> http = [] {
+    flarebridge::HttpOptions options;
     options.timeout = 2;
-    return std::move(*HttpClient::Make(options));
+    return std::move(*flarebridge::CurlClient::Make(options));
   }();
   if (size == 0) return 0;
   const std::string bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
@@ -105,7 +107,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   Account account;
   account.base_url = server.url();
   account.key = "made-up";
-  Api api(http, account);
+  Api api(*http, account);
   Ask(data[0] & 0x7f, api);
   return 0;
 }

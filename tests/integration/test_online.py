@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import time
@@ -13,7 +14,7 @@ from bridge_driver import Driver, children_of, processes_with, wait_for
 from faulty_server import FaultyServer, at_random
 from hello_pt import Job
 from strict_server import StrictServer
-from uploads import environment, is_marked, sync
+from uploads import environment, is_marked, make_run, sync
 from wandb_tools import logs_below, rows, run_of
 
 _KILL_ROUNDS = int(os.environ.get("FLAREBRIDGE_KILL_ROUNDS", "40"))
@@ -168,6 +169,24 @@ def test_a_bridge_that_is_started_again_goes_on_with_uploads(tmp_path, as_user):
         _assert_uploaded(server, tmp_path)
 
 
+def test_a_queue_of_the_version_before_is_uploaded_and_a_kind_that_is_not_known_stays(tmp_path):
+    run = make_run(tmp_path / "runs", 1, rows=5)
+    state = tmp_path / "state"
+    (state / "uploads").mkdir(parents=True)
+    (state / "uploads" / "1.upload").write_text(f"{run.log}\n17\n")
+    unknown = state / "uploads" / "2.upload"
+    unknown.write_text(f"{run.log}\n18\nunheard-of\n")
+    with StrictServer() as server:
+        serve = [os.environ["FLAREBRIDGE_BINARY"], "serve", "--own", "--state", str(state)]
+        done = subprocess.run(serve, env=environment(tmp_path, server), capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        run.assert_on(server)
+        assert not server.violations
+    assert is_marked(run.log)
+    assert list((state / "uploads").iterdir()) == [unknown]
+    assert 'no uploads of kind "unheard-of"' in (state / "bridge.log").read_text()
+
+
 @pytest.mark.parametrize("wait", ["30", "0"], ids=["after its end was uploaded", "at once"])
 def test_a_run_that_goes_on_after_its_end_is_one_run_with_all_rows(tmp_path, as_user, wait):
     """As when a job's process is started again; without waiting, an earlier uploader is still at work."""
@@ -253,6 +272,30 @@ def test_without_a_key_the_run_is_written_and_the_user_is_told(tmp_path, as_user
         assert not server.calls
         (log,) = logs_below(tmp_path).values()
         assert len(rows(log)) == 1
+
+
+def test_without_the_program_that_uploads_the_run_is_written_and_the_user_is_told(tmp_path, as_user, monkeypatch):
+    program = Path(os.environ["FLAREBRIDGE_BINARY"])
+    alone = shutil.copy(program, tmp_path)
+    with StrictServer() as server:
+        as_user(server)
+        monkeypatch.setenv("FLAREBRIDGE_BINARY", alone)
+        with Driver(tmp_path, _ONLINE) as driver:
+            driver.start_run("site-1")
+            driver.data("site-1", "METRIC", "loss", 1.0, 0)
+            words = f"uploads need the program {tmp_path}/flarebridge-upload, which is not there"
+            wait_for(lambda: any(words in text for _level, text in driver.reports), "the message")
+            driver.end()
+        assert not server.calls
+        (log,) = logs_below(tmp_path).values()
+        assert len(rows(log)) == 1
+        synced = subprocess.run([alone, "sync", tmp_path], capture_output=True, text=True)
+        assert (synced.returncode, synced.stdout) == (78, "")
+        assert words in synced.stderr
+        shutil.copy(program.with_name("flarebridge-upload"), tmp_path)
+        done = subprocess.run([alone, "sync", tmp_path], env=environment(tmp_path, server), capture_output=True)
+        assert done.returncode == 0, done.stderr
+        _assert_uploaded(server, tmp_path)
 
 
 def test_a_hundred_runs_at_once_keep_to_the_servers_limits(tmp_path, as_user):

@@ -16,10 +16,12 @@ _MAY_USE = {
     "receivers/jsonl": {"events", "receivers/files", "receivers"},
     "receivers/wandb/log": {"events", "receivers/files", "receivers"},
     "receivers/wandb/run": {"events", "receivers/files", "receivers", "receivers/wandb/log"},
+    "receivers/upload": {"events", "receivers/files", "receivers"},
     "receivers/wandb/upload": {
         "events",
         "receivers/files",
         "receivers",
+        "receivers/upload",
         "receivers/wandb/log",
         "receivers/wandb/run",
     },
@@ -28,7 +30,7 @@ _MAY_USE = {
     "bridge/journal": {"events", "receivers/files", "bridge/process"},
     "bridge/intake": {"events", "receivers", "bridge/journal"},
     "bridge/workers": {"events", "receivers/files", "receivers", "bridge/process", "bridge/journal", "bridge/intake"},
-    "bridge/uploads": {"events", "receivers/files", "receivers/wandb/upload", "bridge/process"},
+    "bridge/uploads": {"events", "receivers/files", "receivers", "bridge/process"},
     "bridge": {
         "events",
         "receivers/files",
@@ -43,14 +45,23 @@ _MAY_USE = {
         "events",
         "receivers/files",
         "receivers",
-        "receivers/wandb/log",  # sync.cc alone: show and check ask receivers/readers.h
-        "receivers/wandb/upload",
         "bridge",
         "bridge/process",
         "bridge/link",
         "bridge/journal",
         "bridge/workers",
         "bridge/uploads",
+    },
+    "bridge/uploader": {
+        "events",
+        "receivers/files",
+        "receivers",
+        "receivers/upload",
+        "receivers/wandb/log",
+        "receivers/wandb/upload",
+        "bridge/process",
+        "bridge/uploads",
+        "bridge/commands",
     },
 }
 # Libraries that have one home: a pattern of the header, and the files that may include it.
@@ -83,27 +94,23 @@ _HOMES = {
     r"png\.h": {"receivers/wandb/run/image.cc"},
     r"nlohmann/.*": {"receivers/wandb/upload/.*"},
     r"utf8\.h": {"events/.*", "receivers/wandb/log/utf8_cut.h"},
-    r"curl/.*": {"receivers/wandb/upload/http_client.cc"},
-    r"CLI/.*": {"bridge/commands/.*"},
+    r"curl/.*": {"receivers/upload/curl_client.cc"},
+    r"CLI/.*": {"bridge/commands/.*", "bridge/uploader/.*"},
 }
 # What touches a disk is in receivers/files/. Others include these headers for what is no file.
 _HOMES |= {
     r"fcntl\.h": {
         "receivers/files/.*",
-        "receivers/wandb/upload/run_upload.cc",
         "bridge/commands/internal.cc",  # fcntl(): is the socket there that a worker is given?
+        "bridge/uploader/command_line.cc",  # as internal.cc
         "bridge/process/child_process.cc",  # fcntl(): a socket that does not block
         "bridge/process/detach.cc",  # pipe2()'s flags
         "bridge/process/work_mark.cc",  # fcntl(): the number of a memfd
         "bridge/workers/confine.cc",  # open() with O_PATH: Landlock's handles of folders
     },
-    r"sys/file\.h": {
-        "receivers/files/file_lock.cc",
-        "receivers/wandb/upload/run_upload.cc",  # its lock and its look at files, until it is split
-    },
+    r"sys/file\.h": {"receivers/files/file_lock.cc"},
     r"sys/stat\.h": {
         "receivers/files/.*",
-        "receivers/wandb/upload/run_upload.cc",
         "bridge/link/link.cc",  # umask(): who may connect to the socket
     },
 }

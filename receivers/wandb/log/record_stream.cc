@@ -1,6 +1,6 @@
 #include "receivers/wandb/log/record_stream.h"
 
-#include <sys/stat.h>
+#include "receivers/files/file_info.h"
 
 namespace flarebridge::wandb {
 
@@ -62,9 +62,8 @@ Expected<LogEnd> ReadRecords(int fd, OnDamage on_damage, const RecordVisitor& vi
   end.bad_bytes = stream->bad_bytes();
   if (*status != RecordStream::Status::kCorrupt) return end;
   // Nothing behind this was read.
-  struct stat file {};
-  if (fstat(fd, &file) == 0 && static_cast<uint64_t>(file.st_size) > stream->position())
-    end.bad_bytes += static_cast<uint64_t>(file.st_size) - stream->position();
+  const Expected<FileInfo> file = InfoOf(fd);
+  if (file && file->size > stream->position()) end.bad_bytes += file->size - stream->position();
   return end;
 }
 

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "events/error.h"
-#include "receivers/wandb/upload/retry_policy.h"
+#include "receivers/upload/retry_policy.h"
 
 namespace flarebridge::wandb {
 

@@ -10,11 +10,11 @@
 #include <vector>
 
 #include "events/error.h"
+#include "receivers/upload/http_transport.h"
+#include "receivers/upload/retry_policy.h"
 #include "receivers/wandb/log/records.h"
 #include "receivers/wandb/upload/account.h"
-#include "receivers/wandb/upload/http_client.h"
 #include "receivers/wandb/upload/line_buffer.h"
-#include "receivers/wandb/upload/retry_policy.h"
 
 namespace flarebridge::wandb {
 
@@ -34,7 +34,7 @@ struct RunAddress {
 
 class Api {
  public:
-  Api(HttpClient& http, const Account& account) : http_(http), account_(account) {}
+  Api(HttpTransport& http, const Account& account) : http_(http), account_(account) {}
 
   // Creates the run or changes it. `config`: W&B's form of it, {"key": {"value": ...}}.
   Attempt UpsertRun(const RunRecord& run, const std::string& config, RunAddress& address);
@@ -65,7 +65,7 @@ class Api {
   std::string WithoutKey(std::string text) const;
   Attempt Graphql(const char* query, const std::string& variables, std::string& data);
 
-  HttpClient& http_;
+  HttpTransport& http_;
   const Account& account_;
 };
 

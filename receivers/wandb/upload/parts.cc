@@ -7,6 +7,7 @@
 #include "receivers/wandb/log/run_folder.h"
 #include "receivers/wandb/upload/line_buffer.h"
 #include "receivers/wandb/upload/log_follower.h"
+#include "receivers/wandb/upload/upload_state.h"
 
 namespace flarebridge::wandb {
 namespace {
@@ -58,6 +59,30 @@ Expected<std::map<std::string, uint64_t>> CountLines(const fs::path& log) {
   });
   if (!end) return Propagate(end);
   return lines.seen();
+}
+
+Expected<EarlierParts> FindEarlierParts(const fs::path& log, const std::string& server) {
+  const std::vector<fs::path> parts = PartsOf(log);
+  const auto own = std::find_if(parts.begin(), parts.end(), [&](const fs::path& part) {
+    return part.parent_path().filename() == log.parent_path().filename();
+  });
+  EarlierParts earlier;
+  earlier.superseded = own != parts.end() && own + 1 != parts.end();
+  for (auto part = parts.begin(); part != own; ++part) {
+    const Expected<std::map<std::string, uint64_t>> lines = CountLines(*part);
+    if (!lines) return Propagate(lines);
+    if (RowsIn(ReadState(*part, server).lines) < RowsIn(*lines)) {
+      earlier.unfinished = *part;
+      return earlier;
+    }
+    for (const auto& [stream, count] : *lines) earlier.lines[stream] += count;
+  }
+  return earlier;
+}
+
+uint64_t RowsIn(const std::map<std::string, uint64_t>& lines) {
+  const auto rows = lines.find(kHistoryStream);
+  return rows == lines.end() ? 0 : rows->second;
 }
 
 }  // namespace flarebridge::wandb

@@ -1,183 +1,117 @@
 // Uploads one run log to W&B: the run, its lines, its files, its end. It follows a log that grows,
 // goes on where an earlier upload stopped, whatever stopped it, and sends the same lines to the
-// same places, so that nothing is there twice. A machine of steps, each of which reads what is new
-// and makes one request at most: many runs share a few threads. One thread at a time.
+// same places, so that nothing is there twice. Decides what to do next and what an answer means;
+// the parts are rooms of their own. Made by uploads.cc, driven by a pool; one thread at a time.
 #pragma once
 
-#include <chrono>
-#include <deque>
 #include <filesystem>
 #include <functional>
-#include <map>
-#include <memory>
 #include <optional>
-#include <set>
 #include <string>
-#include <vector>
 
+#include "events/clock.h"
 #include "events/error.h"
+#include "receivers/files/file_lock.h"
+#include "receivers/upload/http_transport.h"
+#include "receivers/upload/rate_limit.h"
+#include "receivers/upload/retry_policy.h"
+#include "receivers/upload/upload.h"
 #include "receivers/wandb/upload/account.h"
 #include "receivers/wandb/upload/api.h"
-#include "receivers/wandb/upload/http_client.h"
-#include "receivers/wandb/upload/line_buffer.h"
-#include "receivers/wandb/upload/log_follower.h"
-#include "receivers/wandb/upload/rate_limit.h"
-#include "receivers/wandb/upload/run_view.h"
+#include "receivers/wandb/upload/file_uploads.h"
+#include "receivers/wandb/upload/followed_run.h"
+#include "receivers/wandb/upload/parts.h"
+#include "receivers/wandb/upload/row_count.h"
+#include "receivers/wandb/upload/stream_pace.h"
+#include "receivers/wandb/upload/summary_updates.h"
 #include "receivers/wandb/upload/upload_state.h"
 
 namespace flarebridge::wandb {
 
-struct UploadOptions {
-  // How long one request that fails is tried again.
-  std::chrono::seconds retry_for{600};
-  // Waits for more of a log that has no end yet, and keeps its run alive on the server meanwhile.
-  bool follow = false;
-  // Sends all lines again, to the same places.
-  bool again = false;
-  // In place of what the log says, if not empty.
-  std::string entity, project;
+// What all uploads of a process share.
+struct UploadService {
+  Account account;
+  std::string entity, project;  // in place of what the logs say, if not empty
+  std::function<Clock::time_point()> now = Clock::now;
+  RateLimit limit{};
 };
 
-struct UploadReport {
-  std::string url;  // of the run in the browser, as W&B's own server has it
-  uint64_t rows = 0;
-  bool ended = false;                 // with its end; else it may still go on
-  bool verified = false;              // the server has said that it holds as many rows
-  std::vector<std::string> left_out;  // what is in the log and not on the server, in words
-};
-
-class RunUpload {
+class RunUpload : public Upload {
  public:
-  using Time = std::chrono::steady_clock::time_point;
+  // The service outlives this.
+  RunUpload(UploadService& service, std::filesystem::path log, const UploadOptions& options);
 
-  struct Turn {
-    bool done = false;  // all of the log is on the server; report() tells
-    Time next{};        // else: when to call Step() again
-  };
-  struct Progress {
-    uint64_t rows = 0;                   // on the server
-    uint64_t read_bytes = 0, bytes = 0;  // of the log: read until now, and in all
-    std::string waiting;                 // for what, or empty
-  };
+  Expected<Turn> Step(HttpTransport& http) override;
+  void StopFollowing() override { options_.follow = false; }
 
-  RunUpload(const Account& account, RateLimit& limit, std::filesystem::path log,
-            const UploadOptions& options);
-  ~RunUpload();
-
-  // Errors: kIo (the log, or no answer for too long), kMalformed (not a run log), kForbidden (the
-  // server refuses), kBusy (stopped, or another process uploads this log). What was confirmed until
-  // then stays so; none of them is worth another Step().
-  Expected<Turn> Step(HttpClient& http);
-
-  // Nobody writes the log any more: what is there is uploaded, and no more is waited for.
-  void StopFollowing() { options_.follow = false; }
-
-  // The log of an earlier part of the run which has to be uploaded before this one goes on, or
-  // empty.
-  const std::filesystem::path& earlier_part() const { return earlier_part_; }
-  const UploadOptions& options() const { return options_; }
-  const std::filesystem::path& log() const { return log_; }
-  // For a person: of the run's folder.
-  std::string name() const { return log_.parent_path().filename().string(); }
-  // The server knows the run; report().url is where.
-  bool created() const { return run_version_.has_value(); }
-  Progress progress() const;
-  UploadReport report() const;
+  const std::filesystem::path& earlier_part() const override { return earlier_.unfinished; }
+  const UploadOptions& options() const override { return options_; }
+  const std::filesystem::path& path() const override { return log_; }
+  // Of the run's folder.
+  std::string name() const override { return log_.parent_path().filename().string(); }
+  bool created() const override { return run_version_.has_value(); }
+  Progress progress() const override;
+  UploadReport report() const override;
 
  private:
   enum class Task { kNone, kCreate, kAskFiles, kPutFile, kLines, kAlive, kCount, kEnd };
-  struct PendingFile {
-    std::string name;
-    std::optional<std::string> content;  // made here; else it is read from files/
-    uint64_t size = 0;
-    uint64_t stamp = 0;  // changes with the content
-  };
+  static const char* NameOf(Task task);
 
+  // Takes the run's folder and what is known of earlier uploads. Errors: kIo, kBusy.
   Expected<void> Open();
-  // The lines of earlier parts of the run, which come before this log's. False: they are not all
-  // on the server yet.
-  Expected<bool> FindBase();
   Expected<void> ReadLog(Time now);
-  // Reads the log anew from its beginning; what is confirmed is not sent again.
+  // All is sent anew, but for what is confirmed.
   void Restart();
-  bool IsAlive(Time now) const;
-  void Want(const std::string& name, std::optional<std::string> content);
-  // Takes a file's size and stamp anew from the folder. False: it is not there.
-  bool Look(PendingFile& file) const;
 
   // What to do now, or kNone and in next_ when to look again.
+  Expected<Task> ReadAndChoose(Time now);
   Task Choose(Time now);
-  std::optional<Task> ChooseFinal(Time now);
-  Attempt Perform(Task task, Api& api);
-  bool SummaryIsDue(Task task) const;
-  std::string Summary();
-  Attempt AskFiles(Api& api);
-  Attempt PutFile(Api& api);
+  // The same once all lines are there.
+  Task ChooseFinal(Time now);
+  // The log is there to its end: the files that tell all of the run.
+  void WantLastFiles(Time now);
+  bool SummaryIsDue(Task task, Time now) const;
+
+  // Makes one request, if the limit allows one now, and settles what became of it. Errors: nothing
+  // more will become of this upload.
+  Expected<void> Carry(Task task, HttpTransport& http, Time now);
+  Attempt Perform(Task task, Api& api, Time now);
+  Attempt Stream(Task task, Api& api, Time now);
   // The request was answered well.
   Expected<void> Settle(Task task, Time now);
   Expected<void> SettleRun(Time now);
+  Expected<void> SettleLines(Time now);
   void SettleCount(Time now);
-  // It was not. Errors: it will never be.
-  Expected<void> Fail(Task task, const Attempt& attempt, Time now);
-  // True: the file is done with in another way, and nothing has failed.
-  bool FailedToPut(const Attempt& attempt);
+  // It was not.
+  Expected<void> SettleFailure(Task task, const Attempt& attempt, Time now);
   Expected<void> Finish();
-  void NextStreamAt(Time now, bool full);
   Expected<void> SaveState() const { return WriteState(log_, state_); }
+  uint64_t RowsThere() const { return RowsIn(earlier_.lines) + RowsIn(state_.lines); }
 
-  const Account& account_;
-  RateLimit& limit_;
-  std::filesystem::path log_;
+  UploadService& service_;
+  const std::filesystem::path log_;
   UploadOptions options_;
 
-  int lock_ = -1;  // of the run's folder: one upload at a time
-  std::unique_ptr<LogFollower> follower_;
-  LogFollower::End log_end_ = LogFollower::End::kMore;
-  RunView view_;
-  LineBuffer lines_;
-  std::filesystem::path earlier_part_;
-  std::map<std::string, uint64_t> base_;
-  UploadState state_;
+  FileLock lock_;  // of the run's folder: one upload at a time
+  FollowedRun run_;
+  EarlierParts earlier_;
   RunAddress address_;
+  UploadState state_;
+  FileUploads files_;
+  SummaryUpdates summary_;
+  StreamPace pace_;
+  RowCount count_;
+  uint64_t counted_ = 0;  // by the server, as it has just said
 
-  // What the server has been told.
-  std::optional<uint64_t> run_version_;  // nothing: the run is not created yet
-  uint64_t summary_version_ = 0;
-  Time summary_due_{};
-  uint64_t sent_summary_ = 0;       // the version that the request at work carries
-  std::deque<PendingFile> wanted_;  // no address asked for yet
-  std::deque<std::pair<PendingFile, Api::Upload>> addressed_;
-  std::set<std::string> missing_;  // files that the log names and the folder lacks
+  std::optional<uint64_t> run_version_;  // that the server has; nothing: no run is created yet
+  Time run_due_{};
+  bool wanted_last_files_ = false;
 
-  // When what may be done.
+  Task task_ = Task::kNone;  // to be made again
+  Retries retries_;
   Time next_{};
-  Time grown_{};         // the log has grown last
-  Time wanted_since_{};  // a file waits
-  bool slowed_ = false;  // the server has said that it is asked too often
-  Time run_due_{}, stream_due_{}, end_due_{}, alive_due_{}, count_due_{};
-  std::optional<Time> count_deadline_;
-  double credit_ = 0;  // requests that may follow each other at once
-  Time credit_at_{};
-
-  // The server's count of rows.
-  uint64_t counted_ = 0;
-
-  // A request that failed.
-  Task task_ = Task::kNone;
-  unsigned tries_ = 0;
-  unsigned renewals_ = 0;  // of a signed address
-  Time failing_since_{};
   std::string waiting_;
-
-  // Where it stands. (Together, so that they take little room.)
-  bool replaced_ = false;    // the log's end was replaced, and it has been read anew
-  bool superseded_ = false;  // the run goes on in a later log
-  bool summary_too_long_ = false;
-  bool made_files_ = false;  // are wanted or uploaded
   bool done_ = false;
-  bool count_settled_ = false;  // equal, or it can't be had
-  bool verified_ = false;
-  bool sent_again_ = false;
 };
 
 }  // namespace flarebridge::wandb

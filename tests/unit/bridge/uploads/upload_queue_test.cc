@@ -15,9 +15,9 @@ TEST_CASE("what is added is there until it is taken out") {
   const TempFolder temp;
   UploadQueue queue(temp.path() / "uploads");
   CHECK(queue.empty());
-  REQUIRE(queue.Add("/runs/a.wandb").has_value());
-  REQUIRE(queue.Add("/runs/b.wandb").has_value());
-  REQUIRE(queue.Add("/runs/b.wandb").has_value());
+  REQUIRE(queue.Add({"wandb", "/runs/a.wandb"}).has_value());
+  REQUIRE(queue.Add({"wandb", "/runs/b.wandb"}).has_value());
+  REQUIRE(queue.Add({"wandb", "/runs/b.wandb"}).has_value());
   CHECK(queue.List().size() == 2);
   UploadQueue later(temp.path() / "uploads");  // another process
   for (const UploadQueue::Entry& entry : later.List()) later.Remove(entry);
@@ -27,13 +27,37 @@ TEST_CASE("what is added is there until it is taken out") {
 TEST_CASE("an entry that was added again meanwhile stays") {
   const TempFolder temp;
   UploadQueue queue(temp.path());
-  REQUIRE(queue.Add("/runs/a.wandb").has_value());
+  REQUIRE(queue.Add({"wandb", "/runs/a.wandb"}).has_value());
   const UploadQueue::Entry entry = queue.List().at(0);
-  REQUIRE(queue.Add("/runs/a.wandb").has_value());
+  REQUIRE(queue.Add({"wandb", "/runs/a.wandb"}).has_value());
   queue.Remove(entry);
   CHECK(queue.List().size() == 1);
   queue.Remove(queue.List().at(0));
   CHECK(queue.empty());
+}
+
+TEST_CASE("an entry that was written before there were kinds is one of W&B's") {
+  const TempFolder temp;
+  std::ofstream(temp.path() / "1.upload") << "/runs/a.wandb\n17\n";
+  UploadQueue queue(temp.path());
+  const UploadQueue::Entry entry = queue.List().at(0);
+  CHECK(entry.target.kind == "wandb");
+  CHECK(entry.target.path == "/runs/a.wandb");
+  queue.Remove(entry);
+  CHECK(queue.empty());
+}
+
+TEST_CASE("a target keeps its kind, and one path may be of two kinds") {
+  const TempFolder temp;
+  UploadQueue queue(temp.path());
+  REQUIRE(queue.Add({"wandb", "/runs/a"}).has_value());
+  REQUIRE(queue.Add({"other", "/runs/a"}).has_value());
+  REQUIRE(queue.List().size() == 2);
+  for (const UploadQueue::Entry& entry : queue.List()) {
+    CHECK(entry.target.path == "/runs/a");
+    if (entry.target.kind == "other") queue.Remove(entry);
+  }
+  CHECK(queue.List().at(0).target.kind == "wandb");
 }
 
 TEST_CASE("what is no entry is left out") {
@@ -59,7 +83,7 @@ TEST_CASE("an entry under the name that an older version gave it is listed and t
 }
 
 TEST_CASE("a folder that can't be written is told") {
-  CHECK_FALSE(UploadQueue("/proc/nowhere").Add("/runs/a.wandb").has_value());
+  CHECK_FALSE(UploadQueue("/proc/nowhere").Add({"wandb", "/runs/a.wandb"}).has_value());
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
-#include "bridge/commands/sync.h"
+#include "bridge/uploader/sync.h"
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -9,13 +8,14 @@
 #include <iostream>
 #include <set>
 
-#include "bridge/commands/sync_screen.h"
 #include "bridge/process/environment.h"
 #include "bridge/process/exit_code.h"
 #include "bridge/process/secrets.h"
+#include "bridge/uploader/sync_screen.h"
 #include "events/printable.h"
 #include "receivers/wandb/log/log_summary.h"
-#include "receivers/wandb/upload/upload_pool.h"
+#include "receivers/wandb/upload/account.h"
+#include "receivers/wandb/upload/uploads.h"
 
 namespace flarebridge {
 namespace {
@@ -64,8 +64,9 @@ class Uploads {
 
   // Gives the exit status.
   int Run(const wandb::Account& account, const std::vector<fs::path>& logs) {
-    Expected<std::unique_ptr<wandb::UploadPool>> pool =
-        wandb::UploadPool::Start(account, static_cast<size_t>(arguments_.jobs), Callbacks());
+    Expected<std::unique_ptr<UploadPool>> pool =
+        wandb::StartUploads(account, arguments_.entity, arguments_.project,
+                            static_cast<size_t>(arguments_.jobs), Callbacks());
     if (!pool) {
       screen_.Complain(pool.error().message);
       return kExitInternal;
@@ -91,29 +92,27 @@ class Uploads {
   }
 
  private:
-  void Add(wandb::UploadPool& pool, const fs::path& log) {
+  void Add(UploadPool& pool, const fs::path& log) {
     // One that was refused would be refused again.
     if (!added_.insert(log).second) return;
-    wandb::UploadOptions options;
+    UploadOptions options;
     options.retry_for = std::chrono::seconds(arguments_.retry_for);
     options.follow = arguments_.watch;
     options.again = arguments_.again;
-    options.entity = arguments_.entity;
-    options.project = arguments_.project;
     pool.Add(log, options);
   }
 
-  wandb::UploadPool::Callbacks Callbacks() {
-    wandb::UploadPool::Callbacks callbacks;
-    callbacks.progress = [this](const wandb::RunUpload& upload) {
-      const wandb::RunUpload::Progress progress = upload.progress();
+  UploadPool::Callbacks Callbacks() {
+    UploadPool::Callbacks callbacks;
+    callbacks.progress = [this](const Upload& upload) {
+      const Upload::Progress progress = upload.progress();
       const double part = progress.bytes == 0 ? 0
                                               : static_cast<double>(progress.read_bytes) /
                                                     static_cast<double>(progress.bytes);
       screen_.Progress(upload.name(), progress.rows, part, progress.waiting);
     };
-    callbacks.done = [this](const wandb::RunUpload& upload) { OnDone(upload); };
-    callbacks.failed = [this](const wandb::RunUpload& upload, const Error& error) {
+    callbacks.done = [this](const Upload& upload) { OnDone(upload); };
+    callbacks.failed = [this](const Upload& upload, const Error& error) {
       ++failed_;
       screen_.Done(upload.name());
       screen_.Complain(upload.name() + ": " + error.message);
@@ -121,8 +120,8 @@ class Uploads {
     return callbacks;
   }
 
-  void OnDone(const wandb::RunUpload& upload) {
-    const wandb::UploadReport report = upload.report();
+  void OnDone(const Upload& upload) {
+    const UploadReport report = upload.report();
     screen_.Done(upload.name());
     std::string line = upload.name() + ": " + std::to_string(report.rows) + " rows";
     if (report.verified) line += ", counted by the server";
@@ -144,29 +143,6 @@ int Complain(const Error& error) {
 }
 
 }  // namespace
-
-void AddSync(CLI::App& app, SyncArguments& to) {
-  CLI::App* sync = app.add_subcommand(
-      "sync",
-      "Upload runs to W&B: those below the folders that are not there yet. The key comes from "
-      "WANDB_API_KEY or ~/.netrc, the server from WANDB_BASE_URL");
-  sync->add_option("path", to.paths, "Run folders, .wandb files, or folders with runs below them")
-      ->default_val(std::vector<std::string>{"."});
-  sync->add_flag("--dry-run", to.dry_run, "List what would be uploaded");
-  sync->add_flag("--watch", to.watch,
-                 "Go on: follow runs that grow and take new ones, until Ctrl-C");
-  sync->add_flag("--again", to.again,
-                 "All rows again, to the same places; also runs marked as uploaded (.synced)");
-  sync->add_option("--jobs", to.jobs, "Requests at once")
-      ->check(CLI::Range(1, 64))
-      ->capture_default_str();
-  sync->add_option("--retry-for", to.retry_for,
-                   "Seconds after which a server that does not answer is given up")
-      ->check(CLI::Range(0, 30 * 86400))
-      ->capture_default_str();
-  sync->add_option("--entity", to.entity, "W&B user or team, in place of the runs' own");
-  sync->add_option("--project", to.project, "W&B project, in place of the runs' own");
-}
 
 int Sync(const SyncArguments& arguments) {
   const Expected<Found> found = FindAll(arguments);

@@ -6,7 +6,9 @@
 #include <chrono>
 #include <optional>
 
-namespace flarebridge::wandb {
+#include "events/clock.h"
+
+namespace flarebridge {
 
 enum class Outcome { kSuccess, kRetry, kRefused };
 
@@ -25,4 +27,23 @@ struct RetryWaits {
 std::chrono::milliseconds WaitBefore(const RetryWaits& waits, unsigned attempt, double random,
                                      std::optional<double> retry_after);
 
-}  // namespace flarebridge::wandb
+// One request that fails and is made again, until it is answered or has failed for too long. Time
+// is passed in. One thread.
+class Retries {
+ public:
+  using Time = Clock::time_point;
+
+  // It has failed; see WaitBefore() for the waits. Gives when to make it again; nothing: that would
+  // be more than `retry_for` after it has failed first.
+  std::optional<Time> Failed(Time now, const RetryWaits& waits, double random,
+                             std::optional<double> retry_after, std::chrono::seconds retry_for);
+  // It was answered, or is not made any more.
+  void Over() { failures_ = 0; }
+  bool failing() const { return failures_ > 0; }
+
+ private:
+  unsigned failures_ = 0;
+  Time since_{};
+};
+
+}  // namespace flarebridge

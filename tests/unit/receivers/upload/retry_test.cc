@@ -1,9 +1,9 @@
 #include <doctest/doctest.h>
 
-#include "receivers/wandb/upload/rate_limit.h"
-#include "receivers/wandb/upload/retry_policy.h"
+#include "receivers/upload/rate_limit.h"
+#include "receivers/upload/retry_policy.h"
 
-namespace flarebridge::wandb {
+namespace flarebridge {
 namespace {
 
 using std::chrono::milliseconds;
@@ -31,6 +31,22 @@ TEST_CASE("what a server asks for is waited, up to an hour") {
   CHECK(WaitBefore({}, 3, 0, 600) == seconds(600));
   CHECK(WaitBefore({}, 3, 0, 1e12) == seconds(3600));
   CHECK(WaitBefore({}, 0, 0, -1) == seconds(2));
+}
+
+TEST_CASE("a request that fails is made again, until it has failed for too long") {
+  Retries retries;
+  const Retries::Time start{seconds(1000)};
+  const auto fail = [&](Retries::Time now) {
+    return retries.Failed(now, {}, 0, std::nullopt, seconds(10));
+  };
+  CHECK_FALSE(retries.failing());
+  CHECK(fail(start) == start + seconds(2));
+  CHECK(retries.failing());
+  CHECK(fail(start + seconds(2)) == start + seconds(6));
+  CHECK(fail(start + seconds(6)) == std::nullopt);
+  retries.Over();
+  CHECK_FALSE(retries.failing());
+  CHECK(fail(start + seconds(20)) == start + seconds(22));
 }
 
 // Requests that are taken within a time, by one who asks again when it is told to.
@@ -95,4 +111,4 @@ TEST_CASE("headers that make no sense change nothing") {
 }
 
 }  // namespace
-}  // namespace flarebridge::wandb
+}  // namespace flarebridge

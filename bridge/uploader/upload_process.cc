@@ -1,27 +1,30 @@
-#include "bridge/uploads/upload_process.h"
+#include "bridge/uploader/upload_process.h"
 
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
 
-#include "bridge/process/environment.h"
 #include "bridge/process/exit_code.h"
 #include "bridge/process/secrets.h"
+#include "bridge/uploader/upload_kinds.h"
 #include "bridge/uploads/upload_queue.h"
 #include "events/printable.h"
 #include "events/worker_frame.h"
 #include "receivers/files/unique_fd.h"
-#include "receivers/wandb/upload/upload_pool.h"
+#include "receivers/upload/upload_pool.h"
+#include "receivers/upload_target.h"
 
 namespace flarebridge {
 namespace {
@@ -47,58 +50,81 @@ class UploadProcess {
   UploadProcess(const std::string& queue, int socket) : queue_(queue), socket_(socket) {}
 
   int Run() {
-    const Expected<wandb::Account> account = wandb::FindAccount(FromEnvironment);
-    if (!account) {
-      Say(NoticeLevel::kError, account.error().message +
-                                   ". Runs are written all the same; upload them later with: "
-                                   "flarebridge sync FOLDER");
-      return kExitConfig;
-    }
-    Expected<std::unique_ptr<wandb::UploadPool>> pool =
-        wandb::UploadPool::Start(*account, kThreads, Callbacks());
-    if (!pool) {
-      Say(NoticeLevel::kError, pool.error().message);
-      return kExitInternal;
-    }
     bool last_look = false;
     while (!asked_to_stop) {
-      AddNew(**pool);
+      AddNew();
+      if (pools_.empty() && useless_) return *useless_;
       // What was added before the bridge closed its end has been seen by now.
-      if (last_look && (*pool)->active() == 0 && NothingWaits()) break;
+      if (last_look && NothingIsActive() && NothingWaits()) break;
       last_look = WaitForEnd();
-      if (last_look && !finishing_) (*pool)->StopFollowing();
+      if (last_look && !finishing_) {
+        for (auto& [kind, pool] : pools_) pool->StopFollowing();
+      }
       finishing_ = finishing_ || last_look;
     }
-    (*pool)->Stop();
-    return failed_ > 0 || asked_to_stop ? kExitIncomplete : kExitOk;
+    for (auto& [kind, pool] : pools_) pool->Stop();
+    return failed_ > 0 || useless_ || asked_to_stop ? kExitIncomplete : kExitOk;
   }
 
  private:
-  wandb::UploadPool::Callbacks Callbacks() {
-    wandb::UploadPool::Callbacks callbacks;
-    callbacks.progress = [this](const wandb::RunUpload& upload) { OnProgress(upload); };
-    callbacks.done = [this](const wandb::RunUpload& upload) { OnDone(upload); };
-    callbacks.failed = [this](const wandb::RunUpload& upload, const Error& error) {
-      OnFailed(upload, error);
+  // What is known of a target, by its kind and path.
+  static std::string KeyOf(const std::string& kind, const fs::path& path) {
+    return kind + "\n" + path.string();
+  }
+
+  UploadPool::Callbacks CallbacksOf(const std::string& kind) {
+    UploadPool::Callbacks callbacks;
+    callbacks.progress = [this, kind](const Upload& upload) {
+      OnProgress(KeyOf(kind, upload.path()), upload);
+    };
+    callbacks.done = [this, kind](const Upload& upload) {
+      OnDone(KeyOf(kind, upload.path()), upload);
+    };
+    callbacks.failed = [this, kind](const Upload& upload, const Error& error) {
+      OnFailed(KeyOf(kind, upload.path()), upload, error);
     };
     return callbacks;
   }
 
-  void AddNew(wandb::UploadPool& pool) {
+  // The pool of a kind, started when it is first needed; nullptr if it can't be, which is told
+  // once.
+  UploadPool* PoolOf(const std::string& kind) {
+    if (const auto found = pools_.find(kind); found != pools_.end()) return found->second.get();
+    if (!refused_kinds_.insert(kind).second) return nullptr;
+    Expected<std::unique_ptr<UploadPool>> pool = StartUploadKind(kind, kThreads, CallbacksOf(kind));
+    if (pool) {
+      refused_kinds_.erase(kind);
+      return pools_.emplace(kind, std::move(*pool)).first->second.get();
+    }
+    Say(NoticeLevel::kError, pool.error().message);
+    useless_ = pool.error().code == ErrorCode::kIo ? kExitInternal : kExitConfig;
+    return nullptr;
+  }
+
+  void AddNew() {
     for (UploadQueue::Entry& entry : queue_.List()) {
+      UploadPool* pool = PoolOf(entry.target.kind);
+      if (pool == nullptr) continue;
+      const fs::path path = entry.target.path;
+      const std::string key = KeyOf(entry.target.kind, path);
       const std::lock_guard lock(mutex_);
-      const auto known = entries_.find(entry.path);
+      const auto known = entries_.find(key);
       if (known != entries_.end() && known->second.stamp == entry.stamp) continue;
-      if (const auto again = again_at_.find(entry.path); again != again_at_.end()) {
+      if (const auto again = again_at_.find(key); again != again_at_.end()) {
         if (steady_clock::now() < again->second) continue;
         again_at_.erase(again);
       }
-      wandb::UploadOptions options;
+      UploadOptions options;
       options.retry_for = kRetryFor;
       options.follow = !finishing_;
       // One that is still at work stays in the queue when it is done, and is added again.
-      if (pool.Add(entry.path, options)) entries_[entry.path] = std::move(entry);
+      if (pool->Add(path, options)) entries_[key] = std::move(entry);
     }
+  }
+
+  bool NothingIsActive() const {
+    return std::all_of(pools_.begin(), pools_.end(),
+                       [](const auto& pool) { return pool.second->active() == 0; });
   }
 
   // No upload is to be tried again later.
@@ -120,50 +146,63 @@ class UploadProcess {
            (end.revents & POLLHUP) != 0;
   }
 
-  // The pool calls the following one at a time.
-  void OnProgress(const wandb::RunUpload& upload) {
-    if (upload.created() && shown_.insert(upload.log()).second)
+  // Pools call the following: one at a time each, and several at once.
+  void OnProgress(const std::string& key, const Upload& upload) {
+    if (upload.created() && IsFirst(key))
       Say(NoticeLevel::kInfo, "View run at " + upload.report().url);
     const std::string waiting = upload.progress().waiting;
-    if (waiting.empty() || (told_ && steady_clock::now() - *told_ < kTellInterval)) return;
-    told_ = steady_clock::now();
+    if (waiting.empty() || !WaitMayBeTold()) return;
     Say(NoticeLevel::kWarning,
         "uploads wait, and nothing is lost: " + upload.name() + ": " + waiting);
   }
 
-  void OnDone(const wandb::RunUpload& upload) {
-    const wandb::UploadReport report = upload.report();
-    TakeOut(upload.log());
+  // Where the run is has not been told yet.
+  bool IsFirst(const std::string& key) {
+    const std::lock_guard lock(mutex_);
+    return shown_.insert(key).second;
+  }
+
+  bool WaitMayBeTold() {
+    const std::lock_guard lock(mutex_);
+    const auto now = steady_clock::now();
+    if (told_ && now - *told_ < kTellInterval) return false;
+    told_ = now;
+    return true;
+  }
+
+  void OnDone(const std::string& key, const Upload& upload) {
+    const UploadReport report = upload.report();
+    TakeOut(key);
     Say(NoticeLevel::kInfo,
         upload.name() + " is uploaded: " + std::to_string(report.rows) + " rows");
     for (const std::string& left : report.left_out)
       Say(NoticeLevel::kWarning, upload.name() + ": not uploaded: " + left);
   }
 
-  void OnFailed(const wandb::RunUpload& upload, const Error& error) {
+  void OnFailed(const std::string& key, const Upload& upload, const Error& error) {
     std::error_code ignored;
-    const bool there = fs::exists(upload.log(), ignored);
+    const bool there = fs::exists(upload.path(), ignored);
     if (there && error.code == ErrorCode::kIo) {
       // A full disk, say: somebody may make room.
       const std::lock_guard lock(mutex_);
-      entries_.erase(upload.log());
-      again_at_[upload.log()] = steady_clock::now() + kAgain;
+      entries_.erase(key);
+      again_at_[key] = steady_clock::now() + kAgain;
       Say(NoticeLevel::kWarning, upload.name() + " is not uploaded yet: " + error.message);
       return;
     }
     ++failed_;
     // It was moved or removed; its entry would be in the way for ever.
-    if (!there) TakeOut(upload.log());
+    if (!there) TakeOut(key);
     Say(NoticeLevel::kError, upload.name() + " is not uploaded: " + error.message +
                                  (there ? ". The run on disk is whole; upload it with: "
                                           "flarebridge sync " +
-                                              upload.log().parent_path().string()
+                                              upload.path().parent_path().string()
                                         : ""));
   }
 
-  void TakeOut(const fs::path& log) {
+  void TakeOut(const std::string& key) {
     const std::lock_guard lock(mutex_);
-    const auto entry = entries_.find(log);
+    const auto entry = entries_.find(key);
     if (entry == entries_.end()) return;
     queue_.Remove(entry->second);
     entries_.erase(entry);
@@ -178,18 +217,21 @@ class UploadProcess {
 
   UploadQueue queue_;
   UniqueFd socket_;
-  std::mutex mutex_;  // of entries_ and again_at_
-  std::map<fs::path, UploadQueue::Entry> entries_;
-  std::map<fs::path, steady_clock::time_point> again_at_;  // uploads that have failed
-  std::set<fs::path> shown_;
+  std::mutex mutex_;  // of the four that follow, by KeyOf()
+  std::map<std::string, UploadQueue::Entry> entries_;
+  std::map<std::string, steady_clock::time_point> again_at_;  // uploads that have failed
+  std::set<std::string> shown_;                               // where they are was told
+  std::optional<steady_clock::time_point> told_;              // what they wait for
   std::atomic<size_t> failed_ = 0;
-  std::optional<steady_clock::time_point> told_;
   std::atomic<bool> finishing_ = false;
+  std::optional<int> useless_;  // the exit status if nothing but such kinds is in the queue
+  std::set<std::string> refused_kinds_;
+  std::map<std::string, std::unique_ptr<UploadPool>> pools_;  // by kind; the last, to go first
 };
 
 }  // namespace
 
-int Upload(const std::string& queue, int socket) {
+int RunUploadProcess(const std::string& queue, int socket) {
   KeepSecrets();
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);

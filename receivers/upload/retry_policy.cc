@@ -1,8 +1,8 @@
-#include "receivers/wandb/upload/retry_policy.h"
+#include "receivers/upload/retry_policy.h"
 
 #include <algorithm>
 
-namespace flarebridge::wandb {
+namespace flarebridge {
 
 Outcome Judge(long status) {
   if (status >= 200 && status < 300) return Outcome::kSuccess;
@@ -33,4 +33,13 @@ std::chrono::milliseconds WaitBefore(const RetryWaits& waits, unsigned attempt, 
   return std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000));
 }
 
-}  // namespace flarebridge::wandb
+std::optional<Retries::Time> Retries::Failed(Time now, const RetryWaits& waits, double random,
+                                             std::optional<double> retry_after,
+                                             std::chrono::seconds retry_for) {
+  if (failures_ == 0) since_ = now;
+  const Time next = now + WaitBefore(waits, failures_++, random, retry_after);
+  if (next > since_ + retry_for) return std::nullopt;
+  return next;
+}
+
+}  // namespace flarebridge

@@ -1,28 +1,15 @@
-#include "receivers/wandb/upload/upload_pool.h"
+#include "receivers/upload/upload_pool.h"
 
 #include <algorithm>
 
-namespace flarebridge::wandb {
+namespace flarebridge {
 
 namespace fs = std::filesystem;
 
-Expected<std::unique_ptr<UploadPool>> UploadPool::Start(const Account& account, size_t threads,
-                                                        Callbacks callbacks) {
-  HttpOptions options;
-  options.user_agent = std::string("flarebridge/") + FLAREBRIDGE_VERSION;
-  options.ca_file = account.ca_file;
-  options.http_proxy = account.http_proxy;
-  options.https_proxy = account.https_proxy;
-  options.timeout = account.timeout;
-  std::unique_ptr<UploadPool> pool(new UploadPool(account, std::move(callbacks)));
-  for (size_t i = 0; i < threads; ++i) {
-    Expected<HttpClient> client = HttpClient::Make(options);
-    if (!client) return Propagate(client);
-    pool->clients_.push_back(std::make_unique<HttpClient>(std::move(*client)));
-  }
-  for (const std::unique_ptr<HttpClient>& client : pool->clients_)
-    pool->threads_.emplace_back([&pool = *pool, &client = *client] { pool.Work(client); });
-  return pool;
+UploadPool::UploadPool(Transports transports, Open open, Callbacks callbacks)
+    : transports_(std::move(transports)), open_(std::move(open)), callbacks_(std::move(callbacks)) {
+  for (const std::unique_ptr<HttpTransport>& transport : transports_)
+    threads_.emplace_back([this, &transport = *transport] { Work(transport); });
 }
 
 UploadPool::~UploadPool() {
@@ -30,11 +17,11 @@ UploadPool::~UploadPool() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-bool UploadPool::Add(const fs::path& log, const UploadOptions& options) {
+bool UploadPool::Add(const fs::path& path, const UploadOptions& options) {
   const std::lock_guard lock(mutex_);
-  Job& job = jobs_[log];
+  Job& job = jobs_[path];
   if (job.upload) return false;
-  job.upload = std::make_unique<RunUpload>(account_, limit_, log, options);
+  job.upload = open_(path, options);
   changed_.notify_all();
   return true;
 }
@@ -42,7 +29,7 @@ bool UploadPool::Add(const fs::path& log, const UploadOptions& options) {
 void UploadPool::StopFollowing() {
   const std::lock_guard lock(mutex_);
   following_ = false;
-  for (auto& [log, job] : jobs_) job.due = Time{};
+  for (auto& [path, job] : jobs_) job.due = Time{};
   changed_.notify_all();
 }
 
@@ -54,7 +41,7 @@ size_t UploadPool::active() const {
 void UploadPool::Stop() {
   const std::lock_guard lock(mutex_);
   stopped_ = true;
-  for (const std::unique_ptr<HttpClient>& client : clients_) client->Stop();
+  for (const std::unique_ptr<HttpTransport>& transport : transports_) transport->Stop();
   changed_.notify_all();
 }
 
@@ -66,7 +53,7 @@ bool UploadPool::WaitFor(std::chrono::milliseconds time) {
 
 UploadPool::Job* UploadPool::Next() {
   Job* next = nullptr;
-  for (auto& [log, job] : jobs_) {
+  for (auto& [path, job] : jobs_) {
     if (!job.at_work && (next == nullptr || job.due < next->due)) next = &job;
   }
   return next;
@@ -74,11 +61,11 @@ UploadPool::Job* UploadPool::Next() {
 
 void UploadPool::TakeOut(const Job& job) {
   const std::unique_lock lock(mutex_);
-  jobs_.erase(job.upload->log());
+  jobs_.erase(job.upload->path());
   changed_.notify_all();
 }
 
-void UploadPool::AddEarlierPart(const RunUpload& upload) {
+void UploadPool::AddEarlierPart(const Upload& upload) {
   const fs::path& part = upload.earlier_part();
   if (part.empty()) return;
   {
@@ -86,11 +73,11 @@ void UploadPool::AddEarlierPart(const RunUpload& upload) {
     if (!earlier_parts_.insert(part).second) return;
   }
   UploadOptions options = upload.options();
-  options.follow = false;  // the run has gone on in another log
+  options.follow = false;  // the run has gone on in another one
   Add(part, options);
 }
 
-void UploadPool::Work(HttpClient& http) {
+void UploadPool::Work(HttpTransport& http) {
   std::unique_lock lock(mutex_);
   while (!stopped_) {
     Job* job = Next();
@@ -100,14 +87,14 @@ void UploadPool::Work(HttpClient& http) {
     }
     // A copy: while this thread waits, another may finish the job.
     const Time due = job->due;
-    if (due > Time::clock::now()) {
+    if (due > Clock::now()) {
       changed_.wait_until(lock, due);
       continue;
     }
     job->at_work = true;
     lock.unlock();
     if (!following_) job->upload->StopFollowing();
-    const Expected<RunUpload::Turn> turn = job->upload->Step(http);
+    const Expected<Upload::Turn> turn = job->upload->Step(http);
     AddEarlierPart(*job->upload);
     {
       const std::lock_guard calling(callback_mutex_);
@@ -128,4 +115,4 @@ void UploadPool::Work(HttpClient& http) {
   }
 }
 
-}  // namespace flarebridge::wandb
+}  // namespace flarebridge

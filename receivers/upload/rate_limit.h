@@ -7,7 +7,7 @@
 #include <mutex>
 #include <optional>
 
-namespace flarebridge::wandb {
+namespace flarebridge {
 
 class RateLimit {
  public:
@@ -35,4 +35,4 @@ class RateLimit {
   Time slowed_{};  // when a server was last too busy
 };
 
-}  // namespace flarebridge::wandb
+}  // namespace flarebridge

@@ -1,8 +1,8 @@
-#include "receivers/wandb/upload/rate_limit.h"
+#include "receivers/upload/rate_limit.h"
 
 #include <algorithm>
 
-namespace flarebridge::wandb {
+namespace flarebridge {
 namespace {
 
 // Requests that may be made at once after a pause.
@@ -45,4 +45,4 @@ void RateLimit::Taken(Time now, std::optional<double> remaining, std::optional<d
   if (*remaining < 1) next_ = std::max(next_, now + Seconds(std::min(*reset, kLongestPause)));
 }
 
-}  // namespace flarebridge::wandb
+}  // namespace flarebridge

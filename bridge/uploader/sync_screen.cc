@@ -1,4 +1,4 @@
-#include "bridge/commands/sync_screen.h"
+#include "bridge/uploader/sync_screen.h"
 
 #include <sys/ioctl.h>
 #include <unistd.h>

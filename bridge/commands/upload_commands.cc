@@ -1,0 +1,55 @@
+#include "bridge/commands/upload_commands.h"
+
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "bridge/process/exit_code.h"
+#include "bridge/uploads/uploader_program.h"
+#include "receivers/files/system_error.h"
+
+namespace flarebridge {
+
+void AddSync(CLI::App& app, SyncArguments& to) {
+  CLI::App* sync = app.add_subcommand(
+      "sync",
+      "Upload runs to W&B: those below the folders that are not there yet. The key comes from "
+      "WANDB_API_KEY or ~/.netrc, the server from WANDB_BASE_URL");
+  sync->add_option("path", to.paths, "Run folders, .wandb files, or folders with runs below them")
+      ->default_val(std::vector<std::string>{"."});
+  sync->add_flag("--dry-run", to.dry_run, "List what would be uploaded");
+  sync->add_flag("--watch", to.watch,
+                 "Go on: follow runs that grow and take new ones, until Ctrl-C");
+  sync->add_flag("--again", to.again,
+                 "All rows again, to the same places; also runs marked as uploaded (.synced)");
+  sync->add_option("--jobs", to.jobs, "Requests at once")
+      ->check(CLI::Range(1, 64))
+      ->capture_default_str();
+  sync->add_option("--retry-for", to.retry_for,
+                   "Seconds after which a server that does not answer is given up")
+      ->check(CLI::Range(0, 30 * 86400))
+      ->capture_default_str();
+  sync->add_option("--entity", to.entity, "W&B user or team, in place of the runs' own");
+  sync->add_option("--project", to.project, "W&B project, in place of the runs' own");
+}
+
+void AddUpload(CLI::App& app, std::string& queue) {
+  app.add_subcommand("upload", "Internal: uploads runs of mode online, started by the bridge")
+      ->add_option("--queue", queue, "Folder with an entry for each run")
+      ->required();
+}
+
+int HandToUploader(char** argv) {
+  const Expected<std::string> program = FindUploader();
+  if (!program) {
+    std::cerr << "flarebridge: " << program.error().message << "\n";
+    return kExitConfig;
+  }
+  execv(program->c_str(), argv);
+  const auto failed = FailSystem(*program + " can't be started");
+  std::cerr << "flarebridge: " << failed.value().message << "\n";
+  return kExitConfig;
+}
+
+}  // namespace flarebridge

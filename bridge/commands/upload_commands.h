@@ -1,0 +1,30 @@
+// The commands of `flarebridge` that the program `flarebridge-upload` carries out: declared once,
+// so that both programs know the same options, and handed over. Used by both command lines.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <string>
+#include <vector>
+
+namespace flarebridge {
+
+struct SyncArguments {
+  std::vector<std::string> paths;
+  bool dry_run = false;
+  bool again = false;
+  bool watch = false;
+  int jobs = 4;
+  int retry_for = 600;
+  std::string entity, project;
+};
+
+// Declares `sync` and its options.
+void AddSync(CLI::App& app, SyncArguments& to);
+// Declares `upload`. `queue`: its folder.
+void AddUpload(CLI::App& app, std::string& queue);
+
+// Goes on as the other program in this process, with the same arguments, terminal and exit status.
+// Returns only if it can't be had: the exit status, after words on standard error.
+int HandToUploader(char** argv);
+
+}  // namespace flarebridge

@@ -1,0 +1,58 @@
+#include "bridge/uploader/command_line.h"
+
+#include <fcntl.h>
+
+#include <CLI/CLI.hpp>
+#include <exception>
+#include <iostream>
+#include <string>
+
+#include "bridge/commands/upload_commands.h"
+#include "bridge/process/child_process.h"
+#include "bridge/process/exit_code.h"
+#include "bridge/uploader/sync.h"
+#include "bridge/uploader/upload_process.h"
+
+namespace flarebridge {
+namespace {
+
+int Complain(const std::string& message, int exit_code) {
+  std::cerr << "flarebridge: " << message << '\n';
+  return exit_code;
+}
+
+int Parse(int argc, char** argv) {
+  CLI::App app{"The part of flarebridge that uploads. Call it by: flarebridge sync", "flarebridge"};
+  app.set_version_flag("--version", std::string("flarebridge ") + FLAREBRIDGE_VERSION);
+  app.require_subcommand(1);
+  // As `flarebridge` takes it.
+  app.set_config("--config", "", "TOML file");
+  SyncArguments sync;
+  AddSync(app, sync);
+  std::string queue;
+  AddUpload(app, queue);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& e) {
+    return app.exit(e);
+  } catch (const CLI::ParseError& e) {
+    return Complain(std::string(e.what()) + "\nTry: flarebridge --help", kExitUsage);
+  }
+  if (app.got_subcommand("sync")) return Sync(sync);
+  if (fcntl(ChildProcess::kSocket, F_GETFD) < 0)
+    return Complain("`upload` is started by the bridge, not by hand; try: flarebridge sync",
+                    kExitUsage);
+  return RunUploadProcess(queue, ChildProcess::kSocket);
+}
+
+}  // namespace
+
+int RunUploader(int argc, char** argv) {
+  try {
+    return Parse(argc, argv);
+  } catch (const std::exception& e) {
+    return Complain(std::string("internal error: ") + e.what(), kExitInternal);
+  }
+}
+
+}  // namespace flarebridge

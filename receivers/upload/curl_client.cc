@@ -1,0 +1,160 @@
+#include "receivers/upload/curl_client.h"
+
+#include <curl/curl.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <ctime>
+
+namespace flarebridge {
+namespace {
+
+constexpr long kConnectSeconds = 10;
+constexpr size_t kMaxAnswer = size_t{4} << 20;
+
+size_t TakeBody(char* data, size_t /*one*/, size_t size, void* to) {
+  std::string& body = *static_cast<std::string*>(to);
+  body.append(data, std::min(size, kMaxAnswer - std::min(kMaxAnswer, body.size())));
+  return size;
+}
+
+int IsStopped(void* transport, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  return static_cast<const HttpTransport*>(transport)->stopped() ? 1 : 0;
+}
+
+struct FreeList {
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+using HeaderList = std::unique_ptr<curl_slist, FreeList>;
+
+HeaderList Headers(const std::vector<std::string>& lines) {
+  // Without "Expect:" libcurl would wait for a "100 Continue" before each larger body.
+  curl_slist* list = curl_slist_append(nullptr, "Expect:");
+  for (const std::string& line : lines) list = curl_slist_append(list, line.c_str());
+  return HeaderList(list);
+}
+
+std::optional<double> Number(std::string_view text) {
+  double number = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const bool whole = failed == std::errc() && end == text.data() + text.size();
+  return whole && number >= 0 ? std::optional(number) : std::nullopt;
+}
+
+std::optional<std::string> Header(CURL* curl, const char* name) {
+  curl_header* header = nullptr;
+  if (curl_easy_header(curl, name, 0, CURLH_HEADER, -1, &header) != CURLHE_OK) return std::nullopt;
+  return header->value;
+}
+
+std::optional<double> NumberHeader(CURL* curl, const char* name) {
+  const std::optional<std::string> value = Header(curl, name);
+  return value ? Number(*value) : std::nullopt;
+}
+
+// Seconds, with a fraction as W&B's servers may send them, or a date.
+std::optional<double> RetryAfter(CURL* curl) {
+  const std::optional<std::string> value = Header(curl, "Retry-After");
+  if (!value) return std::nullopt;
+  if (const std::optional<double> seconds = Number(*value)) return seconds;
+  const time_t date = curl_getdate(value->c_str(), nullptr);
+  if (date < 0) return std::nullopt;
+  return std::max(0.0, static_cast<double>(date - time(nullptr)));
+}
+
+struct CloseFile {
+  void operator()(FILE* file) const { fclose(file); }
+};
+
+bool IsFinal(CURLcode code) {
+  return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE ||
+         code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL;
+}
+
+}  // namespace
+
+void CurlClient::FreeRequest::operator()(void* handle) const { curl_easy_cleanup(handle); }
+void CurlClient::FreeShare::operator()(void* share) const { curl_share_cleanup(share); }
+
+Expected<std::unique_ptr<CurlClient>> CurlClient::Make(const HttpOptions& options) {
+  // Once in the process; 0 if it went well.
+  static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+  std::unique_ptr<CurlClient> client(new CurlClient(options));
+  if (ready == CURLE_OK) client->connections_.reset(curl_share_init());
+  CURLSH* connections = client->connections_.get();
+  if (connections == nullptr) return Fail(ErrorCode::kIo, "libcurl can't be set up");
+  curl_share_setopt(connections, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT);
+  curl_share_setopt(connections, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
+  curl_share_setopt(connections, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+  return client;
+}
+
+Expected<void> CurlClient::SetUp(const HttpRequest& request) {
+  // A new handle for each request: libcurl 7.88 (Debian 12) uses a header of the request before it,
+  // which is freed, if an answer begins with a folded line. The connections stay.
+  curl_.reset(curl_easy_init());
+  CURL* curl = curl_.get();
+  if (curl == nullptr) return Fail(ErrorCode::kIo, "libcurl can't be set up");
+  curl_easy_setopt(curl, CURLOPT_SHARE, connections_.get());
+  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(curl, CURLOPT_URL, request.url.c_str());
+  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+  if (request.file.empty()) {
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request.body.data());
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
+                     static_cast<curl_off_t>(request.body.size()));
+  }
+  curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+  curl_easy_setopt(curl, CURLOPT_USERAGENT, options_.user_agent.c_str());
+  if (!request.user.empty()) {
+    curl_easy_setopt(curl, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+    curl_easy_setopt(curl, CURLOPT_USERNAME, request.user.c_str());
+    curl_easy_setopt(curl, CURLOPT_PASSWORD, request.password.c_str());
+  }
+  const std::string& proxy =
+      request.url.starts_with("https:") ? options_.https_proxy : options_.http_proxy;
+  if (!proxy.empty()) curl_easy_setopt(curl, CURLOPT_PROXY, proxy.c_str());
+  if (!options_.ca_file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, options_.ca_file.c_str());
+  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(options_.timeout * 1000));
+  curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, IsStopped);
+  curl_easy_setopt(curl, CURLOPT_XFERINFODATA, static_cast<HttpTransport*>(this));
+  return {};
+}
+
+Expected<HttpResponse> CurlClient::Send(const HttpRequest& request) {
+  if (stopped()) return Fail(ErrorCode::kBusy, "the upload was stopped");
+  if (Expected<void> ready = SetUp(request); !ready) return Propagate(ready);
+  CURL* curl = curl_.get();
+  HttpResponse response;
+  const HeaderList headers = Headers(request.headers);
+  char reason[CURL_ERROR_SIZE] = "";
+  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
+  curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
+  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, TakeBody);
+  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &response.body);
+  std::unique_ptr<FILE, CloseFile> file;
+  if (!request.file.empty()) {
+    file.reset(fopen(request.file.c_str(), "rbe"));
+    if (!file) return Fail(ErrorCode::kConfig, request.file + " can't be read");
+    curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
+    curl_easy_setopt(curl, CURLOPT_READDATA, file.get());
+    curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request.file_bytes));
+  }
+  const CURLcode code = curl_easy_perform(curl);
+  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, nullptr);
+  if (stopped()) return Fail(ErrorCode::kBusy, "the upload was stopped");
+  if (code != CURLE_OK) {
+    const std::string why = *reason != 0 ? reason : curl_easy_strerror(code);
+    return Fail(IsFinal(code) ? ErrorCode::kConfig : ErrorCode::kIo, why);
+  }
+  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &response.status);
+  response.retry_after = RetryAfter(curl);
+  response.limit_remaining = NumberHeader(curl, "RateLimit-Remaining");
+  response.limit_reset = NumberHeader(curl, "RateLimit-Reset");
+  return response;
+}
+
+}  // namespace flarebridge

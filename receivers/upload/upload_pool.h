@@ -1,0 +1,84 @@
+// Uploads many things of one kind with a few threads: whichever is due next gets the next free one,
+// so that none waits for another's slow answer or long pause. Add() and the like from any thread;
+// the callbacks come from the pool's threads, one at a time.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <vector>
+
+#include "receivers/upload/http_transport.h"
+#include "receivers/upload/upload.h"
+
+namespace flarebridge {
+
+class UploadPool {
+ public:
+  struct Callbacks {
+    // After each step of an upload.
+    std::function<void(const Upload& upload)> progress;
+    // All of it is on the server.
+    std::function<void(const Upload& upload)> done;
+    // It is not, and will not be without a person's help.
+    std::function<void(const Upload& upload, const Error& error)> failed;
+  };
+
+  using Transports = std::vector<std::unique_ptr<HttpTransport>>;
+  // Makes the upload of a path. From any of the pool's threads and Add()'s, one at a time.
+  using Open = std::function<std::unique_ptr<Upload>(const std::filesystem::path& path,
+                                                     const UploadOptions& options)>;
+
+  // A thread for each transport, from now on.
+  UploadPool(Transports transports, Open open, Callbacks callbacks);
+  // Stops what is at work. What the servers have confirmed stays so.
+  ~UploadPool();
+  UploadPool(const UploadPool&) = delete;
+  UploadPool& operator=(const UploadPool&) = delete;
+
+  // False: it is being uploaded already. What has to be uploaded before it is added by itself.
+  bool Add(const std::filesystem::path& path, const UploadOptions& options);
+  // Nothing is written any more: each upload ends with what is there.
+  void StopFollowing();
+  // Uploads that are not done and have not failed.
+  size_t active() const;
+  // Ends requests that are at work, and makes no more.
+  void Stop();
+  // Waits until nothing is active or the time is over. True: nothing is.
+  bool WaitFor(std::chrono::milliseconds time);
+
+ private:
+  using Time = Upload::Time;
+  struct Job {
+    std::unique_ptr<Upload> upload;
+    Time due{};
+    bool at_work = false;
+  };
+
+  void Work(HttpTransport& http);
+  // The job that is due first and nobody works at.
+  Job* Next();
+  void TakeOut(const Job& job);
+  // Once for each upload that waits for an earlier part of its run.
+  void AddEarlierPart(const Upload& upload);
+
+  const Transports transports_;
+  const Open open_;
+  const Callbacks callbacks_;
+  mutable std::mutex mutex_;
+  std::mutex callback_mutex_;
+  std::condition_variable changed_;
+  std::map<std::filesystem::path, Job> jobs_;
+  std::set<std::filesystem::path> earlier_parts_;  // that were added
+  bool stopped_ = false;
+  std::atomic<bool> following_ = true;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace flarebridge

@@ -1,0 +1,63 @@
+// A run as its log tells it, read piece by piece while it may still grow: what is known of the run,
+// and the lines of its streams that are to be sent next. Notices that the log's end was taken back
+// because the run goes on. Used by RunUpload; one thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "events/clock.h"
+#include "events/error.h"
+#include "receivers/wandb/upload/line_buffer.h"
+#include "receivers/wandb/upload/log_follower.h"
+#include "receivers/wandb/upload/run_view.h"
+
+namespace flarebridge::wandb {
+
+class FollowedRun {
+ public:
+  using Time = Clock::time_point;
+
+  explicit FollowedRun(std::filesystem::path log);
+
+  // Reads the log anew from its beginning. `confirmed`: lines by stream that the server has, which
+  // are not given again.
+  void Restart(std::map<std::string, uint64_t> confirmed);
+  // A run that had ended goes on: its log's end was replaced, and it has to be read anew. True once
+  // for each time.
+  bool EndWasTakenBack();
+  // Reads on until lines() is full or nothing more is there. `named`: gets each file that the log
+  // names. Errors: kIo, kMalformed (not a run log).
+  Expected<void> Read(Time now, const std::function<void(const std::string& file)>& named);
+
+  const RunView& view() const { return view_; }
+  const LineBuffer& lines() const { return lines_; }
+  // The server has what is in lines().
+  void LinesAreSent() { lines_.Clear(); }
+  // All that is there was read.
+  bool at_end() const { return end_ != LogFollower::End::kMore; }
+  // Nothing behind what was read will ever be.
+  bool damaged() const { return end_ == LogFollower::End::kCorrupt; }
+  // Somebody writes the log, or has until a while ago.
+  bool IsAlive(Time now) const;
+  // How much of the log was read, and its size, in bytes.
+  std::pair<uint64_t, uint64_t> Position() const { return follower_->Position(); }
+  // The run's console as a file. Errors: kIo, kMalformed.
+  Expected<std::string> ConsoleText() const;
+
+ private:
+  std::filesystem::path log_;
+  std::unique_ptr<LogFollower> follower_;
+  LogFollower::End end_ = LogFollower::End::kMore;
+  RunView view_;
+  LineBuffer lines_;
+  Time grown_{};             // when the log has grown last
+  bool taken_back_ = false;  // its end, and it has not been read without damage since
+};
+
+}  // namespace flarebridge::wandb

@@ -1,0 +1,35 @@
+#include "receivers/wandb/upload/uploads.h"
+
+#include "receivers/upload/curl_client.h"
+#include "receivers/wandb/upload/run_upload.h"
+
+namespace flarebridge::wandb {
+
+Expected<std::unique_ptr<UploadPool>> StartUploads(const Account& account,
+                                                   const std::string& entity,
+                                                   const std::string& project, size_t threads,
+                                                   UploadPool::Callbacks callbacks) {
+  HttpOptions options;
+  options.user_agent = std::string("flarebridge/") + FLAREBRIDGE_VERSION;
+  options.ca_file = account.ca_file;
+  options.http_proxy = account.http_proxy;
+  options.https_proxy = account.https_proxy;
+  options.timeout = account.timeout;
+  UploadPool::Transports transports;
+  for (size_t i = 0; i < threads; ++i) {
+    Expected<std::unique_ptr<CurlClient>> client = CurlClient::Make(options);
+    if (!client) return Propagate(client);
+    transports.push_back(std::move(*client));
+  }
+  const auto service = std::make_shared<UploadService>();
+  service->account = account;
+  service->entity = entity;
+  service->project = project;
+  const UploadPool::Open open = [service](const std::filesystem::path& log,
+                                          const UploadOptions& upload) {
+    return std::make_unique<RunUpload>(*service, log, upload);
+  };
+  return std::make_unique<UploadPool>(std::move(transports), open, std::move(callbacks));
+}
+
+}  // namespace flarebridge::wandb

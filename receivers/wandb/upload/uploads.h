@@ -1,0 +1,21 @@
+// W&B as a kind of upload: a pool of run uploads to the server that the environment names. Used by
+// the program that uploads, for its queue and for `sync`. Any thread.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "events/error.h"
+#include "receivers/upload/upload_pool.h"
+#include "receivers/wandb/upload/account.h"
+
+namespace flarebridge::wandb {
+
+// `threads`: requests at once; `entity`, `project`: in place of what the logs say, if not empty.
+// Errors: kIo (libcurl can't be set up).
+Expected<std::unique_ptr<UploadPool>> StartUploads(const Account& account,
+                                                   const std::string& entity,
+                                                   const std::string& project, size_t threads,
+                                                   UploadPool::Callbacks callbacks);
+
+}  // namespace flarebridge::wandb

@@ -1,0 +1,83 @@
+// A run's folder with a log that a test writes piece by piece. Used by the tests of run upload.
+#pragma once
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "receivers/wandb/log/item_list.h"
+#include "receivers/wandb/log/log_writer.h"
+#include "receivers/wandb/log/records.h"
+
+namespace flarebridge::wandb::testing {
+
+class MadeRun {
+ public:
+  // `folder`: where the run's own is made. `begun`: its time, which orders parts of one run.
+  explicit MadeRun(const std::filesystem::path& folder, const std::string& begun = "100000")
+      : log_(folder / ("offline-run-20260821_" + begun + "-abc") / "run-abc.wandb") {
+    std::filesystem::create_directories(log_.parent_path() / "files");
+    std::string bytes;
+    writer_.AppendFileHeader(bytes);
+    Write(bytes);
+    RunRecord run;
+    run.run_id = "abc";
+    run.project = "p";
+    run.start_time = 1e9;
+    std::string record;
+    AppendRun(++number_, run, nullptr, record);
+    Append(record);
+  }
+
+  const std::filesystem::path& log() const { return log_; }
+
+  void Rows(int count) {
+    for (int i = 0; i < count; ++i) {
+      ItemList items;
+      std::string path;
+      AppendPath("loss", path);
+      items.Put(path, std::to_string(rows_));
+      std::string summary, history;
+      AppendSummary(++number_, items, summary);
+      AppendHistory(++number_, items, rows_++, nullptr, history);
+      Append(summary);
+      Append(history);
+    }
+  }
+  // A file below files/, which the log names.
+  void File(const std::string& name, const std::string& content) {
+    std::ofstream(log_.parent_path() / "files" / name) << content;
+    std::string record;
+    AppendFile(++number_, name, nullptr, record);
+    Append(record);
+  }
+  void End(int exit_code = 0) {
+    end_ = writer_.offset();
+    std::string record;
+    AppendExit(++number_, exit_code, 1, record);
+    Append(record);
+  }
+  // As a worker does that goes on in the log.
+  void TakeBackEnd() {
+    std::filesystem::resize_file(log_, end_);
+    writer_ = LogWriter(end_);
+  }
+
+ private:
+  void Append(const std::string& record) {
+    std::string bytes;
+    writer_.AppendRecord(record, bytes);
+    Write(bytes);
+  }
+  void Write(const std::string& bytes) {
+    std::ofstream(log_, std::ios::binary | std::ios::app) << bytes;
+  }
+
+  std::filesystem::path log_;
+  LogWriter writer_{0};
+  uint64_t end_ = 0;
+  int64_t number_ = 0;
+  int rows_ = 0;
+};
+
+}  // namespace flarebridge::wandb::testing

@@ -24,7 +24,7 @@ struct RunSummary {
   std::map<std::string, std::string> summary;  // key -> JSON, without the tracking system's own
   uint64_t rows = 0;
   State state = State::kRunning;
-  int32_t exit_code = 0;  // once it does not run
+  int32_t exit_code = 0;   // once it does not run
   uint64_t bad_bytes = 0;  // of damage in its middle; what could be read behind it was
 };
 

@@ -67,8 +67,8 @@ class Reader : public RunReader {
     if (!file) return Propagate(file);
     LogCondition condition;
     condition.written = !FileLock::Shared(log);  // nor can it be locked by us
-    const Expected<wandb::LogEnd> end =
-        wandb::ReadRecords(file->get(), wandb::OnDamage::kStop, [&](const wandb::ParsedRecord& record, uint64_t) {
+    const Expected<wandb::LogEnd> end = wandb::ReadRecords(
+        file->get(), wandb::OnDamage::kStop, [&](const wandb::ParsedRecord& record, uint64_t) {
           ++condition.records;
           condition.rows += record.kind == wandb::ParsedRecord::Kind::kHistory ? 1 : 0;
           condition.ended = condition.ended || record.kind == wandb::ParsedRecord::Kind::kExit;

@@ -322,7 +322,7 @@ Expected<void> RunUpload::Finish() {
 
 Expected<Upload::Turn> RunUpload::Step(HttpTransport& http) {
   const Time now = service_.now();
-  if (!lock_) {
+  if (!lock_.held()) {
     const Expected<void> opened = Open();
     if (!opened && opened.error().code == ErrorCode::kBusy && options_.follow) {
       waiting_ = opened.error().message;

@@ -127,7 +127,7 @@ def test_of_a_damaged_log_what_lies_behind_the_damage_is_shown_and_the_loss_told
     shown = _run("show", "--json", str(run.log))
     assert shown.returncode == 65
     whole = json.loads(shown.stdout)
-    steps = [row["epoch.number"] for row in whole["rows"]]
+    steps = [row["_step"] for row in whole["rows"]]
     missing = set(range(2000)) - set(steps)
     assert steps == sorted(steps)
     # One gap in the middle of the rows, of no more than a block; the end lies behind it.

@@ -11,7 +11,7 @@ Expected<RecordStream> RecordStream::Open(int fd, OnDamage on_damage) {
 }
 
 Expected<RecordStream::Status> RecordStream::NextBytes(std::string_view& bytes) {
-  const Expected<Status> status = reader_.Next(bytes);
+  Expected<Status> status = reader_.Next(bytes);
   if (!status || *status != Status::kCorrupt) return status;
   // While the log grows, its end may have been read before a block behind it was: that looks like
   // damage once, and not again.
@@ -28,7 +28,7 @@ Expected<RecordStream::Status> RecordStream::Next(const ParsedRecord*& record) {
   while (!stopped_) {
     const uint64_t begin = position();
     std::string_view bytes;
-    const Expected<Status> status = NextBytes(bytes);
+    Expected<Status> status = NextBytes(bytes);
     if (!status) return Propagate(status);
     if (*status == Status::kCorrupt) {
       if (on_damage_ == OnDamage::kStop || !reader_.SkipDamage()) return status;

@@ -8,7 +8,7 @@ namespace flarebridge::wandb {
 Expected<bool> ApplyFile(RunOutput& out, uint64_t position, const Data& data) {
   const std::filesystem::path relative = SafeRelativePath(data.path);
   const std::string_view content = data.value.AsText().value_or(std::string_view());
-  const Expected<bool> possible = WriteRunFile(out.folder / "files", relative, content);
+  Expected<bool> possible = WriteRunFile(out.folder / "files", relative, content);
   if (!possible || !*possible) return possible;
   if (Expected<void> reopened = out.log.Reopen(); !reopened) return Propagate(reopened);
   const AppliedMark mark = out.rows.MarkAt(position);

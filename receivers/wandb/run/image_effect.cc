@@ -41,7 +41,7 @@ Expected<bool> ApplyImage(RunOutput& out, uint64_t position, const Data& data,
   const std::optional<Image> image = ReadImage(data.value);
   if (!image) return false;
   const fs::path relative = PathFor(*image, position, data);
-  const Expected<bool> possible = WriteRunFile(out.folder / "files", relative, image->file);
+  Expected<bool> possible = WriteRunFile(out.folder / "files", relative, image->file);
   if (!possible || !*possible) return possible;
   if (Expected<void> reopened = out.log.Reopen(); !reopened) return Propagate(reopened);
   const std::string file = relative.generic_string();

@@ -325,5 +325,10 @@ TEST_CASE("the bridge looks again when sessions of an earlier process can be los
   CHECK_FALSE(leaving.Decide(Busy(), kStart + seconds(16)).until.has_value());
 }
 
+TEST_CASE("a shared bridge looks for lost sessions although nobody says anything") {
+  Leaving leaving(Shared());
+  CHECK(leaving.Decide(Busy(), kStart).until == kStart + seconds(60));
+}
+
 }  // namespace
 }  // namespace flarebridge

@@ -160,7 +160,7 @@ int ShowCsv(const FoundRun& found) {
   });
   if (!read) return Complain(read.error());
   if (read->bad_bytes == 0) return kExitOk;
-  std::cerr << "flarebridge: " << log.string() << ": " << StateOf(*read) << '\n';
+  std::cerr << "flarebridge: " << found.log.string() << ": " << StateOf(*read) << '\n';
   return kExitData;
 }
 

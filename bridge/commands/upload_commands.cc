@@ -3,8 +3,8 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
-#include <iostream>
 
+#include "bridge/commands/complain.h"
 #include "bridge/process/exit_code.h"
 #include "bridge/uploads/uploader_program.h"
 #include "receivers/files/system_error.h"
@@ -42,14 +42,10 @@ void AddUpload(CLI::App& app, std::string& queue) {
 
 int HandToUploader(char** argv) {
   const Expected<std::string> program = FindUploader();
-  if (!program) {
-    std::cerr << "flarebridge: " << program.error().message << "\n";
-    return kExitConfig;
-  }
+  if (!program) return Complain(program.error().message, kExitConfig);
   execv(program->c_str(), argv);
   const auto failed = FailSystem(*program + " can't be started");
-  std::cerr << "flarebridge: " << failed.value().message << "\n";
-  return kExitConfig;
+  return Complain(failed.value().message, kExitConfig);
 }
 
 }  // namespace flarebridge

@@ -4,9 +4,9 @@
 
 #include <CLI/CLI.hpp>
 #include <exception>
-#include <iostream>
 #include <string>
 
+#include "bridge/commands/complain.h"
 #include "bridge/commands/upload_commands.h"
 #include "bridge/process/child_process.h"
 #include "bridge/process/exit_code.h"
@@ -15,11 +15,6 @@
 
 namespace flarebridge {
 namespace {
-
-int Complain(const std::string& message, int exit_code) {
-  std::cerr << "flarebridge: " << message << '\n';
-  return exit_code;
-}
 
 int Parse(int argc, char** argv) {
   CLI::App app{"The part of flarebridge that uploads. Call it by: flarebridge sync", "flarebridge"};

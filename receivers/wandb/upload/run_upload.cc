@@ -3,8 +3,6 @@
 #include <sys/random.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <system_error>
 #include <utility>
 
 #include "receivers/wandb/run/run_files.h"
@@ -63,8 +61,8 @@ RunUpload::RunUpload(UploadService& service, fs::path log, const UploadOptions& 
 Expected<void> RunUpload::Open() {
   Expected<FileLock> lock = FileLock::OfFolder(log_.parent_path());
   if (!lock && lock.error().code == ErrorCode::kBusy)
-    return flarebridge::Fail(ErrorCode::kBusy, "another process uploads this run");
-  if (!lock) return Propagate(lock);
+    return Fail(ErrorCode::kBusy, "another process uploads this run");
+  if (!lock) return Fail(ErrorCode::kIo, lock.error().message);
   lock_ = std::move(*lock);
   const std::string& server = service_.account.base_url;
   state_ = ReadState(log_, server);

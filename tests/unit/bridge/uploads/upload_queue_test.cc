@@ -73,10 +73,10 @@ TEST_CASE("an entry under the name that an older version gave it is listed and t
   std::ofstream(temp.path() / "13646096770106105413.upload") << "/runs/a.wandb\n1789000000000\n";
   UploadQueue queue(temp.path());
   REQUIRE(queue.List().size() == 1);
-  CHECK(queue.List().at(0).path == "/runs/a.wandb");
-  REQUIRE(queue.Add("/runs/a.wandb").has_value());
+  CHECK(queue.List().at(0).target.path == "/runs/a.wandb");
+  REQUIRE(queue.Add({"wandb", "/runs/a.wandb"}).has_value());
   for (const UploadQueue::Entry& entry : queue.List()) {
-    CHECK(entry.path == "/runs/a.wandb");
+    CHECK(entry.target.path == "/runs/a.wandb");
     queue.Remove(entry);
   }
   CHECK(queue.empty());

@@ -12,8 +12,9 @@
 #include <vector>
 
 #include "events/error.h"
+#include "receivers/applied.h"
+#include "receivers/json.h"
 #include "receivers/wandb/log/item_list.h"
-#include "receivers/wandb/log/json.h"
 
 namespace flarebridge::wandb {
 
@@ -22,15 +23,6 @@ namespace flarebridge::wandb {
 void AppendPath(std::string_view component, std::string& path);
 // The components of a path joined by '.'.
 std::string JoinPath(std::string_view path);
-
-// Which events a record and those before it hold: written behind a record's own content, in a field
-// that W&B's readers skip. Positions are those of one journal; `floor`: every event up to it that
-// was meant for this run is in the log; `positions`: further ones, in rising order.
-struct AppliedMark {
-  uint64_t journal = 0;  // the first 8 bytes of the journal's id
-  uint64_t floor = 0;
-  std::vector<uint64_t> positions;
-};
 
 struct RunRecord {
   std::string run_id, project, entity, group, job_type, display_name, notes, host;
@@ -48,7 +40,8 @@ struct EnvironmentRecord {
   uint64_t memory_bytes = 0;
 };
 
-// Each appends a whole Record with its number and, if there is one, its mark. Times are seconds
+// Each appends a whole Record with its number and, if there is one, its mark, which is written
+// behind the record's own content, in a field that W&B's readers skip. Times are seconds
 // since the epoch, from 0 to kMaxTime; lists of items are not empty: a record without content ends
 // W&B's reader.
 void AppendHeader(int64_t number, std::string_view version, std::string& out);

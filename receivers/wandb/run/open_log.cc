@@ -13,7 +13,8 @@ namespace fs = std::filesystem;
 // What of a damaged log is behind its damage is needed no more if all that was ever said to be on
 // disk is before it: a power cut may leave any of the rest, and the journal has it.
 bool IsTornOnly(const Recovered& recovered, uint64_t durable) {
-  return recovered.has_run && recovered.knows_journal && recovered.floor >= durable;
+  return recovered.has_run && recovered.applied.knows_journal() &&
+         recovered.applied.floor() >= durable;
 }
 
 Expected<OpenedLog> OpenFolder(const fs::path& folder, const std::string& id, uint64_t journal,

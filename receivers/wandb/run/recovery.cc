@@ -8,15 +8,6 @@
 namespace flarebridge::wandb {
 namespace {
 
-void TakeMark(const AppliedMark& mark, uint64_t journal, Recovered& found) {
-  if (mark.journal != journal) return;
-  found.knows_journal = true;
-  found.floor = std::max(found.floor, mark.floor);
-  found.applied.insert(mark.positions.begin(), mark.positions.end());
-  // The set stays as small as what is above the floor.
-  found.applied.erase(found.applied.begin(), found.applied.upper_bound(found.floor));
-}
-
 void TakeHistory(const ParsedRecord& record, Recovered& found) {
   found.last_step = std::max(found.last_step.value_or(0), record.step);
   for (const ParsedRecord::ParsedItem& item : record.items) {
@@ -27,7 +18,7 @@ void TakeHistory(const ParsedRecord& record, Recovered& found) {
   }
 }
 
-void TakeRecord(const ParsedRecord& record, uint64_t start, uint64_t journal, Recovered& found) {
+void TakeRecord(const ParsedRecord& record, uint64_t start, Recovered& found) {
   using Kind = ParsedRecord::Kind;
   found.number = record.number;
   if (record.kind == Kind::kExit || record.kind == Kind::kFinal) {
@@ -38,7 +29,7 @@ void TakeRecord(const ParsedRecord& record, uint64_t start, uint64_t journal, Re
     found.ended = false;
     found.number_before_end = record.number;
   }
-  if (record.mark) TakeMark(*record.mark, journal, found);
+  if (record.mark) found.applied.Take(*record.mark);
   if (record.kind == Kind::kHistory) TakeHistory(record, found);
   if (record.kind == Kind::kRun) {
     found.has_run = true;
@@ -50,9 +41,9 @@ void TakeRecord(const ParsedRecord& record, uint64_t start, uint64_t journal, Re
 
 Expected<Recovered> Recover(int fd, uint64_t journal) {
   Recovered found;
-  const Expected<LogEnd> end = ReadRecords(fd, [&](const ParsedRecord& record, uint64_t start) {
-    TakeRecord(record, start, journal, found);
-  });
+  found.applied = AppliedEvents(journal);
+  const Expected<LogEnd> end = ReadRecords(
+      fd, [&](const ParsedRecord& record, uint64_t start) { TakeRecord(record, start, found); });
   if (!end) return Propagate(end);
   found.corrupt = end->corrupt;
   found.whole_end = end->whole_end;

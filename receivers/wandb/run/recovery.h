@@ -5,8 +5,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <set>
-#include <vector>
 
 #include "receivers/wandb/log/records.h"
 
@@ -20,10 +18,7 @@ struct Recovered {
   bool ended = false;             // an exit record is there
   int64_t number_before_end = 0;  // of the last record before content_end
   int64_t number = 0;             // of the last record
-  bool knows_journal = false;     // a mark of the journal asked for is there
-  // Events of the journal asked for: all up to `floor`, and these above it.
-  uint64_t floor = 0;
-  std::set<uint64_t> applied;
+  AppliedEvents applied{0};       // of the journal asked for
   std::optional<int64_t> last_step;
   double runtime = 0;  // seconds, `_runtime` of the last row
   RunRecord run;       // the newest one

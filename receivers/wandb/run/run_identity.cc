@@ -3,11 +3,10 @@
 #include <algorithm>
 
 #include "receivers/files/stable_hash.h"
-#include "receivers/wandb/log/json.h"
+#include "receivers/json.h"
 
 namespace flarebridge::wandb {
 namespace {
-
 
 std::string MakeId(const RunSpec& spec, std::string_view user_id) {
   // Names hold no zero byte, so that joined names can't be taken for others.
@@ -52,6 +51,5 @@ RunRecord IdentifyRun(const RunSpec& spec, const WandbArguments& arguments) {
   AddConfig(spec, arguments, run);
   return run;
 }
-
 
 }  // namespace flarebridge::wandb

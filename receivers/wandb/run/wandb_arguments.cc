@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include "receivers/wandb/log/json.h"
+#include "receivers/json.h"
 #include "receivers/wandb/log/utf8_cut.h"
 
 namespace flarebridge::wandb {

@@ -6,7 +6,7 @@
 
 #include "receivers/files/folders.h"
 #include "receivers/files/stable_hash.h"
-#include "receivers/wandb/log/json.h"
+#include "receivers/json.h"
 #include "receivers/wandb/log/run_folder.h"
 #include "receivers/wandb/run/host.h"
 #include "receivers/wandb/run/image.h"
@@ -119,9 +119,9 @@ WandbRun::WandbRun(fs::path folder, AppendOnlyFile file, Recovered recovered, ui
       run_(recovered_.run),
       number_(recovered_.number),
       last_runtime_(recovered_.runtime),
-      given_(recovered_.floor),
-      written_(recovered_.floor),
-      durable_(recovered_.floor) {}
+      given_(recovered_.applied.floor()),
+      written_(recovered_.applied.floor()),
+      durable_(recovered_.applied.floor()) {}
 
 Expected<std::unique_ptr<WandbRun>> WandbRun::Open(const RunSpec& spec, const fs::path& root,
                                                    const WandbArguments& arguments) {
@@ -151,7 +151,7 @@ Expected<void> WandbRun::Begin(RunRecord run) {
     run_.version = std::move(run.version);
     run_.platform = std::move(run.platform);
     // The log belongs to another journal until now.
-    if (!recovered_.knows_journal && !recovered_.ended) {
+    if (!recovered_.applied.knows_journal() && !recovered_.ended) {
       const AppliedMark mark{journal_, 0, {}};
       AppendRun(++number_, run_, &mark, scratch_);
       Queue();
@@ -194,17 +194,13 @@ Expected<void> WandbRun::WritePrologue(RunRecord run) {
 AppliedMark WandbRun::MarkAt(uint64_t position) {
   // Rows that are complete lie before this record in the log; those that wait come later.
   EncodeReadyRows();
-  const std::optional<uint64_t> waiting = merger_.LowestWaiting();
-  if (!waiting) return {journal_, position, {}};
-  return {journal_, *waiting - 1, {position}};
-}
-
-bool WandbRun::IsApplied(uint64_t position) const {
-  return position <= recovered_.floor || recovered_.applied.contains(position);
+  AppliedMark mark;
+  MarkRecord(journal_, {&position, 1}, merger_.LowestWaiting().value_or(position + 1), mark);
+  return mark;
 }
 
 Expected<void> WandbRun::Write(uint64_t position, const Event& event, Clock::time_point now) {
-  if (IsApplied(position)) {
+  if (recovered_.applied.Contains(position)) {
     given_ = std::max(given_, position);
     return {};
   }
@@ -399,20 +395,13 @@ Expected<void> WandbRun::ReopenEnd() {
 }
 
 void WandbRun::MarkRows(const std::vector<StepMerger::Row>& rows) {
-  // A row may claim only what it and those before it hold: its floor lies below everything that is
-  // written later, and what it holds above that floor is listed.
+  // From the last row to the first: each claims nothing of what lies behind it.
   uint64_t later = given_ + 1;
   for (const StepMerger::Row& row : rows) later = std::max(later, row.positions.back() + 1);
   if (const auto waiting = merger_.LowestWaiting()) later = std::min(later, *waiting);
   if (marks_.size() < rows.size()) marks_.resize(rows.size());
   for (size_t i = rows.size(); i-- > 0;) {
-    AppliedMark& mark = marks_[i];
-    mark.journal = journal_;
-    mark.floor = later - 1;
-    mark.positions.clear();
-    for (const uint64_t position : rows[i].positions) {
-      if (position > mark.floor) mark.positions.push_back(position);
-    }
+    MarkRecord(journal_, rows[i].positions, later, marks_[i]);
     later = std::min(later, rows[i].positions.front());
   }
 }

@@ -1,7 +1,7 @@
 // The W&B receiver: writes one run's genuine W&B run folder, offline. Rows become readable within
 // StepMerger's window; what is on disk after a crash is enough to go on without a gap or a
-// duplicate, because each record says which events it and those before it hold (records.h,
-// AppliedMark). Used through Receiver by the worker; one thread.
+// duplicate, because each record says which events it and those before it hold (applied.h). Used
+// through Receiver by the worker; one thread.
 #pragma once
 
 #include <cstdint>
@@ -88,7 +88,6 @@ class WandbRun : public Receiver {
   Expected<void> WriteOut();
   // Takes an exit record off the file's end, because the run goes on.
   Expected<void> ReopenEnd();
-  bool IsApplied(uint64_t position) const;
   // All events up to here are in what has been encoded.
   uint64_t EncodedPosition() const;
 

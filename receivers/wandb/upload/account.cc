@@ -6,7 +6,7 @@
 #include <tuple>
 
 #include "receivers/files/open_file.h"
-#include "receivers/wandb/log/json.h"
+#include "receivers/json.h"
 
 namespace flarebridge::wandb {
 namespace {

@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "events/printable.h"
-#include "receivers/wandb/log/json.h"
+#include "receivers/json.h"
 
 namespace flarebridge::wandb {
 namespace {

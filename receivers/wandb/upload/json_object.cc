@@ -1,6 +1,6 @@
 #include "receivers/wandb/upload/json_object.h"
 
-#include "receivers/wandb/log/json.h"
+#include "receivers/json.h"
 
 namespace flarebridge::wandb {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "receivers/wandb/log/json.h"
+#include "receivers/json.h"
 #include "receivers/wandb/upload/json_object.h"
 
 namespace flarebridge::wandb {

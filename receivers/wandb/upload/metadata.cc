@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "events/time_text.h"
-#include "receivers/wandb/log/json.h"
+#include "receivers/json.h"
 
 namespace flarebridge::wandb {
 namespace {

@@ -4,7 +4,7 @@
 #include <exception>
 #include <protozero/pbf_reader.hpp>
 
-#include "receivers/wandb/log/json.h"
+#include "receivers/json.h"
 
 namespace flarebridge::wandb {
 namespace {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "receivers/wandb/log/json.h"
+#include "receivers/json.h"
 #include "receivers/wandb/upload/metadata.h"
 
 namespace flarebridge::wandb {

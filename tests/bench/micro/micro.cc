@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "receivers/wandb/log/json.h"
+#include "receivers/json.h"
 #include "tests/bench/micro/parts.h"
 
 namespace flarebridge::bench {
@@ -69,7 +69,7 @@ void NumbersOfARow(benchmark::State& state) {
   double number = 0.1;
   for (auto _ : state) {
     out.clear();
-    for (int i = 0; i < 7; ++i) wandb::AppendJson(number += 1e-7, out);
+    for (int i = 0; i < 7; ++i) AppendJson(number += 1e-7, out);
     benchmark::DoNotOptimize(out.data());
   }
   state.SetItemsProcessed(state.iterations());

@@ -1,11 +1,11 @@
-#include "receivers/wandb/log/json.h"
+#include "receivers/json.h"
 
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
 
-namespace flarebridge::wandb {
+namespace flarebridge {
 namespace {
 
 // Characters of a double in its shortest form: -2.2250738585072014e-308.
@@ -143,4 +143,4 @@ void AppendJson(const Value& value, std::string& out) {
   }
 }
 
-}  // namespace flarebridge::wandb
+}  // namespace flarebridge

@@ -1,4 +1,4 @@
-#include "receivers/wandb/log/json.h"
+#include "receivers/json.h"
 
 #include <doctest/doctest.h>
 
@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <limits>
 
-namespace flarebridge::wandb {
+namespace flarebridge {
 namespace {
 
 TEST_CASE(
@@ -64,4 +64,4 @@ TEST_CASE("nested values keep their shape and integers their digits") {
 }
 
 }  // namespace
-}  // namespace flarebridge::wandb
+}  // namespace flarebridge

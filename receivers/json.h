@@ -1,5 +1,6 @@
-// Values as W&B's JSON: as JSON, but with the bare tokens NaN, Infinity and -Infinity (wandb-core's
-// simplejsonext and Python's json.dumps both write and read them). Any thread.
+// Values as JSON with the bare tokens NaN, Infinity and -Infinity, as W&B (wandb-core's
+// simplejsonext) and Python's json.dumps write and read them. Used by every receiver that writes
+// text, for every value of a row: all of it appends and allocates nothing else. Any thread.
 #pragma once
 
 #include <cstdint>
@@ -8,10 +9,10 @@
 
 #include "events/value.h"
 
-namespace flarebridge::wandb {
+namespace flarebridge {
 
-// The last second of the year 9999, in seconds since the epoch: no later time fits into a record
-// (google/protobuf/timestamp.proto).
+// The last second of the year 9999, in seconds since the epoch: no later time fits into a text of
+// RFC 3339, or into a record of protobuf (google/protobuf/timestamp.proto).
 inline constexpr double kMaxTime = 253402300799;
 
 // Append to out. Floats are the shortest text that reads back as the same double, with a mark of
@@ -31,4 +32,4 @@ std::string ToJson(const T& value) {
   return out;
 }
 
-}  // namespace flarebridge::wandb
+}  // namespace flarebridge

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "bridge/process/exit_code.h"
+#include "bridge/workers/watched_worker.h"
 #include "events/clock.h"
 #include "receivers/files/system_error.h"
 
@@ -94,15 +95,23 @@ Expected<void> Bridge::Prepare() {
     intake_->Finished(run);
     if (!forget_at_) forget_at_ = Clock::now() + kForgetInterval;
   };
-  callbacks.upload = [this](int64_t, const std::string& path) {
-    uploader_->Add(path, Clock::now());
+  callbacks.upload = [this](int64_t, const UploadTarget& target) {
+    uploader_->Add(target.path, Clock::now());
   };
   callbacks.notice = [this](int64_t run, NoticeLevel level, const std::string& text) {
     TellRun(run, level, text);
   };
+  Supervisor::Seams seams;
+  seams.spawn = [this](const WorkerHandle::Events& events) {
+    return WatchedWorker::Spawn(*loop_, events);
+  };
+  seams.now = Clock::now;
+  Supervisor::Limits limits;
+  // However small the journal is, most of it is for receivers that live.
+  limits.backlog_bytes = std::min(limits.backlog_bytes, options_.limits.journal_bytes / 4);
   supervisor_ = std::make_unique<Supervisor>(
-      *loop_, *journal_, Quarantine(options_.state + "/quarantine", journal_->id()),
-      std::move(callbacks), RestartPolicy::Deadlines());
+      *journal_, Quarantine(options_.state + "/quarantine", journal_->id()), std::move(callbacks),
+      std::move(seams), limits);
 
   uploader_ = std::make_unique<UploadSupervisor>(*loop_, options_.state + "/uploads",
                                                  [this](const Notice& notice) { TellAll(notice); });

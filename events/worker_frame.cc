@@ -1,6 +1,7 @@
 #include "events/worker_frame.h"
 
 #include <cstring>
+#include <optional>
 
 #include "events/field_reader.h"
 #include "events/field_writer.h"
@@ -9,6 +10,7 @@ namespace flarebridge {
 namespace {
 
 constexpr size_t kLengthBytes = 4;
+constexpr auto kLastCondition = static_cast<uint64_t>(ReceiverCondition::kRefuses);
 constexpr size_t kEventsHeaderBytes = 12;  // 8 bytes position, 4 bytes count
 
 template <class Number>
@@ -41,12 +43,13 @@ void AppendFrame(FrameKind kind, std::string& out, Payload payload) {
 
 }  // namespace
 
-Expected<RunSpec> ParseOpen(std::string_view payload) {
+Expected<OpenFrame> ParseOpen(std::string_view payload) {
   Tape tape;
   const Expected<size_t> taken = DecodeValue(payload, tape);
   if (!taken) return Propagate(taken);
   FieldReader in("open", Value(tape.data()));
-  RunSpec spec;
+  OpenFrame open;
+  RunSpec& spec = open.run;
   spec.journal = in.Text("journal");
   spec.job = in.Name("job");
   spec.site = in.Name("site");
@@ -55,10 +58,16 @@ Expected<RunSpec> ParseOpen(std::string_view payload) {
   spec.folder = in.Text("folder");
   spec.owner = in.Text("owner");
   spec.started = in.Time("started");
-  spec.durable = in.Unsigned("durable", UINT64_MAX);
+  in.OptionalList("durable").ForEachItem([&](Value item) {
+    FieldReader receiver("receiver", item);
+    OpenFrame::Receiver& read = open.receivers.emplace_back();
+    read.name = receiver.Text("name");
+    read.durable = receiver.Unsigned("durable", UINT64_MAX);
+    if (receiver.error()) in.Reject(receiver.error()->code, receiver.error()->message);
+  });
   spec.receivers = Document::Copy(in.Map("receivers"));
   if (in.error()) return tl::unexpected<Error>(*in.error());
-  return spec;
+  return open;
 }
 
 Expected<EventsFrame> ParseEvents(std::string_view payload) {
@@ -70,11 +79,27 @@ Expected<EventsFrame> ParseEvents(std::string_view payload) {
   return events;
 }
 
-Expected<uint64_t> ParsePosition(std::string_view payload) {
-  if (payload.size() != sizeof(uint64_t)) {
-    return Fail(ErrorCode::kMalformed, "a position has 8 bytes");
-  }
-  return ReadLittleEndian<uint64_t>(payload);
+Expected<std::vector<ReceiverStatus>> ParseStatus(std::string_view payload) {
+  Tape tape;
+  const Expected<size_t> taken = DecodeValue(payload, tape);
+  if (!taken) return Propagate(taken);
+  const Value list(tape.data());
+  if (list.kind() != ValueKind::kList) return Fail(ErrorCode::kMalformed, "status: not a list");
+  std::vector<ReceiverStatus> receivers;
+  std::optional<Error> wrong;
+  list.ForEachItem([&](Value item) {
+    FieldReader in("status", item);
+    ReceiverStatus& read = receivers.emplace_back();
+    read.name = in.Text("name");
+    read.durable = in.Unsigned("durable", UINT64_MAX);
+    const uint64_t condition = in.Unsigned("condition", kLastCondition);
+    if (condition == 0) in.Reject(ErrorCode::kMalformed, "the condition is not known");
+    read.condition = static_cast<ReceiverCondition>(condition);
+    read.why = in.Text("why");
+    if (in.error()) wrong = in.error();
+  });
+  if (wrong) return tl::unexpected<Error>(*wrong);
+  return receivers;
 }
 
 Expected<Notice> ParseNotice(std::string_view payload) {
@@ -86,23 +111,25 @@ Expected<Notice> ParseNotice(std::string_view payload) {
   return Notice{static_cast<NoticeLevel>(level), std::string(payload.substr(1))};
 }
 
-Expected<std::string> ParseUpload(std::string_view payload) {
-  if (!payload.starts_with('/') ||
+Expected<UploadFrame> ParseUpload(std::string_view payload) {
+  // The kind is a word, so that the first slash begins the path.
+  const size_t slash = payload.find('/');
+  if (slash == std::string_view::npos || slash == 0 ||
       payload.find_first_of(std::string_view("\0\n", 2)) != std::string_view::npos)
-    return Fail(ErrorCode::kMalformed, "what is to be uploaded is no absolute path");
-  return std::string(payload);
+    return Fail(ErrorCode::kMalformed, "what is to be uploaded has no kind or no absolute path");
+  return UploadFrame{payload.substr(0, slash), payload.substr(slash)};
 }
 
-void AppendOpen(const RunSpec& spec, std::string& out) {
+void AppendOpen(const OpenFrame& open, std::string& out) {
   AppendFrame(FrameKind::kOpen, out, [&] {
+    const RunSpec& spec = open.run;
     FieldWriter writer(out);
     writer.Begin(10).Text(spec.journal).Text(spec.job).Text(spec.site).Text(spec.run_name);
-    writer.Text(spec.side)
-        .Text(spec.folder)
-        .Text(spec.owner)
-        .Float(spec.started)
-        .Unsigned(spec.durable)
-        .Any(spec.receivers.root());
+    writer.Text(spec.side).Text(spec.folder).Text(spec.owner).Float(spec.started);
+    writer.Begin(static_cast<uint32_t>(open.receivers.size()));
+    for (const OpenFrame::Receiver& receiver : open.receivers)
+      writer.Begin(2).Text(receiver.name).Unsigned(receiver.durable);
+    writer.Any(spec.receivers.root());
   });
 }
 
@@ -114,8 +141,15 @@ void AppendEvents(const EventsFrame& events, std::string& out) {
   });
 }
 
-void AppendPosition(FrameKind kind, uint64_t position, std::string& out) {
-  AppendFrame(kind, out, [&] { AppendLittleEndian(position, out); });
+void AppendStatus(FrameKind kind, const std::vector<ReceiverStatus>& receivers, std::string& out) {
+  AppendFrame(kind, out, [&] {
+    FieldWriter writer(out);
+    writer.Begin(static_cast<uint32_t>(receivers.size()));
+    for (const ReceiverStatus& receiver : receivers) {
+      writer.Begin(4).Text(receiver.name).Unsigned(receiver.durable);
+      writer.Unsigned(static_cast<uint64_t>(receiver.condition)).Text(receiver.why);
+    }
+  });
 }
 
 void AppendNotice(const Notice& notice, std::string& out) {
@@ -125,8 +159,8 @@ void AppendNotice(const Notice& notice, std::string& out) {
   });
 }
 
-void AppendUpload(std::string_view path, std::string& out) {
-  AppendFrame(FrameKind::kUpload, out, [&] { out.append(path); });
+void AppendUpload(const UploadFrame& upload, std::string& out) {
+  AppendFrame(FrameKind::kUpload, out, [&] { out.append(upload.kind).append(upload.path); });
 }
 
 void FrameReader::Feed(std::string_view bytes) {

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "events/error.h"
 #include "events/link_message.h"
@@ -17,15 +18,44 @@ namespace flarebridge {
 enum class FrameKind : uint8_t {
   kOpen = 1,     // bridge to worker, first frame: which run, and what its receivers are to do
   kEvents = 2,   // bridge to worker: events with their journal positions
-  kReady = 3,    // worker to bridge, first frame: the run is open; events up to here are in it
-  kDurable = 4,  // worker to bridge: events up to here are on disk in every receiver
+  kReady = 3,    // worker to bridge, first of its frames: the run is open; how each receiver is
+  kDurable = 4,  // worker to bridge: how each receiver is now
   kNotice = 5,   // worker to bridge: something a person should read
-  kUpload = 6,  // worker to bridge: a file that is to be uploaded from now on, also when the worker
-                // is gone
+  kUpload =
+      6,  // worker to bridge: what is to be uploaded from now on, also when the worker is gone
 };
 
 // A frame's bytes at most, its kind included.
 inline constexpr size_t kMaxFrameBytes = kMaxBatchBytes + 64;
+
+// The run, and which of its receivers are to be opened: those that were given up are not.
+struct OpenFrame {
+  struct Receiver {
+    std::string name;
+    uint64_t durable = 0;  // up to here it has said that it has the events on disk
+  };
+  RunSpec run;  // its `durable` is not carried: each receiver has its own
+  std::vector<Receiver> receivers;
+};
+
+// How one receiver of a run is.
+enum class ReceiverCondition : uint8_t {
+  kLives = 1,
+  kFailed = 2,   // closed; it may be opened again later
+  kRefuses = 3,  // closed; trying again does not help
+};
+struct ReceiverStatus {
+  std::string name;
+  uint64_t durable = 0;  // events up to here that it wants are in it, on disk
+  ReceiverCondition condition = ReceiverCondition::kLives;
+  std::string why = {};  // it failed, for a person
+};
+
+// What a receiver wrote and an upload is to follow (receivers/upload_target.h).
+struct UploadFrame {
+  std::string_view kind;
+  std::string_view path;  // absolute
+};
 
 // Events whose positions in the journal are first_position, first_position + 1, ...
 struct EventsFrame {
@@ -35,18 +65,18 @@ struct EventsFrame {
 };
 
 // Payloads (without length and kind). Errors: kMalformed, kInvalidName.
-Expected<RunSpec> ParseOpen(std::string_view payload);
+Expected<OpenFrame> ParseOpen(std::string_view payload);
 Expected<EventsFrame> ParseEvents(std::string_view payload);
-Expected<uint64_t> ParsePosition(std::string_view payload);  // kReady and kDurable
+Expected<std::vector<ReceiverStatus>> ParseStatus(std::string_view payload);  // kReady, kDurable
 Expected<Notice> ParseNotice(std::string_view payload);
-Expected<std::string> ParseUpload(std::string_view payload);  // an absolute path
+Expected<UploadFrame> ParseUpload(std::string_view payload);
 
 // Append a whole frame to out.
-void AppendOpen(const RunSpec& spec, std::string& out);
+void AppendOpen(const OpenFrame& open, std::string& out);
 void AppendEvents(const EventsFrame& events, std::string& out);
-void AppendPosition(FrameKind kind, uint64_t position, std::string& out);
+void AppendStatus(FrameKind kind, const std::vector<ReceiverStatus>& receivers, std::string& out);
 void AppendNotice(const Notice& notice, std::string& out);
-void AppendUpload(std::string_view path, std::string& out);
+void AppendUpload(const UploadFrame& upload, std::string& out);
 
 // Cuts a byte stream into frames. Memory is bounded by kMaxFrameBytes and what was fed.
 class FrameReader {

@@ -1,7 +1,9 @@
-// What a receiver is: it writes the events of one run to one tracking system (NVFlare's word). It
-// knows nothing of sockets, of the bridge or that it runs in a process of its own. The worker owns
-// it and calls it from one thread; after an error the worker ends, and a new one opens the run
-// anew.
+// What a receiver is: it writes the events of one run for one tracking system (NVFlare's word). Its
+// law: it writes to the local disk only (what is remote is an upload that follows what it wrote);
+// it has a durable position of its own; and one that fails is told and left behind while the others
+// of its run go on. It knows nothing of sockets, of the bridge or that it runs in a process of its
+// own. The worker owns it and calls it from one thread; after an error it is closed, and opened
+// anew by a later worker unless the error was kConfig.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +13,7 @@
 #include "events/clock.h"
 #include "events/error.h"
 #include "events/event.h"
+#include "receivers/upload_target.h"
 
 namespace flarebridge {
 
@@ -39,9 +42,8 @@ class Receiver {
   // (the run goes on in a later worker). Errors: kIo.
   virtual Expected<void> Drain() = 0;
 
-  // A file of the run that is to be uploaded while it grows and after its end, by `flarebridge
-  // upload`; empty if there is none.
-  virtual std::string Upload() const = 0;
+  // What of the run is to be uploaded while it grows and after its end; nothing if it stays here.
+  virtual std::optional<UploadTarget> Upload() const = 0;
 
   // What a person should know of events that did not become what they were meant to be, in one
   // line; empty if there is nothing. Told at the run's end.

@@ -56,7 +56,7 @@ Journal::Journal() = default;
 Journal::~Journal() {
   for (auto* statement :
        {&put_session_, &put_run_, &update_run_, &put_feed_, &append_, &forget_, &forgotten_bytes_,
-        &put_next_, &read_, &drop_session_, &drop_feeds_, &drop_run_}) {
+        &put_next_, &read_, &bytes_after_, &drop_session_, &drop_feeds_, &drop_run_}) {
     statement->reset();
   }
   sqlite3_close(db_);
@@ -119,6 +119,8 @@ Expected<void> Journal::Prepare(const std::string& path) {
       {&drop_feeds_, "DELETE FROM feeds WHERE session=?"},
       {&drop_run_, "DELETE FROM runs WHERE id=?"},
       {&put_next_, "UPDATE meta SET next_position=?, sum=?"},
+      {&bytes_after_,
+       "SELECT coalesce(sum(length(body)),0) FROM events WHERE run=? AND position+count-1>?"},
       // The slice that begins at or before `after` may still hold positions behind it.
       {&read_,
        "SELECT position, run, count, ends, body, sum FROM events WHERE run=?1 AND "
@@ -371,6 +373,14 @@ Expected<void> Journal::Read(int64_t run, uint64_t after, size_t max_bytes, cons
   rows.Start();
   if (result != SQLITE_DONE && result != SQLITE_ROW) return FailSqlite("can't be read");
   return {};
+}
+
+Expected<uint64_t> Journal::BytesAfter(int64_t run, uint64_t after) {
+  SqliteStatement& row = bytes_after_->Start().Integer(static_cast<uint64_t>(run)).Integer(after);
+  if (row.Step() != SQLITE_ROW) return FailSqlite("can't be read");
+  const uint64_t bytes = row.IntegerAt(0);
+  row.Start();
+  return bytes;
 }
 
 }  // namespace flarebridge

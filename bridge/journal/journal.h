@@ -51,6 +51,9 @@ class Journal : public CommitLog {
                                    bool whole)>;
   Expected<void> Read(int64_t run, uint64_t after, size_t max_bytes, const Visit& visit);
 
+  // Bytes of the run's slices that hold positions above `after`. Errors: kIo, kCorrupt.
+  Expected<uint64_t> BytesAfter(int64_t run, uint64_t after);
+
  private:
   using StatementPtr = std::unique_ptr<SqliteStatement>;
 
@@ -93,7 +96,7 @@ class Journal : public CommitLog {
   Next next_;
   std::optional<Error> failed_;
   StatementPtr put_session_, put_run_, update_run_, put_feed_, append_, forget_;
-  StatementPtr forgotten_bytes_, put_next_, read_;
+  StatementPtr forgotten_bytes_, put_next_, read_, bytes_after_;
   StatementPtr drop_session_, drop_feeds_, drop_run_;
 };
 

@@ -12,6 +12,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kSuffix = ".event";
 constexpr size_t kIdDigits = 8;  // of the journal's id, in names of files
+constexpr size_t kMostWordBytes = 32;
 
 // An event of a kind that no receiver has a place for: it is counted there.
 void AppendWithoutEffect(const Intake::RunInfo& run, std::string& body) {
@@ -20,6 +21,16 @@ void AppendWithoutEffect(const Intake::RunInfo& run, std::string& body) {
   nothing.site = run.spec.site;
   nothing.tag = "quarantined";
   EncodeEvent(nothing, body);
+}
+
+// A receiver's name comes from outside, and becomes part of a file's.
+std::string FileWord(std::string_view name) {
+  std::string word(name.substr(0, kMostWordBytes));
+  for (char& c : word) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+    if (!plain) c = '_';
+  }
+  return word;
 }
 
 template <typename Number>
@@ -84,6 +95,13 @@ Expected<std::string> Quarantine::PutDamaged(const Intake::RunInfo& run, const E
     AppendWithoutEffect(run, body);
   }
   AppendEvents({slice.first_position + slice.count - 1, 1, body}, out);
+  return path.string();
+}
+
+Expected<std::string> Quarantine::PutBacklog(int64_t run, std::string_view receiver, uint64_t first,
+                                             std::string_view events) {
+  const fs::path path = PathOf(run, first).replace_extension("." + FileWord(receiver) + ".events");
+  if (Expected<void> written = WriteDurably(path, events); !written) return Propagate(written);
   return path.string();
 }
 

@@ -1,7 +1,8 @@
-// Events that no worker survives, and what the disk has not kept of the journal: kept in files of
-// their own, and left out of their runs, which go on. A file is <journal>-<run>-<position>.event,
-// the events as they came (events/README.md), and outlives the bridge: a later one leaves the same
-// events out. The bridge's one thread.
+// Events that did not get to where they belong, in files of their own, as they came
+// (events/README.md). <journal>-<run>-<position>.event: no worker survived it; it is left out of
+// its run, also by a later bridge. ….damaged: what the disk has kept of events of the journal.
+// <journal>-<run>-<position>.<receiver>.events: what a receiver that was given up lacks, from that
+// position on. The bridge's one thread.
 #pragma once
 
 #include <cstdint>
@@ -30,6 +31,11 @@ class Quarantine {
   // effect, or the run's end if `ends`. Gives the file. Errors: kIo, kTemporary.
   Expected<std::string> PutDamaged(const Intake::RunInfo& run, const EventsFrame& slice, bool ends,
                                    std::string& out);
+  // Keeps events of a run for a receiver that was given up. `first`: position of the first one.
+  // Gives the file. Errors: kIo, kTemporary.
+  Expected<std::string> PutBacklog(int64_t run, std::string_view receiver, uint64_t first,
+                                   std::string_view events);
+  const std::filesystem::path& folder() const { return folder_; }
   // Appends a slice as frames for a worker; what is in quarantine is replaced by events without
   // effect, which the run counts.
   void AppendSlice(const Intake::RunInfo& run, const EventsFrame& slice, std::string& out) const;

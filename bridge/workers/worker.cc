@@ -35,8 +35,10 @@ constexpr std::chrono::milliseconds kBusyRetry{50};
 
 struct Output {
   Filter filter;
-  std::unique_ptr<Receiver> receiver;
-  uint64_t given = 0;  // last position written to it
+  std::unique_ptr<Receiver> receiver = {};  // nothing: it failed, and is left behind
+  std::optional<Error> failed = {};
+  uint64_t given = 0;    // last position written to it
+  uint64_t durable = 0;  // when it failed
 };
 
 class Worker {
@@ -48,6 +50,8 @@ class Worker {
     while (done && !ended_) done = Turn();
     if (done) done = Leave();
     if (done) return kExitOk;
+    // With more than one receiver the bridge is to know which of them it may open again.
+    if (outputs_.size() > 1) (void)Report(FrameKind::kDurable);
     Say({NoticeLevel::kError, done.error().message});
     switch (done.error().code) {
       case ErrorCode::kConfig:
@@ -76,18 +80,18 @@ class Worker {
     }
     if (frame.kind != FrameKind::kOpen)
       return Fail(ErrorCode::kMalformed, "the first frame opens no run");
-    const Expected<RunSpec> spec = ParseOpen(frame.payload);
-    if (!spec) return Propagate(spec);
+    const Expected<OpenFrame> open = ParseOpen(frame.payload);
+    if (!open) return Propagate(open);
     const Expected<std::vector<ReceiverSettings>> receivers =
-        ReceiverSettings::ParseAll(spec->receivers.root(), spec->folder);
+        ReceiverSettings::ParseAll(open->run.receivers.root(), open->run.folder);
     if (!receivers) return Propagate(receivers);
-    Confine(FoldersOf(*spec, *receivers));
-    if (Expected<void> opened = OpenReceivers(*spec, *receivers); !opened) return opened;
+    Confine(FoldersOf(open->run, *receivers));
+    if (Expected<void> opened = OpenReceivers(*open, *receivers); !opened) return opened;
     for (const Output& output : outputs_) {
-      const std::string upload = output.receiver->Upload();
-      if (upload.empty()) continue;
+      const auto target = output.receiver ? output.receiver->Upload() : std::nullopt;
+      if (!target) continue;
       std::string told;
-      AppendUpload(upload, told);
+      AppendUpload({target->kind, target->path}, told);
       if (Expected<void> sent = SendAll(told); !sent) return sent;
     }
     return Report(FrameKind::kReady);
@@ -107,28 +111,63 @@ class Worker {
     return folders;
   }
 
-  Expected<void> OpenReceivers(const RunSpec& spec,
+  // Errors: no receiver could be opened.
+  Expected<void> OpenReceivers(const OpenFrame& open,
                                const std::vector<ReceiverSettings>& receivers) {
+    const Clock::time_point deadline = Clock::now() + kBusyDeadline;
     for (const ReceiverSettings& settings : receivers) {
-      Expected<std::unique_ptr<Receiver>> receiver = OpenWhenFree(spec, settings);
-      if (!receiver) return Propagate(receiver);
-      const uint64_t position = (*receiver)->DurablePosition();
-      outputs_.push_back({settings.filter(), std::move(*receiver), position});
-      last_position_ = outputs_.size() == 1 ? position : std::min(last_position_, position);
+      const auto wanted = std::find_if(
+          open.receivers.begin(), open.receivers.end(),
+          [&](const OpenFrame::Receiver& named) { return named.name == settings.name(); });
+      if (wanted == open.receivers.end()) continue;
+      RunSpec spec = open.run;
+      spec.durable = wanted->durable;
+      Output& output = outputs_.emplace_back(Output{settings.filter()});
+      Expected<std::unique_ptr<Receiver>> receiver = OpenWhenFree(spec, settings, deadline);
+      if (!receiver) {
+        output.failed = receiver.error();
+        continue;
+      }
+      output.receiver = std::move(*receiver);
+      output.given = output.receiver->DurablePosition();
+      last_position_ = living_ == 0 ? output.given : std::min(last_position_, output.given);
+      ++living_;
     }
+    if (living_ == 0 && !outputs_.empty()) return WhyNoneIsLeft();
     return {};
   }
 
   // A worker whose bridge was killed lets go of the run within moments.
   static Expected<std::unique_ptr<Receiver>> OpenWhenFree(const RunSpec& spec,
-                                                          const ReceiverSettings& settings) {
-    const Clock::time_point deadline = Clock::now() + kBusyDeadline;
+                                                          const ReceiverSettings& settings,
+                                                          Clock::time_point deadline) {
     while (true) {
       Expected<std::unique_ptr<Receiver>> receiver = OpenReceiver(spec, settings);
       if (receiver || receiver.error().code != ErrorCode::kBusy || Clock::now() >= deadline)
         return receiver;
       poll(nullptr, 0, static_cast<int>(kBusyRetry.count()));
     }
+  }
+
+  // What a receiver did, if it is there. Where it failed, it is closed; the others go on, and the
+  // bridge is told. Errors: none is left.
+  Expected<void> Settle(Output& output, const Expected<void>& done) {
+    if (done) return {};
+    output.durable = DurableOf(output);
+    output.failed = done.error();
+    output.receiver.reset();
+    --living_;
+    if (living_ == 0) return WhyNoneIsLeft();
+    return Report(FrameKind::kDurable);
+  }
+
+  // The worker's own end: what may pass, if there is any such failure, is to be tried again.
+  tl::unexpected<Error> WhyNoneIsLeft() const {
+    const auto passes = [](const Output& output) {
+      return output.failed && output.failed->code != ErrorCode::kConfig;
+    };
+    const auto found = std::find_if(outputs_.begin(), outputs_.end(), passes);
+    return tl::unexpected<Error>(*(found == outputs_.end() ? outputs_.front() : *found).failed);
   }
 
   // Waits for frames or for the next thing that is due, and does it.
@@ -148,7 +187,8 @@ class Worker {
     }
     const Clock::time_point now = Clock::now();
     for (Output& output : outputs_) {
-      if (Expected<void> flushed = output.receiver->Flush(now); !flushed) return flushed;
+      if (!output.receiver) continue;
+      if (Expected<void> left = Settle(output, output.receiver->Flush(now)); !left) return left;
     }
     if (run_ended) TellReports();
     // The end of a run goes to the disk at once: the bridge waits for it.
@@ -159,6 +199,7 @@ class Worker {
   std::optional<Clock::time_point> NextDue() const {
     std::optional<Clock::time_point> due = sync_due_;
     for (const Output& output : outputs_) {
+      if (!output.receiver) continue;
       const std::optional<Clock::time_point> flush = output.receiver->NextFlush();
       if (flush && (!due || *flush < *due)) due = flush;
     }
@@ -180,14 +221,14 @@ class Worker {
       if (!decoded.event) return Propagate(decoded.event);
       rest.remove_prefix(decoded.size);
       for (Output& output : outputs_) {
-        if (!output.filter.Wants(*decoded.event)) continue;
+        if (!output.receiver || !output.filter.Wants(*decoded.event)) continue;
         const std::optional<Event> narrowed =
             output.filter.Narrowed(*decoded.event, narrowed_tape_);
         const Event& wanted = narrowed ? *narrowed : *decoded.event;
-        if (Expected<void> written = output.receiver->Write(position, wanted, now); !written) {
-          return Propagate(written);
-        }
+        // Before it is written: if that fails, it counts as not there.
         output.given = position;
+        Expected<void> left = Settle(output, output.receiver->Write(position, wanted, now));
+        if (!left) return Propagate(left);
       }
       last_position_ = std::max(last_position_, position);
       run_ended = run_ended || std::holds_alternative<RunEnded>(*decoded.event);
@@ -199,19 +240,23 @@ class Worker {
 
   void TellReports() {
     for (const Output& output : outputs_) {
-      const std::string report = output.receiver->Report();
+      const std::string report = output.receiver ? output.receiver->Report() : "";
       if (!report.empty()) Say({NoticeLevel::kWarning, output.filter.receiver() + ": " + report});
     }
   }
 
   Expected<void> PersistAll() {
     for (Output& output : outputs_) {
-      if (Expected<void> synced = output.receiver->Persist(); !synced) return synced;
+      if (!output.receiver) continue;
+      if (Expected<void> left = Settle(output, output.receiver->Persist()); !left) return left;
     }
     sync_due_.reset();
     if (Expected<void> told = Report(FrameKind::kDurable); !told) return told;
     // Rows that wait to be merged are not durable yet: look again.
-    if (Durable() < last_position_) sync_due_ = Clock::now() + kSyncInterval;
+    const bool all = std::all_of(outputs_.begin(), outputs_.end(), [this](const Output& output) {
+      return !output.receiver || DurableOf(output) >= last_position_;
+    });
+    if (!all) sync_due_ = Clock::now() + kSyncInterval;
     return {};
   }
 
@@ -219,24 +264,33 @@ class Worker {
   // worker.
   Expected<void> Leave() {
     for (Output& output : outputs_) {
-      if (Expected<void> drained = output.receiver->Drain(); !drained) return drained;
+      if (!output.receiver) continue;
+      if (Expected<void> left = Settle(output, output.receiver->Drain()); !left) return left;
     }
     return Report(FrameKind::kDurable);
   }
 
-  // The highest position up to which every receiver has on disk all that it wants.
-  uint64_t Durable() const {
-    uint64_t durable = last_position_;
-    for (const Output& output : outputs_) {
-      const uint64_t position = output.receiver->DurablePosition();
-      if (position < output.given) durable = std::min(durable, position);
-    }
-    return durable;
+  // The highest position up to which a receiver has on disk all that it wants.
+  uint64_t DurableOf(const Output& output) const {
+    if (!output.receiver) return output.durable;
+    const uint64_t position = output.receiver->DurablePosition();
+    return position < output.given ? position : std::max(position, last_position_);
   }
 
+  // How each receiver is.
   Expected<void> Report(FrameKind kind) {
+    std::vector<ReceiverStatus> statuses;
+    for (const Output& output : outputs_) {
+      ReceiverStatus& status = statuses.emplace_back();
+      status.name = output.filter.receiver();
+      status.durable = DurableOf(output);
+      if (!output.failed) continue;
+      status.condition = output.failed->code == ErrorCode::kConfig ? ReceiverCondition::kRefuses
+                                                                   : ReceiverCondition::kFailed;
+      status.why = output.failed->message;
+    }
     std::string frame;
-    AppendPosition(kind, Durable(), frame);
+    AppendStatus(kind, statuses, frame);
     return SendAll(frame);
   }
 
@@ -286,6 +340,7 @@ class Worker {
   Tape narrowed_tape_;  // of an event of which a receiver wants a part
   std::vector<Output> outputs_;
   std::array<char, size_t{64} << 10> buffer_{};
+  size_t living_ = 0;  // receivers
   uint64_t last_position_ = 0;
   std::optional<Clock::time_point> sync_due_;
   bool ended_ = false;

@@ -1,7 +1,8 @@
 // The worker process: `flarebridge worker`. It owns the receivers of one (job, site), takes events
-// from the bridge over the socket it was started with, and tells the bridge what is durable. Its
-// design is to die on any error of a receiver: the next worker opens the run anew and the bridge
-// sends again what is not durable. One thread, no ZeroMQ, no journal.
+// from the bridge over the socket it was started with, and tells the bridge what each has on disk.
+// A receiver that fails is closed and left behind while others go on; when none is left the worker
+// ends. A later worker opens what failed anew, and the bridge sends again what is not durable. One
+// thread, no ZeroMQ, no journal.
 #pragma once
 
 namespace flarebridge {

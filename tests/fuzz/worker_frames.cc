@@ -19,7 +19,7 @@ void Parse(const flarebridge::FrameReader::Frame& frame) {
       break;
     case FrameKind::kReady:
     case FrameKind::kDurable:
-      (void)flarebridge::ParsePosition(frame.payload);
+      (void)flarebridge::ParseStatus(frame.payload);
       break;
     case FrameKind::kNotice:
       (void)flarebridge::ParseNotice(frame.payload);

@@ -529,7 +529,10 @@ Expected<void> WandbRun::Drain() {
   return Persist();
 }
 
-std::string WandbRun::Upload() const { return online_ ? fs::absolute(file_.path()).string() : ""; }
+std::optional<UploadTarget> WandbRun::Upload() const {
+  if (!online_) return std::nullopt;
+  return UploadTarget{"wandb", fs::absolute(file_.path()).string()};
+}
 
 std::string WandbRun::Report() const {
   std::string report = set_aside_;

@@ -47,7 +47,7 @@ class WandbRun : public Receiver {
   std::optional<Clock::time_point> NextFlush() const override;
   Expected<void> Persist() override;
   Expected<void> Drain() override;
-  std::string Upload() const override;
+  std::optional<UploadTarget> Upload() const override;
   std::string Report() const override;
 
   const std::filesystem::path& folder() const { return folder_; }

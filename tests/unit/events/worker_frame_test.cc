@@ -5,8 +5,9 @@
 namespace flarebridge {
 namespace {
 
-RunSpec ExampleSpec() {
-  RunSpec spec;
+OpenFrame ExampleOpen() {
+  OpenFrame open;
+  RunSpec& spec = open.run;
   spec.journal = "0123";
   spec.job = "job";
   spec.site = "site-1";
@@ -15,14 +16,20 @@ RunSpec ExampleSpec() {
   spec.folder = "/tmp";
   spec.started = 12.5;
   spec.receivers = Document::Parse("\x81\xa5wandb\x80").value();
-  return spec;
+  open.receivers = {{"wandb", 1ull << 40}, {"jsonl", 3}};
+  return open;
 }
 
 TEST_CASE("a stream of frames reads the same however it is cut") {
   std::string stream;
-  AppendOpen(ExampleSpec(), stream);
+  AppendOpen(ExampleOpen(), stream);
   AppendEvents({7, 2, "xy"}, stream);
-  AppendPosition(FrameKind::kDurable, 1ull << 40, stream);
+  AppendStatus(FrameKind::kDurable,
+               {{"wandb", 1ull << 40},
+                {"jsonl", 3, ReceiverCondition::kFailed, "no space"},
+                {"none", 0, ReceiverCondition::kRefuses, "not known"}},
+               stream);
+  AppendUpload({"wandb", "/runs/run-1.wandb"}, stream);
   AppendNotice({NoticeLevel::kError, "no space"}, stream);
   for (size_t piece = 1; piece <= stream.size(); ++piece) {
     FrameReader reader;
@@ -34,7 +41,12 @@ TEST_CASE("a stream of frames reads the same however it is cut") {
         ++frames;
         switch (frame.kind) {
           case FrameKind::kOpen: {
-            const RunSpec spec = ParseOpen(frame.payload).value();
+            const OpenFrame open = ParseOpen(frame.payload).value();
+            const RunSpec& spec = open.run;
+            REQUIRE(open.receivers.size() == 2);
+            CHECK(open.receivers[0].name == "wandb");
+            CHECK(open.receivers[0].durable == 1ull << 40);
+            CHECK(open.receivers[1].durable == 3);
             CHECK(spec.site == "site-1");
             CHECK(spec.started == 12.5);
             CHECK(spec.receivers.root().Find("wandb").has_value());
@@ -47,8 +59,20 @@ TEST_CASE("a stream of frames reads the same however it is cut") {
             CHECK(events.body == "xy");
             break;
           }
-          case FrameKind::kDurable:
-            CHECK(ParsePosition(frame.payload).value() == 1ull << 40);
+          case FrameKind::kDurable: {
+            const auto receivers = ParseStatus(frame.payload).value();
+            REQUIRE(receivers.size() == 3);
+            CHECK(receivers[0].durable == 1ull << 40);
+            CHECK(receivers[0].condition == ReceiverCondition::kLives);
+            CHECK(receivers[1].name == "jsonl");
+            CHECK(receivers[1].condition == ReceiverCondition::kFailed);
+            CHECK(receivers[1].why == "no space");
+            CHECK(receivers[2].condition == ReceiverCondition::kRefuses);
+            break;
+          }
+          case FrameKind::kUpload:
+            CHECK(ParseUpload(frame.payload).value().kind == "wandb");
+            CHECK(ParseUpload(frame.payload).value().path == "/runs/run-1.wandb");
             break;
           case FrameKind::kNotice:
             CHECK(ParseNotice(frame.payload).value().text == "no space");
@@ -58,7 +82,7 @@ TEST_CASE("a stream of frames reads the same however it is cut") {
         }
       }
     }
-    CHECK(frames == 4);
+    CHECK(frames == 5);
   }
 }
 
@@ -75,7 +99,11 @@ TEST_CASE("a frame without content, too large or of an unknown kind ends the str
 
 TEST_CASE("payloads that are cut short are errors") {
   CHECK_FALSE(ParseEvents("1234567").has_value());
-  CHECK_FALSE(ParsePosition("1234567").has_value());
+  CHECK_FALSE(ParseStatus("1234567").has_value());
+  CHECK_FALSE(ParseStatus("\x91\x91\xa1x").has_value());
+  CHECK_FALSE(ParseStatus(std::string_view("\x91\x94\xa1x\x01\0\xa0", 7)).has_value());
+  CHECK_FALSE(ParseUpload("wandb").has_value());
+  CHECK_FALSE(ParseUpload("/path").has_value());
   CHECK_FALSE(ParseNotice("").has_value());
   CHECK_FALSE(ParseOpen("").has_value());
   CHECK_FALSE(ParseOpen("\x91\xa1x").has_value());

@@ -1,5 +1,7 @@
 #include "receivers/json.h"
 
+#include <sodium.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -93,7 +95,21 @@ void AppendJson(std::string_view text, std::string& out) {
   out.push_back('"');
 }
 
-void AppendJson(const Value& value, std::string& out) {
+namespace {
+
+void AppendBase64(std::string_view bytes, std::string& out) {
+  const int variant = sodium_base64_VARIANT_ORIGINAL;
+  std::string text(sodium_base64_ENCODED_LEN(bytes.size(), variant), '\0');
+  sodium_bin2base64(text.data(), text.size(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                    bytes.size(), variant);
+  text.pop_back();  // its end as a C text
+  out.push_back('"');
+  out += text;
+  out.push_back('"');
+}
+
+template <bool kStrict>
+void AppendValue(const Value& value, std::string& out) {
   const ValueNode& node = value.node();
   const char* separator = "";
   switch (node.kind) {
@@ -110,21 +126,29 @@ void AppendJson(const Value& value, std::string& out) {
       AppendInteger(node.unsigned_integer, out);
       break;
     case ValueKind::kFloat:
-      AppendJson(node.number, out);
+      if (kStrict && !std::isfinite(node.number)) {
+        out += "null";
+      } else {
+        AppendJson(node.number, out);
+      }
       break;
     case ValueKind::kText:
       AppendJson(node.text, out);
       break;
     case ValueKind::kBinary:
-      out += "\"<";
-      AppendInteger(node.text.size(), out);
-      out += " bytes>\"";
+      if (kStrict) {
+        AppendBase64(node.text, out);
+      } else {
+        out += "\"<";
+        AppendInteger(node.text.size(), out);
+        out += " bytes>\"";
+      }
       break;
     case ValueKind::kList:
       out.push_back('[');
       value.ForEachItem([&](Value item) {
         out += separator;
-        AppendJson(item, out);
+        AppendValue<kStrict>(item, out);
         separator = ",";
       });
       out.push_back(']');
@@ -135,12 +159,17 @@ void AppendJson(const Value& value, std::string& out) {
         out += separator;
         AppendJson(key, out);
         out.push_back(':');
-        AppendJson(item, out);
+        AppendValue<kStrict>(item, out);
         separator = ",";
       });
       out.push_back('}');
       break;
   }
 }
+
+}  // namespace
+
+void AppendJson(const Value& value, std::string& out) { AppendValue<false>(value, out); }
+void AppendStrictJson(const Value& value, std::string& out) { AppendValue<true>(value, out); }
 
 }  // namespace flarebridge

@@ -21,6 +21,11 @@ void AppendJson(const Value& value, std::string& out);
 void AppendJson(double number, std::string& out);
 void AppendJson(int64_t number, std::string& out);
 void AppendJson(std::string_view text, std::string& out);
+// The same in strict JSON, which readers of tables ask for: null for what is not finite, base64
+// for binary.
+void AppendStrictJson(const Value& value, std::string& out);
+inline void AppendStrictJson(int64_t number, std::string& out) { AppendJson(number, out); }
+inline void AppendStrictJson(std::string_view text, std::string& out) { AppendJson(text, out); }
 // Seconds to the microsecond, from 0 to kMaxTime; what lies beyond becomes one of these. A double
 // of today's time has no more digits that mean something, and this takes a third of the time.
 void AppendSeconds(double seconds, std::string& out);

@@ -3,6 +3,7 @@
 #include <array>
 #include <string>
 
+#include "receivers/jsonl/jsonl_run.h"
 #include "receivers/wandb/run/wandb_run.h"
 
 namespace flarebridge {
@@ -15,7 +16,8 @@ struct Entry {
   Expected<std::unique_ptr<Receiver>> (*open)(const RunSpec& spec, const std::string& folder,
                                               const OwnArguments& own);
 };
-constexpr std::array<Entry, 1> kReceivers = {{{"wandb", ParseWandbArguments, OpenWandbRun}}};
+constexpr std::array<Entry, 2> kReceivers = {
+    {{"jsonl", ParseJsonlArguments, OpenJsonlRun}, {"wandb", ParseWandbArguments, OpenWandbRun}}};
 
 Expected<const Entry*> Find(std::string_view name) {
   std::string known;

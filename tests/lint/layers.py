@@ -12,7 +12,8 @@ from pathlib import Path
 _MAY_USE = {
     "events": set(),
     "receivers/files": {"events"},
-    "receivers": {"events", "receivers/files", "receivers/wandb/run"},
+    "receivers": {"events", "receivers/files", "receivers/jsonl", "receivers/wandb/run"},
+    "receivers/jsonl": {"events", "receivers/files", "receivers"},
     "receivers/wandb/log": {"events", "receivers/files", "receivers"},
     "receivers/wandb/run": {"events", "receivers/files", "receivers", "receivers/wandb/log"},
     "receivers/wandb/upload": {

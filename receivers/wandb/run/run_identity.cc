@@ -2,28 +2,11 @@
 
 #include <algorithm>
 
-#include "receivers/files/stable_hash.h"
 #include "receivers/json.h"
+#include "receivers/run_id.h"
 
 namespace flarebridge::wandb {
 namespace {
-
-std::string MakeId(const RunSpec& spec, std::string_view user_id) {
-  // Names hold no zero byte, so that joined names can't be taken for others.
-  std::string joined;
-  for (const std::string_view part :
-       {std::string_view(spec.job), std::string_view(spec.site), std::string_view(spec.run_name),
-        std::string_view(spec.side == "client" ? "client" : ""), user_id}) {
-    joined += part;
-    joined.push_back('\0');
-  }
-  if (!spec.owner.empty()) joined += spec.owner;
-  static constexpr std::string_view kAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789";
-  std::string id;
-  for (const uint8_t byte : StableHashBytes(joined))
-    id.push_back(kAlphabet[byte % kAlphabet.size()]);
-  return id;
-}
 
 // The user's config, and behind it what says whose run this is: its keys are not the user's.
 void AddConfig(const RunSpec& spec, const WandbArguments& arguments, RunRecord& run) {
@@ -39,7 +22,7 @@ void AddConfig(const RunSpec& spec, const WandbArguments& arguments, RunRecord& 
 
 RunRecord IdentifyRun(const RunSpec& spec, const WandbArguments& arguments) {
   RunRecord run;
-  run.run_id = MakeId(spec, arguments.id());
+  run.run_id = RunId(spec, arguments.id());
   run.display_name = spec.site + "-" + spec.job + "-" + spec.run_name;
   run.group = spec.run_name + "-" + spec.job;
   run.project = arguments.project();

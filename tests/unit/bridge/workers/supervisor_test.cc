@@ -179,8 +179,8 @@ class World {
       if (frame.kind != FrameKind::kOpen) return;
       const OpenFrame open = ParseOpen(frame.payload).value();
       for (const OpenFrame::Receiver& receiver : open.receivers)
-        opened += (opened.empty() ? "" : " ") + receiver.name + ":" +
-                  std::to_string(receiver.durable);
+        opened +=
+            (opened.empty() ? "" : " ") + receiver.name + ":" + std::to_string(receiver.durable);
     });
     return opened;
   }
@@ -280,7 +280,8 @@ TEST_CASE("a run whose end is in its receiver lets its worker go, and is finishe
   CHECK(world.finished == 1);
 }
 
-TEST_CASE("a worker that dies is replaced after a wait, by one that is fed behind what is durable") {
+TEST_CASE(
+    "a worker that dies is replaced after a wait, by one that is fed behind what is durable") {
   World world;
   const int64_t run = world.Add({"wandb"});
   world.Store(run, 4);

@@ -1,7 +1,8 @@
 """A training process to be killed: logs numbers for many sites and tells what was acknowledged.
 
-usage: crash_producer.py FOLDER STATE SITES EVENTS_A_SECOND SECONDS
+usage: crash_producer.py FOLDER STATE SITES EVENTS_A_SECOND SECONDS LINES
 
+LINES: the folder of the jsonl receiver, which writes beside W&B's.
 The n-th record (from 0) goes to site n % SITES and holds n // SITES. Each line on stdout is the number of records
 that are acknowledged by then, so that whoever reads it knows it even if this process is gone a moment later.
 """
@@ -18,10 +19,11 @@ _BEFORE = 1  # events before the first record: the session's opening
 
 def main() -> None:
     folder, state, sites, rate, seconds = sys.argv[1], sys.argv[2], *map(int, sys.argv[3:5]), float(sys.argv[5])
+    receivers = {"wandb": {}, "jsonl": {"dir": sys.argv[6]}}
     encoder = Encoder()
     report = lambda level, text: print(f"{level}: {text}", file=sys.stderr)  # noqa: E731
     link = Link(None, BridgeProcess(state), 256 << 20, report)
-    link.put(encoder.session_opened(time.time(), "job", "run", "server", folder, {"wandb": {}}))
+    link.put(encoder.session_opened(time.time(), "job", "run", "server", folder, receivers))
     link.start()
     started, made, told = time.monotonic(), 0, 0
     while (now := time.monotonic()) < started + seconds:

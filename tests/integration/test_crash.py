@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from bridge_driver import Driver, children_of, processes_with, wait_for
-from delivered import assert_delivered
+from delivered import assert_delivered, assert_jsonl_delivered
 from flarebridge.bridge_process import find_binary
 from wandb_tools import logs_below, rows
 
@@ -29,8 +29,8 @@ _PRODUCER = Path(__file__).with_name("crash_producer.py")
 class _Producer:
     """A training process; `acknowledged` is what it told until now."""
 
-    def __init__(self, folder: Path, state: Path, rate: int, seconds: float):
-        command = [sys.executable, str(_PRODUCER), str(folder), str(state), str(_SITES), str(rate), str(seconds)]
+    def __init__(self, folder: Path, state: Path, rate: int, seconds: float, lines: Path):
+        command = [sys.executable, str(_PRODUCER), *map(str, (folder, state, _SITES, rate, seconds, lines))]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self.acknowledged = 0
         self._reader = threading.Thread(target=self._read)
@@ -69,11 +69,15 @@ def _kill_something(draw: random.Random, producer: _Producer, state: Path) -> st
     return what if victims else "nothing"
 
 
-def _round(seed: int, folder: Path) -> str:
+def _round(seed: int, folder: Path, lines_fail: bool) -> str:
+    """`lines_fail`: one of the two receivers can't write, until everything else is done."""
     draw = random.Random(seed)
     folder.mkdir()
-    state = folder / "state"
-    producer = _Producer(folder, state, rate=draw.choice([1000, 5000, 20000]), seconds=1.0 + draw.random())
+    state, lines = folder / "state", folder / "lines"
+    if lines_fail:
+        lines.write_text("a file where a folder should be")
+    rate, seconds = draw.choice([1000, 5000, 20000]), 1.0 + draw.random()
+    producer = _Producer(folder, state, rate, seconds, lines)
     kills = []
     while producer.process.poll() is None and len(kills) < 4:
         time.sleep(draw.random() * 0.5)  # until the next kill
@@ -82,13 +86,22 @@ def _round(seed: int, folder: Path) -> str:
     code = producer.wait()
     assert code in (0, -signal.SIGKILL), f"the training process ended with {code}"
     wait_for(lambda: not processes_with(str(state)), f"the end of {processes_with(str(state))}")
+    if lines_fail:
+        _serve(state)
+        assert_delivered(folder, _SITES, producer.acknowledged)
+        lines.unlink()
     if (state / "journal.db").exists():
         # Nobody was left to start the bridge again: what a person does then.
-        serve = [find_binary(), "serve", "--own", "--state", str(state)]
-        done = subprocess.run(serve, capture_output=True, text=True, timeout=120)
+        done = _serve(state)
         assert done.returncode == 0, done.stderr
     assert_delivered(folder, _SITES, producer.acknowledged)
+    assert_jsonl_delivered(lines, _SITES, producer.acknowledged)
     return "+".join(kills)
+
+
+def _serve(state: Path) -> subprocess.CompletedProcess:
+    serve = [find_binary(), "serve", "--own", "--state", str(state), "--finish-timeout", "3"]
+    return subprocess.run(serve, capture_output=True, text=True, timeout=120)
 
 
 @pytest.mark.parametrize("part", range(_PARTS))
@@ -96,7 +109,7 @@ def test_what_was_acknowledged_survives_every_kill_once_and_in_order(tmp_path, p
     done = []
     for number in range(part, _ROUNDS, _PARTS):
         folder = tmp_path / str(number)
-        done.append(_round(number, folder))
+        done.append(_round(number, folder, lines_fail=number // _PARTS % 5 == 1))
         subprocess.run(["rm", "-r", str(folder)], check=True)
     assert len(done) < 10 or any("bridge" in kills or "all" in kills for kills in done)
 

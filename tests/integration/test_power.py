@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import recorded_disk
 from bridge_driver import Driver
-from delivered import assert_delivered
+from delivered import assert_delivered, assert_jsonl_delivered
 from flarebridge.bridge_process import find_binary
 
 _ROUNDS = int(os.environ.get("FLAREBRIDGE_POWER_ROUNDS", "40"))
@@ -24,10 +24,16 @@ _SOURCE = Path(__file__).with_name("recording_disk.c")
 
 
 class _Recording:
-    """A job that was recorded: its changes of the disk, with what was acknowledged between them."""
+    """A job that was recorded: its changes of the disk, with what was acknowledged between them.
 
-    def __init__(self, folder: Path, library: Path):
+    `lines_fail`: one of its two receivers can't write. `lines` is where that one writes.
+    """
+
+    def __init__(self, folder: Path, library: Path, lines_fail: bool):
         self.disk = folder / "disk"
+        self.lines = folder / "blocked" if lines_fail else self.disk
+        if lines_fail:
+            self.lines.write_text("a file where a folder should be")
         self.disk.mkdir()
         trace = folder / "trace"
         trace.touch()
@@ -41,7 +47,8 @@ class _Recording:
 
     def _run(self, trace: Path) -> None:
         draw = random.Random(1)
-        driver = Driver(self.disk, {"wandb": {"project": "tests"}}, state=self.disk / "state")
+        receivers = {"wandb": {"project": "tests"}, "jsonl": {"dir": str(self.lines)}}
+        driver = Driver(self.disk, receivers, state=self.disk / "state")
         done = threading.Event()
         teller = threading.Thread(target=self._tell, args=(driver, trace, done))
         teller.start()
@@ -74,27 +81,52 @@ class _Recording:
 
 
 @pytest.fixture(scope="module")
-def recording(tmp_path_factory) -> _Recording:
-    folder = tmp_path_factory.mktemp("power")
-    library = folder / "recording_disk.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", str(library), str(_SOURCE), "-ldl"], check=True, timeout=60)
-    return _Recording(folder, library)
+def library(tmp_path_factory) -> Path:
+    """The preloaded library, compiled."""
+    built = tmp_path_factory.mktemp("preload") / "recording_disk.so"
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", str(built), str(_SOURCE), "-ldl"], check=True, timeout=60)
+    return built
 
 
-def test_what_was_acknowledged_survives_a_power_cut_at_any_moment(recording):
+def _finish(state: Path) -> None:
+    if (state / "journal.db").exists():
+        serve = [find_binary(), "serve", "--own", "--state", str(state)]
+        ended = subprocess.run(serve, capture_output=True, text=True, timeout=120)
+        assert ended.returncode == 0, ended.stderr
+
+
+def test_what_was_acknowledged_survives_a_power_cut_at_any_moment(tmp_path, library):
+    recording = _Recording(tmp_path, library, lines_fail=False)
     disk, done, held = recorded_disk.Disk(), 0, 0
     for seed, moment in enumerate(recording.moments(random.Random(2), _ROUNDS)):
         for change in recording.changes[done:moment]:
             disk.apply(change)
         done = moment
         disk.cut(random.Random(seed), recording.disk)
-        state = recording.disk / "state"
-        if (state / "journal.db").exists():
-            serve = [find_binary(), "serve", "--own", "--state", str(state)]
-            ended = subprocess.run(serve, capture_output=True, text=True, timeout=120)
-            assert ended.returncode == 0, f"seed {seed}: {ended.stderr}"
+        _finish(recording.disk / "state")
         acknowledged = min(max(0, disk.acknowledged - _BEFORE), _EVENTS)
         assert_delivered(recording.disk, _SITES, acknowledged)
+        assert_jsonl_delivered(recording.lines, _SITES, acknowledged)
         held = max(held, acknowledged)
         recorded_disk.remove(recording.disk)
+    assert held > _EVENTS // 2, "nothing was acknowledged at any of the moments"
+
+
+def test_a_receiver_that_could_not_write_before_the_power_cut_gets_everything_after_it(tmp_path, library):
+    recording = _Recording(tmp_path, library, lines_fail=True)
+    disk, done, held = recorded_disk.Disk(), 0, 0
+    recording.lines.unlink()
+    for seed, moment in enumerate(recording.moments(random.Random(3), _ROUNDS // 4)):
+        for change in recording.changes[done:moment]:
+            disk.apply(change)
+        done = moment
+        disk.cut(random.Random(seed), recording.disk)
+        _finish(recording.disk / "state")
+        acknowledged = min(max(0, disk.acknowledged - _BEFORE), _EVENTS)
+        assert_delivered(recording.disk, _SITES, acknowledged)
+        assert_jsonl_delivered(recording.lines, _SITES, acknowledged)
+        held = max(held, acknowledged)
+        recorded_disk.remove(recording.disk)
+        if recording.lines.exists():
+            recorded_disk.remove(recording.lines)
     assert held > _EVENTS // 2, "nothing was acknowledged at any of the moments"

@@ -64,8 +64,13 @@ _HOMES = {
         "receivers/wandb/upload/metric_definitions.cc",
     },
     r"zlib\.h": {"bridge/journal/sqlite_statement.h"},
-    r"libdeflate\.h": {"receivers/wandb/log/log_writer.cc", "receivers/wandb/log/log_reader.cc"},
+    r"libdeflate\.h": {
+        "receivers/jsonl/line.cc",
+        "receivers/wandb/log/log_writer.cc",
+        "receivers/wandb/log/log_reader.cc",
+    },
     r"sodium\.h": {
+        "receivers/json.cc",
         "receivers/files/stable_hash.cc",
         "receivers/wandb/run/image.cc",
         "bridge/journal/journal.cc",

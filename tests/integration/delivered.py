@@ -5,7 +5,15 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-from wandb_tools import logs_below, rows
+from wandb_tools import DamagedLog, logs_below, rows
+
+
+def wandb_numbers(folder: Path) -> list[int]:
+    """The values under "n" in all run logs below a folder; none while one of them is in the middle of a write."""
+    try:
+        return [row["n"] for log in logs_below(folder).values() for row in rows(log)]
+    except DamagedLog:
+        return []
 
 
 def jsonl_numbers(folder: Path) -> dict[str, list[int]]:

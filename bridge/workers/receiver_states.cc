@@ -55,6 +55,9 @@ Expected<ReceiverStates::Change> ReceiverStates::Take(const std::vector<Receiver
       change.failed.push_back(receiver);
     }
   }
+  any_failed_ = std::any_of(receivers_.begin(), receivers_.end(), [](const Receiver& receiver) {
+    return !receiver.IsOpen() || receiver.failed_since;
+  });
   return change;
 }
 
@@ -160,6 +163,7 @@ ReceiverStates::Receiver* ReceiverStates::LargestBacklog(uint64_t last) {
 
 uint64_t ReceiverStates::BacklogBytes() const {
   uint64_t bytes = 0;
+  if (!any_failed_) return bytes;
   for (const Receiver& receiver : receivers_) {
     if (receiver.IsLeftBehind()) bytes += receiver.backlog;
   }

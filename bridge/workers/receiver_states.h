@@ -68,6 +68,9 @@ class ReceiverStates {
   // More events of the run are stored.
   void OnStored(uint64_t bytes);
 
+  // Of those below nothing but Forgotten(), FedFrom(), HasWork() and OpenOnesHave() matters while
+  // this is false, as it is nearly always.
+  bool AnyFailed() const { return any_failed_; }
   // Events up to here are needed no more by any of them.
   uint64_t Forgotten() const;
   // A new worker's events begin behind this position.
@@ -101,6 +104,7 @@ class ReceiverStates {
 
   Patience patience_;
   std::vector<Receiver> receivers_;
+  bool any_failed_ = false;  // one of them does not live because it failed
 };
 
 }  // namespace flarebridge

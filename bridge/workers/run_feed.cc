@@ -31,10 +31,12 @@ bool IsCrash(const ChildProcess::Exit& exit) {
   return std::find(kFaults.begin(), kFaults.end(), exit.signal) != kFaults.end();
 }
 
+// Each once: a map from outside may name one twice.
 std::vector<std::string> NamesOf(const RunSpec& spec) {
   std::vector<std::string> names;
-  spec.receivers.root().ForEachPair(
-      [&](std::string_view name, Value) { names.emplace_back(name); });
+  spec.receivers.root().ForEachPair([&](std::string_view name, Value) {
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.emplace_back(name);
+  });
   return names;
 }
 
@@ -381,7 +383,7 @@ void RunFeed::QuarantineSome(ReceiverStates::Receiver& receiver, Time now) {
 
 void RunFeed::OnTimer(Time now) {
   Act(restarts_.OnTimer(now), now);
-  if (shared_.stopping) return;
+  if (shared_.stopping || !receivers_.AnyFailed()) return;
   const uint64_t last = info_.last_position;
   if (receivers_.RetryIsDue(last, now)) {
     // The living ones write out what they have; a new worker opens all of them anew, and those that
@@ -400,7 +402,7 @@ void RunFeed::OnTimer(Time now) {
 
 std::optional<RunFeed::Time> RunFeed::NextTimer() const {
   std::optional<Time> next = restarts_.NextTimer();
-  if (shared_.stopping) return next;
+  if (shared_.stopping || !receivers_.AnyFailed()) return next;
   const auto consider = [&next](std::optional<Time> time) {
     if (time && (!next || *time < *next)) next = time;
   };

@@ -119,7 +119,7 @@ class Worker {
       const auto wanted = std::find_if(
           open.receivers.begin(), open.receivers.end(),
           [&](const OpenFrame::Receiver& named) { return named.name == settings.name(); });
-      if (wanted == open.receivers.end()) continue;
+      if (wanted == open.receivers.end() || HasOutput(settings.name())) continue;
       RunSpec spec = open.run;
       spec.durable = wanted->durable;
       Output& output = outputs_.emplace_back(Output{settings.filter()});
@@ -137,6 +137,11 @@ class Worker {
     return {};
   }
 
+  bool HasOutput(const std::string& name) const {
+    return std::any_of(outputs_.begin(), outputs_.end(),
+                       [&](const Output& output) { return output.filter.receiver() == name; });
+  }
+
   // A worker whose bridge was killed lets go of the run within moments.
   static Expected<std::unique_ptr<Receiver>> OpenWhenFree(const RunSpec& spec,
                                                           const ReceiverSettings& settings,
@@ -149,16 +154,26 @@ class Worker {
     }
   }
 
-  // What a receiver did, if it is there. Where it failed, it is closed; the others go on, and the
-  // bridge is told. Errors: none is left.
-  Expected<void> Settle(Output& output, const Expected<void>& done) {
-    if (done) return {};
+  // A receiver failed: it is closed and the bridge is told, the others go on. Errors: none is left.
+  Expected<void> LeaveBehind(Output& output, const Error& error) {
     output.durable = DurableOf(output);
-    output.failed = done.error();
+    output.failed = error;
     output.receiver.reset();
     --living_;
     if (living_ == 0) return WhyNoneIsLeft();
     return Report(FrameKind::kDurable);
+  }
+
+  // One call to each receiver that lives. Errors: none is left.
+  template <class Call>
+  Expected<void> Each(Call call) {
+    for (Output& output : outputs_) {
+      if (!output.receiver) continue;
+      const Expected<void> done = call(*output.receiver);
+      if (done) continue;
+      if (Expected<void> left = LeaveBehind(output, done.error()); !left) return left;
+    }
+    return {};
   }
 
   // The worker's own end: what may pass, if there is any such failure, is to be tried again.
@@ -186,10 +201,8 @@ class Worker {
       run_ended = run_ended || *applied;
     }
     const Clock::time_point now = Clock::now();
-    for (Output& output : outputs_) {
-      if (!output.receiver) continue;
-      if (Expected<void> left = Settle(output, output.receiver->Flush(now)); !left) return left;
-    }
+    Expected<void> flushed = Each([now](Receiver& receiver) { return receiver.Flush(now); });
+    if (!flushed) return flushed;
     if (run_ended) TellReports();
     // The end of a run goes to the disk at once: the bridge waits for it.
     if (run_ended || (sync_due_ && now >= *sync_due_)) return PersistAll();
@@ -227,7 +240,9 @@ class Worker {
         const Event& wanted = narrowed ? *narrowed : *decoded.event;
         // Before it is written: if that fails, it counts as not there.
         output.given = position;
-        Expected<void> left = Settle(output, output.receiver->Write(position, wanted, now));
+        const Expected<void> written = output.receiver->Write(position, wanted, now);
+        if (written) continue;
+        const Expected<void> left = LeaveBehind(output, written.error());
         if (!left) return Propagate(left);
       }
       last_position_ = std::max(last_position_, position);
@@ -246,10 +261,8 @@ class Worker {
   }
 
   Expected<void> PersistAll() {
-    for (Output& output : outputs_) {
-      if (!output.receiver) continue;
-      if (Expected<void> left = Settle(output, output.receiver->Persist()); !left) return left;
-    }
+    Expected<void> synced = Each([](Receiver& receiver) { return receiver.Persist(); });
+    if (!synced) return synced;
     sync_due_.reset();
     if (Expected<void> told = Report(FrameKind::kDurable); !told) return told;
     // Rows that wait to be merged are not durable yet: look again.
@@ -263,10 +276,8 @@ class Worker {
   // The bridge is gone or has no more: what waits is written, the run stays open for a later
   // worker.
   Expected<void> Leave() {
-    for (Output& output : outputs_) {
-      if (!output.receiver) continue;
-      if (Expected<void> left = Settle(output, output.receiver->Drain()); !left) return left;
-    }
+    Expected<void> drained = Each([](Receiver& receiver) { return receiver.Drain(); });
+    if (!drained) return drained;
     return Report(FrameKind::kDurable);
   }
 

@@ -5,7 +5,28 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-from wandb_tools import logs_below, rows
+from wandb_tools import DamagedLog, logs_below, rows
+
+
+def wandb_numbers(folder: Path) -> list[int]:
+    """The values under "n" in all run logs below a folder; none while one of them is in the middle of a write."""
+    try:
+        return [row["n"] for log in logs_below(folder).values() for row in rows(log)]
+    except DamagedLog:
+        return []
+
+
+def jsonl_numbers(folder: Path) -> dict[str, list[int]]:
+    """What the jsonl receiver wrote below a folder: site -> the values under "n" in their order."""
+    found = defaultdict(list)
+    for file in (folder / "jsonl").glob("*.jsonl"):
+        for text in file.read_text().splitlines():
+            line = json.loads(text)
+            if line["type"] == "METRICS":
+                found[line["site"]].append(line["values"]["n"])
+            elif line["type"] == "METRIC" and line["tag"] == "n":
+                found[line["site"]].append(line["value"])
+    return found
 
 
 def jsonl_numbers(folder: Path) -> dict[str, list[int]]:

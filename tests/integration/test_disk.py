@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from bridge_driver import Driver, wait_for
+from delivered import jsonl_numbers, wandb_numbers
 from wandb_tools import logs_below, rows
 
 _SOURCE = Path(__file__).with_name("faulty_disk.c")
@@ -111,3 +112,33 @@ def test_while_nothing_can_be_written_nothing_is_acknowledged_and_it_recovers(tm
         disk.mend()
         driver.data("site-1", "TEXT", "note", "text", path="note.txt")
         _end(disk, driver)
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
+def test_a_receiver_whose_own_disk_is_full_is_left_behind_and_catches_up(tmp_path, library, monkeypatch, error):
+    disk = _Disk(tmp_path, library, monkeypatch)
+    runs = tmp_path / "runs"
+    runs.mkdir()
+    receivers = {"wandb": {"project": "tests"}, "jsonl": {"dir": str(disk.folder)}}
+    with Driver(runs, receivers, state=runs / "state") as driver:
+        logged = iter(range(1000))
+
+        def log_some() -> list[int]:
+            """What is logged by then."""
+            for _ in range(_EVENTS):
+                number = next(logged)
+                assert driver.data("site-1", "METRIC", "n", number, number)
+            assert driver.link.wait_acknowledged(30)
+            return list(range(number + 1))
+
+        before = log_some()
+        wait_for(lambda: jsonl_numbers(disk.folder)["site-1"] == before, "lines")
+        disk.fail(0, _NEVER, error)
+        meanwhile = log_some()
+        wait_for(lambda: wandb_numbers(runs) == meanwhile, "rows beside the full disk")
+        assert jsonl_numbers(disk.folder)["site-1"] == before
+        disk.mend()
+        wait_for(lambda: jsonl_numbers(disk.folder)["site-1"] == meanwhile, "the lines that were lacking")
+        everything = log_some()
+        driver.end()
+    assert jsonl_numbers(disk.folder)["site-1"] == wandb_numbers(runs) == everything

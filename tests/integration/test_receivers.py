@@ -9,19 +9,10 @@ from pathlib import Path
 import msgpack
 import pytest
 from bridge_driver import Driver, children_of, wait_for
-from delivered import jsonl_numbers
+from delivered import jsonl_numbers, wandb_numbers
 from flarebridge.bridge_process import find_binary
-from wandb_tools import DamagedLog, logs_below, rows
 
 _SITE = "site-1"
-
-
-def _wandb_numbers(folder: Path) -> list[int]:
-    """Nothing while the log is in the middle of a write."""
-    try:
-        return [row["n"] for log in logs_below(folder).values() for row in rows(log)]
-    except DamagedLog:
-        return []
 
 
 def _jsonl_numbers(folder: Path) -> list[int]:
@@ -56,7 +47,7 @@ def test_both_receivers_get_each_event_once(tmp_path):
     _kill_worker(job.driver)
     job.log()
     job.driver.end()
-    assert _wandb_numbers(tmp_path) == _jsonl_numbers(tmp_path) == job.all()
+    assert wandb_numbers(tmp_path) == _jsonl_numbers(tmp_path) == job.all()
     (file,) = (tmp_path / "jsonl").glob("*.jsonl")
     lines = [json.loads(line) for line in file.read_text().splitlines()]
     assert lines[0]["type"] == "RUN"
@@ -66,7 +57,7 @@ def test_both_receivers_get_each_event_once(tmp_path):
 @pytest.mark.parametrize("kill", [False, True])
 @pytest.mark.parametrize("blocked_one, free_one", [("jsonl", "wandb"), ("wandb", "jsonl")])
 def test_while_one_cannot_write_the_other_goes_on_and_it_catches_up(tmp_path, blocked_one, free_one, kill):
-    numbers = {"wandb": _wandb_numbers, "jsonl": _jsonl_numbers}
+    numbers = {"wandb": wandb_numbers, "jsonl": _jsonl_numbers}
     blocked = tmp_path / "blocked"
     blocked.write_text("a file where a folder should be")
     job = _Job(tmp_path, {free_one: {}, blocked_one: {"dir": str(blocked)}})
@@ -96,7 +87,7 @@ def test_a_receiver_that_there_is_not_holds_up_nobody_and_its_events_are_kept(tm
     job = _Job(tmp_path, {"wandb": {}, "no/such": {}})
     job.log()
     job.driver.end()
-    assert _wandb_numbers(tmp_path) == job.all()
+    assert wandb_numbers(tmp_path) == job.all()
     assert not (tmp_path / "state" / "journal.db").exists()
     (file,) = (tmp_path / "state" / "quarantine").iterdir()
     assert file.name.endswith(".no_such.events")
@@ -115,11 +106,11 @@ def test_a_run_that_ended_while_one_could_not_write_is_finished_by_a_later_start
     job = _Job(tmp_path, {"wandb": {}, "jsonl": {"dir": str(blocked)}})
     job.log()
     job.driver.end()
-    assert _wandb_numbers(tmp_path) == job.all()
+    assert wandb_numbers(tmp_path) == job.all()
     assert "jsonl: " in (tmp_path / "state" / "bridge.log").read_text().split("not delivered")[1]
     blocked.unlink()
     serve = [find_binary(), "serve", "--own", "--state", str(tmp_path / "state")]
     done = subprocess.run(serve, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
-    assert _wandb_numbers(tmp_path) == _jsonl_numbers(blocked) == job.all()
+    assert wandb_numbers(tmp_path) == _jsonl_numbers(blocked) == job.all()
     assert not (tmp_path / "state" / "journal.db").exists()

@@ -1,15 +1,18 @@
-// Journal, positions, replay and run log together, against a list: what was committed is in the run
-// log, once and in its order, whatever order of appending, writing, confirming, forgetting, dying
-// and starting again there was.
+// Journal, positions, replay and two receivers together, against a list: what was committed is in
+// both, once and in its order, whatever order of appending, writing, confirming, forgetting, dying
+// and starting again there was, and whichever of the two failed while the other went on.
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <rapidcheck.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
+#include <fstream>
 
 #include "bridge/journal/journal.h"
 #include "events/event_codec.h"
+#include "receivers/jsonl/jsonl_run.h"
 #include "receivers/wandb/log/log_summary.h"
 #include "receivers/wandb/run/wandb_run.h"
 #include "tests/unit/temp_folder.h"
@@ -19,6 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using flarebridge::testing::TempFolder;
+using jsonl::JsonlRun;
 using wandb::WandbRun;
 
 enum class Command : uint8_t {
@@ -31,6 +35,7 @@ enum class Command : uint8_t {
   kWorkerDies,      // at any moment; a new one opens the run
   kWorkerLeaves,    // it writes out first
   kBridgeRestarts,  // the journal is opened anew; the worker dies with it
+  kReceiverFails,   // one of the two is closed and left behind, until a new worker opens it
 };
 
 class System {
@@ -47,35 +52,53 @@ class System {
         return Deliver(1 + amount % 7);
       case Command::kFlush:
         now_ += std::chrono::milliseconds(amount % 1000);
-        RC_ASSERT(Worker().Flush(now_).has_value());
-        return;
+        return Each([this](Output& output) { return output.receiver->Flush(now_); });
       case Command::kSync:
-        RC_ASSERT(Worker().Persist().has_value());
-        confirmed_ = std::max(confirmed_, Worker().DurablePosition());
+        Each([](Output& output) { return output.receiver->Persist(); });
+        for (Output& output : outputs_) {
+          if (output.receiver)
+            output.confirmed = std::max(output.confirmed, output.receiver->DurablePosition());
+        }
         return;
       case Command::kForget:
         return Forget();
       case Command::kWorkerDies:
-        worker_.reset();
-        return;
+        return EndWorker();
       case Command::kWorkerLeaves:
-        RC_ASSERT(Worker().Drain().has_value());
-        worker_.reset();
-        return;
+        Each([](Output& output) { return output.receiver->Drain(); });
+        return EndWorker();
       case Command::kBridgeRestarts:
-        worker_.reset();
+        EndWorker();
         journal_.reset();
         OpenJournal();
+        return;
+      case Command::kReceiverFails:
+        outputs_[amount % 2].receiver.reset();
+        if (!outputs_[0].receiver && !outputs_[1].receiver) EndWorker();
         return;
     }
   }
 
-  // Everything is delivered; the values in the run log.
-  std::vector<int64_t> Finish() {
-    while (sent_ < last_ || !worker_) Deliver(1000);
-    RC_ASSERT(Worker().Drain().has_value());
-    RC_ASSERT(Worker().DurablePosition() >= sent_);
-    worker_.reset();
+  // Everything is delivered, also to one that had failed; each receiver's values.
+  std::array<std::vector<int64_t>, 2> Finish() {
+    EndWorker();
+    OpenWorker();
+    while (sent_ < last_) Deliver(1000);
+    Each([](Output& output) { return output.receiver->Drain(); });
+    for (const Output& output : outputs_)
+      RC_ASSERT(std::max(output.receiver->DurablePosition(), output.confirmed) >= last_);
+    EndWorker();
+    return {ReadWandb(), ReadJsonl()};
+  }
+  const std::vector<int64_t>& committed() const { return committed_; }
+
+ private:
+  struct Output {
+    std::unique_ptr<Receiver> receiver;  // nothing: no worker has it open
+    uint64_t confirmed = 0;
+  };
+
+  std::vector<int64_t> ReadWandb() const {
     std::vector<int64_t> values;
     const auto logs = wandb::FindLogs(temp_.path().string());
     RC_ASSERT(logs.has_value());
@@ -89,9 +112,20 @@ class System {
     RC_ASSERT(read.has_value());
     return values;
   }
-  const std::vector<int64_t>& committed() const { return committed_; }
 
- private:
+  std::vector<int64_t> ReadJsonl() const {
+    constexpr std::string_view kValue = "\"value\":";
+    std::vector<int64_t> values;
+    for (const auto& file : fs::directory_iterator(temp_.path() / "jsonl")) {
+      std::ifstream in(file.path());
+      for (std::string line; std::getline(in, line);) {
+        const size_t at = line.find(kValue);
+        if (at != std::string::npos) values.push_back(std::stoll(line.substr(at + kValue.size())));
+      }
+    }
+    return values;
+  }
+
   void OpenJournal() {
     auto opened = Journal::Open((temp_.path() / "journal.db").string());
     RC_ASSERT(opened.has_value());
@@ -108,21 +142,22 @@ class System {
       RC_ASSERT(runs->front().last_position == last_);
     }
     // What a new bridge knows: all that is not stored any more was confirmed.
-    confirmed_ = last_;
+    uint64_t confirmed = last_;
     bool stored = false;
     RC_ASSERT(journal_
                   ->Read(run_, 0, 1,
                          [&](uint64_t first, uint32_t, std::string_view, bool whole) {
                            RC_ASSERT(whole);
-                           if (!stored) confirmed_ = first - 1;
+                           if (!stored) confirmed = first - 1;
                            stored = true;
                          })
                   .has_value());
+    for (Output& output : outputs_) output.confirmed = confirmed;
   }
 
   void Forget() {
     JournalCommit commit;
-    commit.forgotten = {{run_, confirmed_}};
+    commit.forgotten = {{run_, std::min(outputs_[0].confirmed, outputs_[1].confirmed)}};
     RC_ASSERT(journal_->Commit(commit).has_value());
   }
 
@@ -153,8 +188,10 @@ class System {
     for (uint32_t i = 0; i < count; ++i) committed_.push_back(first + i);
   }
 
-  WandbRun& Worker() {
-    if (worker_) return *worker_;
+  // Opens both receivers, if no worker has.
+  void OpenWorker() {
+    if (open_) return;
+    open_ = true;
     RunSpec spec;
     spec.journal = journal_->id();
     spec.job = "job";
@@ -163,19 +200,39 @@ class System {
     spec.side = "server";
     spec.folder = temp_.path().string();
     spec.started = 1789000000;
-    spec.durable = confirmed_;
-    auto opened = WandbRun::Open(spec, spec.folder, wandb::WandbArguments::Parse(Value()).value());
-    RC_ASSERT(opened.has_value());
-    worker_ = std::move(*opened);
-    RC_ASSERT(worker_->Report().empty());
-    sent_ = std::max(worker_->DurablePosition(), confirmed_);
-    given_ = 0;  // it is given whole slices, also what it has of them
-    return *worker_;
+    spec.durable = outputs_[0].confirmed;
+    auto wandb = WandbRun::Open(spec, spec.folder, wandb::WandbArguments::Parse(Value()).value());
+    RC_ASSERT(wandb.has_value());
+    outputs_[0].receiver = std::move(*wandb);
+    spec.durable = outputs_[1].confirmed;
+    auto jsonl = JsonlRun::Open(spec, spec.folder);
+    RC_ASSERT(jsonl.has_value());
+    outputs_[1].receiver = std::move(*jsonl);
+    sent_ = UINT64_MAX;
+    for (Output& output : outputs_) {
+      RC_ASSERT(output.receiver->Report().empty());
+      sent_ = std::min(sent_, std::max(output.receiver->DurablePosition(), output.confirmed));
+    }
+    given_ = 0;  // they are given whole slices, also what they have of them
+  }
+
+  void EndWorker() {
+    open_ = false;
+    for (Output& output : outputs_) output.receiver.reset();
+  }
+
+  // A call to each receiver that lives.
+  template <class Call>
+  void Each(Call call) {
+    OpenWorker();
+    for (Output& output : outputs_) {
+      if (output.receiver) RC_ASSERT(call(output).has_value());
+    }
   }
 
   // Slices are given from their beginning, as the supervisor gives them.
   void Deliver(uint32_t most) {
-    WandbRun& worker = Worker();
+    OpenWorker();
     EventDecoder decoder;
     const auto give = [&](uint64_t first, uint32_t count, std::string_view body, bool whole) {
       RC_ASSERT(whole);
@@ -184,7 +241,9 @@ class System {
         RC_ASSERT(decoded.event.has_value());
         body.remove_prefix(decoded.size);
         if (first + i <= given_) continue;
-        RC_ASSERT(worker.Write(first + i, *decoded.event, now_).has_value());
+        Each([&](Output& output) {
+          return output.receiver->Write(first + i, *decoded.event, now_);
+        });
         given_ = first + i;
         sent_ = std::max(sent_, given_);
       }
@@ -194,22 +253,23 @@ class System {
 
   TempFolder temp_;
   std::unique_ptr<Journal> journal_;
-  std::unique_ptr<WandbRun> worker_;
+  std::array<Output, 2> outputs_;  // wandb, jsonl
+  bool open_ = false;              // a worker has opened them
   int64_t run_ = 1;
-  uint64_t last_ = 0, sent_ = 0, given_ = 0, confirmed_ = 0;
+  uint64_t last_ = 0, sent_ = 0, given_ = 0;
   std::vector<int64_t> committed_;
   Clock::time_point now_{};
 };
 
 TEST_CASE(
-    "what was committed is in the run log once and in order, in whatever order things happen") {
+    "what was committed is in each receiver once and in order, in whatever order things happen") {
   CHECK(rc::check([] {
     const auto commands = *rc::gen::container<std::vector<std::pair<uint8_t, uint32_t>>>(
-        rc::gen::pair(rc::gen::inRange<uint8_t>(0, 9), rc::gen::inRange<uint32_t>(0, 1000)));
+        rc::gen::pair(rc::gen::inRange<uint8_t>(0, 10), rc::gen::inRange<uint32_t>(0, 1000)));
     System system;
     for (const auto& [command, amount] : commands) system.Do(static_cast<Command>(command), amount);
-    const std::vector<int64_t> found = system.Finish();
-    RC_ASSERT(found == system.committed());
+    for (const std::vector<int64_t>& found : system.Finish())
+      RC_ASSERT(found == system.committed());
   }));
 }
 

@@ -69,9 +69,9 @@ class World {
     Supervisor::Callbacks callbacks;
     callbacks.durable = [this](int64_t run, uint64_t position) {
       durable = position;
-      journal_->Begin();
-      journal_->Forget(run, position);
-      REQUIRE(journal_->Commit().has_value());
+      JournalCommit commit;
+      commit.forgotten = {{run, position}};
+      REQUIRE(journal_->Commit(commit).has_value());
     };
     callbacks.finished = [this](int64_t) { ++finished; };
     callbacks.upload = [this](int64_t, const UploadTarget& target) {
@@ -130,9 +130,9 @@ class World {
       data.value = Value(&node);
       EncodeEvent(data, slice.body);
     }
-    journal_->Begin();
-    slice.first_position = journal_->Append(run, count, slice.body, ends);
-    REQUIRE(journal_->Commit().has_value());
+    JournalCommit commit;
+    commit.slices = {{run, count, ends, slice.body}};
+    slice.first_position = journal_->Commit(commit).value().first_positions.front();
     supervisor_->Offer(slice, now_);
     return slice.first_position + count - 1;
   }
@@ -223,10 +223,9 @@ class World {
 
  private:
   int64_t NewRun() {
-    journal_->Begin();
-    const int64_t run = journal_->PutRun({0, "site", "opened", 1.0, 0, false});
-    REQUIRE(journal_->Commit().has_value());
-    return run;
+    JournalCommit commit;
+    commit.new_runs = {{"site", "opened", 1.0}};
+    return journal_->Commit(commit).value().runs.front();
   }
   template <class Visit>
   void ReadHeard(Visit visit) {

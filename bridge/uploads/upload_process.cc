@@ -10,7 +10,6 @@
 #include <csignal>
 #include <filesystem>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <set>
 
@@ -18,6 +17,7 @@
 #include "bridge/process/exit_code.h"
 #include "bridge/process/secrets.h"
 #include "bridge/uploads/upload_queue.h"
+#include "events/mutex.h"
 #include "events/printable.h"
 #include "events/worker_frame.h"
 #include "receivers/files/unique_fd.h"
@@ -86,7 +86,7 @@ class UploadProcess {
 
   void AddNew(wandb::UploadPool& pool) {
     for (UploadQueue::Entry& entry : queue_.List()) {
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       const auto known = entries_.find(entry.path);
       if (known != entries_.end() && known->second.stamp == entry.stamp) continue;
       if (const auto again = again_at_.find(entry.path); again != again_at_.end()) {
@@ -103,7 +103,7 @@ class UploadProcess {
 
   // No upload is to be tried again later.
   bool NothingWaits() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return again_at_.empty();
   }
 
@@ -145,7 +145,7 @@ class UploadProcess {
     const bool there = fs::exists(upload.log(), ignored);
     if (there && error.code == ErrorCode::kIo) {
       // A full disk, say: somebody may make room.
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       entries_.erase(upload.log());
       again_at_[upload.log()] = steady_clock::now() + kAgain;
       Say(NoticeLevel::kWarning, upload.name() + " is not uploaded yet: " + error.message);
@@ -162,7 +162,7 @@ class UploadProcess {
   }
 
   void TakeOut(const fs::path& log) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto entry = entries_.find(log);
     if (entry == entries_.end()) return;
     queue_.Remove(entry->second);
@@ -178,9 +178,10 @@ class UploadProcess {
 
   UploadQueue queue_;
   UniqueFd socket_;
-  std::mutex mutex_;  // of entries_ and again_at_
-  std::map<fs::path, UploadQueue::Entry> entries_;
-  std::map<fs::path, steady_clock::time_point> again_at_;  // uploads that have failed
+  Mutex mutex_;
+  std::map<fs::path, UploadQueue::Entry> entries_ GUARDED_BY(mutex_);
+  // Uploads that have failed, and when they are tried again.
+  std::map<fs::path, steady_clock::time_point> again_at_ GUARDED_BY(mutex_);
   std::set<fs::path> shown_;
   std::atomic<size_t> failed_ = 0;
   std::optional<steady_clock::time_point> told_;

@@ -61,6 +61,8 @@ _HOMES = {
         "receivers/wandb/log/log_reader.cc",
         "bridge/journal/sqlite_statement.h",
     },
+    # A lock that clang can check; see there.
+    r"(shared_)?mutex": {"events/mutex.h"},
     r"curl/.*": {"receivers/wandb/upload/http_client.cc"},
     r"CLI/.*": {"bridge/commands/.*"},
 }

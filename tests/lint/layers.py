@@ -83,7 +83,11 @@ def problems(root: Path) -> list[str]:
         name = file.relative_to(root).as_posix()
         folder = file.parent.relative_to(root).as_posix()
         allowed = _MAY_USE.get(folder, set()) | {folder}
-        for header in _INCLUDE.findall(file.read_text()):
+        includes = _INCLUDE.findall(file.read_text())
+        own = file.with_suffix(".h").relative_to(root).as_posix()
+        if file.suffix == ".cc" and (root / own).exists() and includes[:1] != [own]:
+            found.append(f"{name}: its first include is {own}, which so is compiled by itself (tests/headers)")
+        for header in includes:
             if header.startswith(_TOP) and Path(header).parent.as_posix() not in allowed:
                 found.append(f"{name}: {folder}/ may not use {header}")
             if folder in _FORBIDDEN and re.fullmatch(_FORBIDDEN[folder], header):

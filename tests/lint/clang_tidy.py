@@ -43,7 +43,7 @@ def with_headers(file: str, seen: set[str]) -> set[str]:
 
 
 def stamp_of(file: str, command: str, version: str) -> str:
-    """A hash of everything that clang-tidy's answer for the file depends on, system headers but for."""
+    """A hash of everything that clang-tidy's answer depends on, but for other people's headers."""
     parts = [version, command, *_ARGUMENTS]
     settings = [(folder / ".clang-tidy") for folder in (_ROOT / file).parents if folder.is_relative_to(_ROOT)]
     for path in [*settings, *(_ROOT / name for name in sorted(with_headers(file, set())))]:
@@ -54,7 +54,7 @@ def stamp_of(file: str, command: str, version: str) -> str:
 def check(build: Path, file: str) -> bool:
     """Runs clang-tidy on a file and shows what it found. True: nothing."""
     done = subprocess.run(
-        ["clang-tidy", *_ARGUMENTS, "-p", build, file], cwd=_ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        ["clang-tidy", *_ARGUMENTS, "-p", build, file], cwd=_ROOT, text=True, capture_output=True, check=False
     )
     if done.returncode != 0:
         # Its standard error says how many warnings of other people's headers it has left out, or why it can't start.

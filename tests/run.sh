@@ -4,11 +4,11 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: tests/run.sh [mode] [ctest options]
+usage: tests/run.sh [mode] [options of ctest]
 
 Installs what is missing (as jobs/hello-pt/run.sh does, and the test tools), builds, and runs all
 tests by one ctest: unit tests, the Python shim's, conformance with the wandb package, integration
-with NVFlare's simulator, format, clang-tidy, ruff and the direction of includes.
+with NVFlare's simulator, format, clang-tidy, ruff, the direction of includes, each header by itself.
 
 modes:
   (none)   the release build, everything
@@ -17,9 +17,15 @@ modes:
   --matrix [VERSION...]   on NVFlare 2.5 to the newest, and writes README.md's table (tests/matrix/run.sh --help)
   -h, --help
 
+options of ctest that are passed on:
+  -R, -E, -L, -LE, -I, -j, --timeout, --repeat, --repeat-until-fail   each with a value
+  -N, -V, -VV, -Q, -F, --progress, --rerun-failed, --stop-on-failure, --schedule-random
+
 examples:
-  tests/run.sh                 everything
-  tests/run.sh -R unit         the unit tests only
+  tests/run.sh                         everything
+  tests/run.sh -R unit                 the unit tests only
+  tests/run.sh -R unit/bridge/journal  those of one room
+  tests/run.sh -R '^bridge$'           the suite bridge, and not each test that has the word
   tests/run.sh asan -R unit
 TEXT
 }
@@ -31,6 +37,29 @@ case "${1:-}" in
   --matrix) matrix=yes; shift ;;
   asan | tsan) preset=$1; shift ;;
 esac
+
+# ctest itself passes over what it does not know, after a build of minutes.
+refuse() {
+  echo "tests: error: $*; see tests/run.sh --help" >&2
+  exit 64
+}
+words=("$@")
+if [ "$matrix" = yes ]; then
+  for word in "$@"; do
+    [[ "$word" =~ ^([0-9].*|-h|--help)$ ]] || refuse "'$word' is no version of NVFlare"
+  done
+  words=()
+fi
+while [ ${#words[@]} -gt 0 ]; do
+  case "${words[0]}" in
+    -R | -E | -L | -LE | -I | -j | --timeout | --repeat | --repeat-until-fail)
+      [ ${#words[@]} -gt 1 ] || refuse "${words[0]} needs a value"
+      words=("${words[@]:2}") ;;
+    -j[0-9]* | -N | -V | -VV | -Q | -F | --progress | --rerun-failed | --stop-on-failure | --schedule-random)
+      words=("${words[@]:1}") ;;
+    *) refuse "unknown mode or option '${words[0]}'" ;;
+  esac
+done
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"

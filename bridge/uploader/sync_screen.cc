@@ -60,7 +60,7 @@ void SyncScreen::Draw() {
 
 void SyncScreen::Progress(const std::string& run, uint64_t rows, double part,
                           const std::string& waiting) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Run& shown = running_[run];
   const bool waits_anew = !waiting.empty() && shown.waiting.empty();
   shown = {rows, part, Printable(waiting)};
@@ -76,7 +76,7 @@ void SyncScreen::Progress(const std::string& run, uint64_t rows, double part,
 }
 
 void SyncScreen::Done(const std::string& run) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   ++done_;
   if (const auto shown = running_.find(run); shown != running_.end()) {
     done_rows_ += shown->second.rows;
@@ -85,13 +85,13 @@ void SyncScreen::Done(const std::string& run) {
 }
 
 void SyncScreen::Say(const std::string& line) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Erase();
   std::cout << line << std::endl;  // each line at once, also into a pipe
 }
 
 void SyncScreen::Complain(const std::string& line) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Erase();
   std::cerr << "flarebridge: " << Printable(line) << std::endl;
 }

@@ -6,8 +6,9 @@
 #include <chrono>
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <string>
+
+#include "events/mutex.h"
 
 namespace flarebridge {
 
@@ -35,17 +36,17 @@ class SyncScreen {
     double part = 0;
     std::string waiting;
   };
-  void Draw();
-  void Erase();
+  void Draw() REQUIRES(mutex_);
+  void Erase() REQUIRES(mutex_);
 
-  std::mutex mutex_;
-  bool terminal_;
-  size_t runs_;
-  size_t done_ = 0;
-  uint64_t done_rows_ = 0;
-  std::map<std::string, Run> running_;
-  bool drawn_ = false;
-  std::chrono::steady_clock::time_point told_;
+  const bool terminal_;
+  const size_t runs_;
+  Mutex mutex_;
+  size_t done_ GUARDED_BY(mutex_) = 0;
+  uint64_t done_rows_ GUARDED_BY(mutex_) = 0;
+  std::map<std::string, Run> running_ GUARDED_BY(mutex_);
+  bool drawn_ GUARDED_BY(mutex_) = false;
+  std::chrono::steady_clock::time_point told_ GUARDED_BY(mutex_);
 };
 
 }  // namespace flarebridge

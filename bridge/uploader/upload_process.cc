@@ -12,7 +12,6 @@
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <set>
 
@@ -20,6 +19,7 @@
 #include "bridge/process/secrets.h"
 #include "bridge/uploader/upload_kinds.h"
 #include "bridge/uploads/upload_queue.h"
+#include "events/mutex.h"
 #include "events/printable.h"
 #include "events/worker_frame.h"
 #include "receivers/files/unique_fd.h"
@@ -107,7 +107,7 @@ class UploadProcess {
       if (pool == nullptr) continue;
       const fs::path path = entry.target.path;
       const std::string key = KeyOf(entry.target.kind, path);
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       const auto known = entries_.find(key);
       if (known != entries_.end() && known->second.stamp == entry.stamp) continue;
       if (const auto again = again_at_.find(key); again != again_at_.end()) {
@@ -129,7 +129,7 @@ class UploadProcess {
 
   // No upload is to be tried again later.
   bool NothingWaits() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return again_at_.empty();
   }
 
@@ -158,12 +158,12 @@ class UploadProcess {
 
   // Where the run is has not been told yet.
   bool IsFirst(const std::string& key) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     return shown_.insert(key).second;
   }
 
   bool WaitMayBeTold() {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto now = steady_clock::now();
     if (told_ && now - *told_ < kTellInterval) return false;
     told_ = now;
@@ -184,7 +184,7 @@ class UploadProcess {
     const bool there = fs::exists(upload.path(), ignored);
     if (there && error.code == ErrorCode::kIo) {
       // A full disk, say: somebody may make room.
-      const std::lock_guard lock(mutex_);
+      const MutexLock lock(mutex_);
       entries_.erase(key);
       again_at_[key] = steady_clock::now() + kAgain;
       Say(NoticeLevel::kWarning, upload.name() + " is not uploaded yet: " + error.message);
@@ -201,7 +201,7 @@ class UploadProcess {
   }
 
   void TakeOut(const std::string& key) {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     const auto entry = entries_.find(key);
     if (entry == entries_.end()) return;
     queue_.Remove(entry->second);
@@ -217,11 +217,13 @@ class UploadProcess {
 
   UploadQueue queue_;
   UniqueFd socket_;
-  std::mutex mutex_;  // of the four that follow, by KeyOf()
-  std::map<std::string, UploadQueue::Entry> entries_;
-  std::map<std::string, steady_clock::time_point> again_at_;  // uploads that have failed
-  std::set<std::string> shown_;                               // where they are was told
-  std::optional<steady_clock::time_point> told_;              // what they wait for
+  Mutex mutex_;
+  // These four by KeyOf().
+  std::map<std::string, UploadQueue::Entry> entries_ GUARDED_BY(mutex_);
+  // Uploads that have failed, and when they are tried again.
+  std::map<std::string, steady_clock::time_point> again_at_ GUARDED_BY(mutex_);
+  std::set<std::string> shown_ GUARDED_BY(mutex_);                   // where they are was told
+  std::optional<steady_clock::time_point> told_ GUARDED_BY(mutex_);  // what they wait for
   std::atomic<size_t> failed_ = 0;
   std::atomic<bool> finishing_ = false;
   std::optional<int> useless_;  // the exit status if nothing but such kinds is in the queue

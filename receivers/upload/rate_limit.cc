@@ -20,14 +20,14 @@ std::chrono::steady_clock::duration Seconds(double seconds) {
 }  // namespace
 
 std::optional<RateLimit::Time> RateLimit::Take(Time now) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   if (next_ > now) return next_;
   next_ = std::max(next_, now - Seconds(kBurst / rate_)) + Seconds(1 / rate_);
   return std::nullopt;
 }
 
 void RateLimit::Busy(Time now, std::optional<double> retry_after) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   // Requests that were on their way together are refused together: that counts once.
   if (now - slowed_ >= Seconds(1)) rate_ = std::max(kLeast, rate_ / 2);
   slowed_ = now;
@@ -36,7 +36,7 @@ void RateLimit::Busy(Time now, std::optional<double> retry_after) {
 }
 
 void RateLimit::Taken(Time now, std::optional<double> remaining, std::optional<double> reset) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   rate_ = std::min(kMost, rate_ + kRecovery * rate_);
   if (!remaining || !reset || *remaining < 0 || *reset <= 0) return;
   // What is left is spread over the time until it is renewed.

@@ -4,8 +4,9 @@
 #pragma once
 
 #include <chrono>
-#include <mutex>
 #include <optional>
+
+#include "events/mutex.h"
 
 namespace flarebridge {
 
@@ -29,10 +30,10 @@ class RateLimit {
   void Taken(Time now, std::optional<double> remaining, std::optional<double> reset);
 
  private:
-  std::mutex mutex_;
-  double rate_ = kMost;
-  Time next_{};    // when the next request may be made
-  Time slowed_{};  // when a server was last too busy
+  Mutex mutex_;
+  double rate_ GUARDED_BY(mutex_) = kMost;
+  Time next_ GUARDED_BY(mutex_){};    // when the next request may be made
+  Time slowed_ GUARDED_BY(mutex_){};  // when a server was last too busy
 };
 
 }  // namespace flarebridge

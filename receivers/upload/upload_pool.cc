@@ -18,7 +18,7 @@ UploadPool::~UploadPool() {
 }
 
 bool UploadPool::Add(const fs::path& path, const UploadOptions& options) {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   Job& job = jobs_[path];
   if (job.upload) return false;
   job.upload = open_(path, options);
@@ -27,28 +27,28 @@ bool UploadPool::Add(const fs::path& path, const UploadOptions& options) {
 }
 
 void UploadPool::StopFollowing() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   following_ = false;
   for (auto& [path, job] : jobs_) job.due = Time{};
   changed_.notify_all();
 }
 
 size_t UploadPool::active() const {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   return jobs_.size();
 }
 
 void UploadPool::Stop() {
-  const std::lock_guard lock(mutex_);
+  const MutexLock lock(mutex_);
   stopped_ = true;
   for (const std::unique_ptr<HttpTransport>& transport : transports_) transport->Stop();
   changed_.notify_all();
 }
 
 bool UploadPool::WaitFor(std::chrono::milliseconds time) {
-  std::unique_lock lock(mutex_);
-  return changed_.wait_for(lock, time, [this] { return jobs_.empty() || stopped_; }) &&
-         jobs_.empty();
+  MutexLock lock(mutex_);
+  const auto settled = [this]() REQUIRES(mutex_) { return jobs_.empty() || stopped_; };
+  return changed_.wait_for(lock.waitable(), time, settled) && jobs_.empty();
 }
 
 UploadPool::Job* UploadPool::Next() {
@@ -60,7 +60,7 @@ UploadPool::Job* UploadPool::Next() {
 }
 
 void UploadPool::TakeOut(const Job& job) {
-  const std::unique_lock lock(mutex_);
+  const MutexLock lock(mutex_);
   jobs_.erase(job.upload->path());
   changed_.notify_all();
 }
@@ -69,7 +69,7 @@ void UploadPool::AddEarlierPart(const Upload& upload) {
   const fs::path& part = upload.earlier_part();
   if (part.empty()) return;
   {
-    const std::lock_guard lock(mutex_);
+    const MutexLock lock(mutex_);
     if (!earlier_parts_.insert(part).second) return;
   }
   UploadOptions options = upload.options();
@@ -78,36 +78,36 @@ void UploadPool::AddEarlierPart(const Upload& upload) {
 }
 
 void UploadPool::Work(HttpTransport& http) {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (!stopped_) {
     Job* job = Next();
     if (job == nullptr) {
-      changed_.wait(lock);
+      changed_.wait(lock.waitable());
       continue;
     }
     // A copy: while this thread waits, another may finish the job.
     const Time due = job->due;
     if (due > Clock::now()) {
-      changed_.wait_until(lock, due);
+      changed_.wait_until(lock.waitable(), due);
       continue;
     }
     job->at_work = true;
-    lock.unlock();
+    lock.Unlock();
     if (!following_) job->upload->StopFollowing();
     const Expected<Upload::Turn> turn = job->upload->Step(http);
     AddEarlierPart(*job->upload);
     {
-      const std::lock_guard calling(callback_mutex_);
+      const MutexLock calling(callback_mutex_);
       callbacks_.progress(*job->upload);
       if (turn && turn->done) callbacks_.done(*job->upload);
       if (!turn && !http.stopped()) callbacks_.failed(*job->upload, turn.error());
     }
     if (!turn || turn->done) {
       TakeOut(*job);
-      lock.lock();
+      lock.Lock();
       continue;
     }
-    lock.lock();
+    lock.Lock();
     job->due = turn->next;
     job->at_work = false;
     // Another thread may be waiting for a later one.

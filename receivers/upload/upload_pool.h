@@ -9,7 +9,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <thread>
 #include <vector>
@@ -63,20 +62,20 @@ class UploadPool {
 
   void Work(HttpTransport& http);
   // The job that is due first and nobody works at.
-  Job* Next();
+  Job* Next() REQUIRES(mutex_);
   void TakeOut(const Job& job);
   // Once for each upload that waits for an earlier part of its run.
   void AddEarlierPart(const Upload& upload);
 
   const Transports transports_;
   const Open open_;
-  const Callbacks callbacks_;
-  mutable std::mutex mutex_;
-  std::mutex callback_mutex_;
+  Mutex callback_mutex_;
+  const Callbacks callbacks_ GUARDED_BY(callback_mutex_);
+  mutable Mutex mutex_;
   std::condition_variable changed_;
-  std::map<std::filesystem::path, Job> jobs_;
-  std::set<std::filesystem::path> earlier_parts_;  // that were added
-  bool stopped_ = false;
+  std::map<std::filesystem::path, Job> jobs_ GUARDED_BY(mutex_);
+  std::set<std::filesystem::path> earlier_parts_ GUARDED_BY(mutex_);  // that were added
+  bool stopped_ GUARDED_BY(mutex_) = false;
   std::atomic<bool> following_ = true;
   std::vector<std::thread> threads_;
 };

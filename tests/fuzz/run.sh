@@ -10,12 +10,13 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
 seconds=${1:-60}
 targets=("${@:2}")
-[ ${#targets[@]} -gt 0 ] || targets=(link_messages worker_frames run_log journal http_answers settings)
+[ ${#targets[@]} -gt 0 ] ||
+  mapfile -t targets < <(basename -s .cc -a tests/fuzz/*.cc | grep -vx replay)
 clang=$(command -v clang++ clang++-14 | head -n 1 || true)
 [ -n "$clang" ] || { echo "fuzz: clang is missing: apt-get install clang libclang-rt-14-dev" >&2; exit 1; }
 mkdir -p build/logs
 cmake -S . -B build/fuzz -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo -DCMAKE_CXX_COMPILER="$clang" \
-  -DFLAREBRIDGE_FUZZ=ON -DFLAREBRIDGE_SANITIZE=address,undefined >build/logs/fuzz.log
+  -DFLAREBRIDGE_FUZZ=ON -DFLAREBRIDGE_WERROR=ON -DFLAREBRIDGE_SANITIZE=address,undefined >build/logs/fuzz.log
 ninja -C build/fuzz $(printf 'fuzz_%s ' "${targets[@]}") >>build/logs/fuzz.log ||
   { tail -n 30 build/logs/fuzz.log >&2; exit 1; }
 failed=0

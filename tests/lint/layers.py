@@ -91,6 +91,8 @@ _HOMES = {
         "bridge/journal/journal.cc",
     },
     r"seccomp\.h": {"bridge/workers/confine.cc"},
+    # A lock that clang can check; see there.
+    r"(shared_)?mutex": {"events/mutex.h"},
     r"png\.h": {"receivers/wandb/run/image.cc"},
     r"nlohmann/.*": {"receivers/wandb/upload/.*"},
     r"utf8\.h": {"events/.*", "receivers/wandb/log/utf8_cut.h"},
@@ -142,7 +144,11 @@ def problems(root: Path) -> list[str]:
         for pattern, homes in _WORDS.items():
             if re.search(pattern, text) and name not in homes:
                 found.append(f"{name}: {pattern} belongs to {', '.join(sorted(homes))}")
-        for header in _INCLUDE.findall(text):
+        includes = _INCLUDE.findall(text)
+        own = file.with_suffix(".h").relative_to(root).as_posix()
+        if file.suffix == ".cc" and (root / own).exists() and includes[:1] != [own]:
+            found.append(f"{name}: its first include is {own}, which so is compiled by itself (tests/headers)")
+        for header in includes:
             if header.startswith(_TOP) and Path(header).parent.as_posix() not in allowed:
                 found.append(f"{name}: {folder}/ may not use {header}")
             if folder in _FORBIDDEN and re.fullmatch(_FORBIDDEN[folder], header):

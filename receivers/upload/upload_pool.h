@@ -13,6 +13,7 @@
 #include <thread>
 #include <vector>
 
+#include "events/mutex.h"
 #include "receivers/upload/http_transport.h"
 #include "receivers/upload/upload.h"
 

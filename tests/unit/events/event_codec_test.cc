@@ -175,7 +175,7 @@ TEST_CASE("receivers' arguments that a worker could not be told are rejected") {
   spec.folder = "/tmp";
   spec.receivers = Document::Copy(std::get<SessionOpened>(*opened.event).receivers);
   std::string frame;
-  AppendOpen(spec, frame);
+  AppendOpen({spec, std::vector<OpenFrame::Receiver>(64, {"name", 1})}, frame);
   CHECK(ParseOpen(std::string_view(frame).substr(5)).has_value());
   for (const uint32_t values : {65000U, 65520U, 65527U}) {
     const std::string over = opening_of(values);

@@ -7,7 +7,7 @@
 
 #include "receivers/wandb/log/item_list.h"
 #include "receivers/wandb/log/log_writer.h"
-#include "receivers/wandb/log/records.h"
+#include "receivers/wandb/log/record_writer.h"
 
 namespace flarebridge::wandb::testing {
 

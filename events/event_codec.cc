@@ -21,6 +21,8 @@ enum class Kind : uint8_t {
 // Of the receivers' arguments: they travel to the workers in a frame with more fields beside them,
 // which must be within kMaxNodes, too.
 constexpr uint32_t kMaxReceiverNodes = kMaxNodes - 1024;
+// Each has a place in that frame, and in what a worker says (worker_frame.h).
+constexpr uint32_t kMaxReceivers = 64;
 
 // Reads fields 1.. of an event in order; what is wrong is kept in the reader.
 Event ReadSessionOpened(FieldReader& in) {
@@ -33,6 +35,7 @@ Event ReadSessionOpened(FieldReader& in) {
   e.receivers = in.Map("receivers");
   if (e.receivers.node().span > kMaxReceiverNodes)
     in.Reject(ErrorCode::kTooLarge, "the receivers' arguments are more than 64512 values");
+  if (e.receivers.size() > kMaxReceivers) in.Reject(ErrorCode::kTooLarge, "more than 64 receivers");
   return e;
 }
 

@@ -17,7 +17,7 @@ struct Entry {
                                               const OwnArguments& own);
 };
 constexpr std::array<Entry, 2> kReceivers = {
-    {{"jsonl", ParseJsonlArguments, OpenJsonlRun}, {"wandb", ParseWandbArguments, OpenWandbRun}}};
+    {{"wandb", ParseWandbArguments, OpenWandbRun}, {"jsonl", ParseJsonlArguments, OpenJsonlRun}}};
 
 Expected<const Entry*> Find(std::string_view name) {
   std::string known;

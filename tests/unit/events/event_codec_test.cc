@@ -186,6 +186,18 @@ TEST_CASE("receivers' arguments that a worker could not be told are rejected") {
   }
 }
 
+TEST_CASE("a session has 64 receivers at most") {
+  for (const unsigned count : {64U, 65U}) {
+    std::string receivers = {'\xde', 0, static_cast<char>(count)};  // map 16
+    for (unsigned i = 0; i < count; ++i) receivers += "\xa2" + std::to_string(10 + i) + "\x80";
+    std::string bytes;
+    const Document document = Document::Parse(receivers).value();
+    EncodeEvent(SessionOpened{1, "job", "run", "server", "/tmp", document.root()}, bytes);
+    EventDecoder decoder;
+    CHECK(decoder.Decode(bytes).event.has_value() == (count == 64));
+  }
+}
+
 TEST_CASE("no change of bytes makes the decoder crash or read outside") {
   const json vectors = LoadVectors("events.json");
   std::mt19937 random(20261121);  // fixed, so that a failure repeats

@@ -13,7 +13,9 @@ from typing import Any, Optional, Union
 
 from nvflare.client.api import log as nvflare_log
 
+from .buffer import FORKED
 from .events import NUMBER_KEY, Encoder, Record, plain_number
+from .forks import forget_in_child
 from .trainer_link import ENDPOINT, ENDPOINT_OF
 
 try:  # NVFlare 2.6 and later
@@ -37,7 +39,7 @@ class BridgeWriter:
 
     def __init__(self):
         """In a training process of its own (launch_external_process) it reaches BridgeForwarder directly."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may log in the middle of a log call
         self._number = 0
         self._id = secrets.token_hex(4)
         self._direct = None
@@ -45,6 +47,13 @@ class BridgeWriter:
         endpoint = os.environ.get(ENDPOINT)
         if endpoint and os.environ.get(ENDPOINT_OF) != str(os.getpid()):
             self._direct = _Direct(endpoint)
+        forget_in_child(self)
+
+    def forget_in_child(self) -> None:
+        """A forked child's records are numbered for themselves."""
+        self._lock = threading.RLock()
+        self._number = 0
+        self._id = secrets.token_hex(4)
 
     # As wandb.
     def log(self, metrics: dict[str, Any], step: Optional[int] = None, receivers: Names = None) -> None:
@@ -131,11 +140,15 @@ class _Direct:
     def __init__(self, endpoint: str):
         from .link import Link
 
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._encoder = Encoder()
         self._link = Link(endpoint, None, _BUFFER, _say)
         self._link.start()
         atexit.register(self._finish)
+        forget_in_child(self)
+
+    def forget_in_child(self) -> None:
+        self._lock = threading.RLock()
 
     def send(self, record: Record) -> None:
         try:
@@ -147,6 +160,8 @@ class _Direct:
     def _finish(self) -> None:
         self._link.wait_acknowledged(_EXIT_SECONDS)
         self._link.close(1.0)
+        if self._link.off == FORKED:
+            return  # the parent tells
         stats = self._link.stats()
         lost = sum(stats["dropped"].values()) + stats["rejected"]
         if not stats["off"]:

@@ -17,7 +17,8 @@ from nvflare.apis.shareable import ReservedHeaderKey, Shareable
 from nvflare.apis.signal import Signal
 from nvflare.widgets.widget import Widget
 
-from .events import TYPE_NAMES, Encoder, Record, clean_name, record_of
+from .cutting import Parts
+from .events import TYPE_NAMES, Encoder, EventRejected, Record, clean_name, record_of
 from .forks import forget_in_child
 from .inbox import FORWARDED, KEPT, TOPIC
 from .job import is_simulated
@@ -113,6 +114,7 @@ class BridgeForwarder(Widget):
             self._close_trainers(0.0)
             return
         self._encoder = Encoder()
+        self._parts = Parts(self._say)
         self._site = clean_name(fl_ctx.get_identity_name())
         self._simulated = is_simulated(fl_ctx)
         engine = fl_ctx.get_engine()
@@ -160,11 +162,15 @@ class BridgeForwarder(Widget):
                     outbox.count_drop(KEPT)
                     return
             with self._lock:  # so that times and numbers rise together
-                if record is None:
-                    event, _ = self._encoder.record(time.time(), self._site, shareable)
-                else:
-                    event = self._encoder.data(time.time(), self._site, *record)
-                outbox.offer(event) or outbox.count_refusal()
+                now = time.time()
+                try:
+                    if record is None:
+                        event, _ = self._encoder.record(now, self._site, shareable)
+                    else:
+                        event = self._encoder.data(now, self._site, *record)
+                    outbox.offer(event) or outbox.count_refusal()
+                except EventRejected:
+                    self._parts.put(outbox, self._encoder, now, self._site, record or record_of(shareable)[0])
         except Exception as e:
             outbox.count_drop(f"not encodable ({type(e).__name__})")
 

@@ -72,6 +72,7 @@ class Link(EventBuffer):
         self._credit = 0
         self._rejected = 0
         self._unwritten: Optional[int] = None  # events that the bridge has and their runs do not; None: it does not say
+        self._errors = 0  # that the bridge told
         self._resent = 0
         self._connections = 0
         self._welcome = False
@@ -152,6 +153,7 @@ class Link(EventBuffer):
                 "accepted": self.accepted,
                 "acknowledged": min(self._acked, self.accepted),
                 "unwritten": self._unwritten,
+                "errors": self._errors,
                 "rejected": self._rejected,
                 "resent": self._resent,
                 "connections": self._connections,
@@ -258,7 +260,8 @@ class Link(EventBuffer):
         where = self._process.endpoint if self._process else self._endpoint
         if not running:
             why = self._process.last_words() if self._process else ""
-            return f"no bridge answers at {where}" + ("" if self._connections else " yet") + (f" ({why})" if why else "")
+            yet = "" if self._connections else " yet"
+            return f"no bridge answers at {where}{yet}" + (f" ({why})" if why else "")
         if not self._process.socket_there:
             return f"the bridge can't be reached any more: {where} was removed"
         return f"the bridge does not answer (process {self._process.pid}, {where})"
@@ -412,6 +415,7 @@ class Link(EventBuffer):
         self._tell_progress()
 
     def _on_notice(self, level: int, text: str, *_more) -> None:
+        self._errors += _LEVELS.get(level) == "error"
         self._report(_LEVELS.get(level, "info"), text)
 
     def _on_refusal(self, code: int, text: str, *_more) -> None:

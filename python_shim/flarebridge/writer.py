@@ -14,7 +14,8 @@ from typing import Any, Optional, Union
 from nvflare.client.api import log as nvflare_log
 
 from .buffer import FORKED
-from .events import NUMBER_KEY, Encoder, Record, plain_number
+from .cutting import Parts
+from .events import MAX_NAME_BYTES, NUMBER_KEY, Encoder, EventRejected, Record, plain_number
 from .forks import forget_in_child
 from .trainer_link import ENDPOINT, ENDPOINT_OF
 
@@ -141,7 +142,8 @@ class _Direct:
         from .link import Link
 
         self._lock = threading.RLock()
-        self._encoder = Encoder()
+        self._encoder = Encoder(spare=MAX_NAME_BYTES)  # the forwarder puts its site's name into the event
+        self._parts = Parts(_say)
         self._link = Link(endpoint, None, _BUFFER, _say)
         self._link.start()
         atexit.register(self._finish)
@@ -153,7 +155,11 @@ class _Direct:
     def send(self, record: Record) -> None:
         try:
             with self._lock:
-                self._link.put(self._encoder.data(time.time(), "trainer", *record))
+                now = time.time()
+                try:
+                    self._link.put(self._encoder.data(now, "trainer", *record))
+                except EventRejected:
+                    self._parts.put(self._link, self._encoder, now, "trainer", record)
         except Exception as e:
             self._link.count_drop(f"not encodable ({type(e).__name__})")
 

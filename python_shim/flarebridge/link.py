@@ -29,6 +29,7 @@ _BLOCKED_LOOK = 0.1  # seconds between looks for a bridge of one's own that may 
 _HELLO_RETRY = 0.02  # seconds; a bridge of one's own is up within some tens of milliseconds
 _HELLO_RETRY_MOST = 0.5
 _WRITTEN_LOOK = 0.03  # seconds between questions for what is written by now
+_WRITTEN_STALL = 5.0  # seconds without progress after which writing is not waited for any more
 _BYE_LINGER = 200  # milliseconds that the last word may take to leave
 
 # Kinds of messages, and the refusals after which the shim says hello again.
@@ -121,14 +122,19 @@ class Link(EventBuffer):
     def wait_written(self, seconds: float) -> bool:
         """Behind wait_acknowledged: waits until everything is in the runs, as far as the bridge tells.
 
-        False: the time is over, or there is no bridge to wait for.
+        False: the time is over, nothing more is written, or there is no bridge to wait for.
         """
-        deadline = time.monotonic() + seconds
+        now = time.monotonic()
+        deadline = now + seconds
+        least, stalled_at = self._unwritten, now + _WRITTEN_STALL
         self._asking = True
         self._wake()
         with self._progress:
             while self._unwritten and self._off is None and self._thread.is_alive():
-                left = deadline - time.monotonic()
+                now = time.monotonic()
+                if self._unwritten < least:
+                    least, stalled_at = self._unwritten, now + _WRITTEN_STALL
+                left = min(deadline, stalled_at) - now
                 if left <= 0:
                     break
                 self._progress.wait(left)

@@ -280,9 +280,14 @@ class Encoder:
             self._last = (data_type, writer, type_code, writer_code)
         if type(value) is dict:
             for key, item in value.items():
-                if type(key) is not str or (type(item) not in _NUMBERS and not _is_short_text(item)):
+                if type(key) is not str or (
+                    type(item) is not float and type(item) not in _NUMBERS and not _is_short_text(item)
+                ):
                     return None
-        elif type(value) not in _NUMBERS and not _is_short_text(value):
+        elif type(value) is str:
+            if len(value) > MAX_EVENT_BYTES:
+                return None
+        elif type(value) not in _NUMBERS:
             return None
         if type(tag) is not str or (type(step) is not int and step is not None):
             return None

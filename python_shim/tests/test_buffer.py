@@ -153,7 +153,8 @@ class _Holding:
 
 def _locks(owner) -> list:
     """Every lock and condition of an object."""
-    return [value for value in vars(owner).values() if hasattr(value, "acquire") and hasattr(value, "release")]
+    values = [getattr(owner, name) for name in dir(owner) if name in vars(owner) or name in ("_lock", "_progress")]
+    return [value for value in values if hasattr(value, "acquire") and hasattr(value, "release")]
 
 
 @both

@@ -28,8 +28,7 @@ class Channel:
         if stamp is not None:
             last = self._stamps.get(site)
             if last == stamp:
-                with self._lock:
-                    self._alike += 1
+                self._alike += 1  # a hint, which may be short of one: not worth a lock for each event
             elif last is not None or len(self._stamps) < _WRITERS:
                 self._stamps[site] = stamp
         if number is None:

@@ -284,10 +284,7 @@ class Encoder:
                     type(item) is not float and type(item) not in _NUMBERS and not _is_short_text(item)
                 ):
                     return None
-        elif type(value) is str:
-            if len(value) > MAX_EVENT_BYTES:
-                return None
-        elif type(value) not in _NUMBERS:
+        elif type(value) not in _NUMBERS and (type(value) is not str or len(value) > MAX_EVENT_BYTES):
             return None
         if type(tag) is not str or (type(step) is not int and step is not None):
             return None

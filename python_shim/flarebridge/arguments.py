@@ -15,12 +15,13 @@ _MODES = {
     "run": "online",
     "disabled": "disabled",
 }
-_RECEIVERS = ("wandb",)
 _GLOBS = ("include", "exclude", "sites")
 # Names and values of NVFlare's LogWriterName, and the short word.
 _WRITERS = ("TORCH_TB", "TORCH_TENSORBOARD", "TENSORBOARD", "MLFLOW", "WANDB", "WEIGHTS_AND_BIASES")
 _TEXTS = ("name", "project", "entity", "group", "job_type", "notes", "dir", "id")
-_KNOWN = (*_TEXTS, "tags", "config", "mode", "prefix_scalars", *_GLOBS, "writers")
+_FOR_ALL = ("dir", *_GLOBS, "writers")
+# Receivers of the bridge (receivers/receivers.cc) and what each takes.
+_KNOWN = {"jsonl": _FOR_ALL, "wandb": (*_TEXTS, "tags", "config", "mode", "prefix_scalars", *_FOR_ALL)}
 # Of wandb.init (0.31): they change nothing here.
 _WITHOUT_EFFECT = (
     "config_exclude_keys", "config_include_keys", "allow_val_change", "force", "reinit", "resume", "resume_from",
@@ -65,13 +66,15 @@ def checked_receivers(wandb_args: Any, mode: Any, receivers: Any) -> Optional[di
         return None
     found = {}
     for name, arguments in given.items():
-        if name not in _RECEIVERS:
-            raise ValueError(f"receivers names {name!r}, which is not known; there is {_listed(_RECEIVERS)}")
+        if name not in _KNOWN:
+            known = ", ".join(map(repr, _KNOWN))
+            raise ValueError(f"receivers names {name!r}, which is not known; there are {known}")
         own = with_absolute_dir({key: value for key, value in (arguments or {}).items() if key != "config_type"})
         where = "wandb_args" if receivers is None else f"receivers[{name!r}]"
-        _check(where, own)
-        own["mode"] = _checked_mode(f"mode in {where}", own["mode"]) if own.get("mode") else mode
-        if own["mode"] != "disabled":
+        _check(where, own, _KNOWN[name])
+        if name == "wandb":
+            own["mode"] = _checked_mode(f"mode in {where}", own["mode"]) if own.get("mode") else mode
+        if own.get("mode") != "disabled":
             found[name] = {key: value for key, value in own.items() if key not in _WITHOUT_EFFECT}
     return found or None
 
@@ -88,10 +91,10 @@ def _checked_mode(name: str, mode: Any) -> str:
     return _MODES[mode]
 
 
-def _check(where: str, arguments: dict) -> None:
+def _check(where: str, arguments: dict, known: tuple) -> None:
     for key, value in arguments.items():
-        if key not in _KNOWN and key not in _WITHOUT_EFFECT:
-            near = difflib.get_close_matches(str(key), _KNOWN, 1)
+        if key not in known and key not in _WITHOUT_EFFECT:
+            near = difflib.get_close_matches(str(key), known, 1)
             raise ValueError(f"{where} has {key!r}, which is not known" + (f"; is it {near[0]!r}?" if near else ""))
         if value is None:
             continue
@@ -145,10 +148,6 @@ def _is_text_or_list(value: Any, empty: bool = True) -> bool:
 
 def _refuse(where: str, name: str, value: Any, right: str) -> None:
     raise ValueError(f"{where} has {name} = {str(repr(value))[:200]}; it must be {right}")
-
-
-def _listed(names: tuple) -> str:
-    return ", ".join(repr(name) for name in names)
 
 
 def _refuse_keys(arguments: Any) -> None:

@@ -48,7 +48,7 @@ def test_a_wrong_argument_is_named_with_its_value_and_what_is_right(given, words
         ((["name"], "offline", None), "wandb_args must be a dict"),
         ((None, "onlin", None), "mode 'onlin'"),
         ((None, 5, None), "mode 5"),
-        ((None, "offline", {"excel": {}}), "'excel', which is not known; there is 'wandb'"),
+        ((None, "offline", {"excel": {}}), "'excel', which is not known; there are 'jsonl', 'wandb'"),
         ((None, "offline", ["wandb"]), "receivers must be a dict"),
         ((None, "offline", {"wandb": "x"}), "receivers must be a dict"),
     ],
@@ -77,6 +77,16 @@ def test_modes_are_wandbs_and_a_receivers_own_comes_first():
     assert checked_receivers(None, "offline", {"wandb": {"mode": "run"}})["wandb"]["mode"] == "online"
     assert checked_receivers(None, "disabled", {"wandb": {"mode": "online"}}) is None
     assert checked_receivers({"mode": "disabled"}, "online", None) is None
+
+
+def test_receivers_have_arguments_of_their_own(tmp_path):
+    given = {"wandb": {"name": "n"}, "jsonl": {"dir": str(tmp_path), "include": "loss*"}}
+    assert checked_receivers(None, "online", given) == {
+        "wandb": {"name": "n", "mode": "online"}, "jsonl": given["jsonl"]
+    }  # fmt: skip
+    assert list(checked_receivers(None, "offline", {**given, "wandb": {"mode": "disabled"}})) == ["jsonl"]
+    with pytest.raises(ValueError, match="receivers\\['jsonl'\\] has 'project', which is not known"):
+        checked_receivers(None, "offline", {"jsonl": {"project": "p"}})
 
 
 def test_what_wandb_init_takes_and_nothing_here_looks_at_is_left_out_and_told():

@@ -219,7 +219,10 @@ void Bridge::GoOnWithKnownRuns(Time now) {
         run.id, 0, 1,
         [&stored](uint64_t first, uint32_t, std::string_view, bool) { stored = first; });
     if (!read) log_->error("{}", read.error().message);
-    if (stored) log_->info("going on with the run of {}", run.spec.site);
+    if (stored) {
+      log_->info("going on with the run of {}", run.spec.site);
+      intake_->HasUnwritten(run.id, *stored);
+    }
     supervisor_->Add(run, stored, now);
   }
 }

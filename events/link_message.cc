@@ -54,6 +54,7 @@ Ack ReadAck(FieldReader& in) {
   m.acked_seq = in.Unsigned("acked_seq", INT64_MAX);
   m.credit_bytes = in.Unsigned("credit_bytes", INT64_MAX);
   m.rejected = in.Unsigned("rejected", INT64_MAX);
+  if (!in.AtEnd()) m.unwritten = in.Unsigned("unwritten", INT64_MAX);
   return m;
 }
 
@@ -88,7 +89,9 @@ struct HeaderWriter {
     out.Unsigned(m.credit_bytes).Unsigned(m.heartbeat_ms);
   }
   void operator()(const Ack& m) {
-    out.Begin(4).Unsigned(2).Unsigned(m.acked_seq).Unsigned(m.credit_bytes).Unsigned(m.rejected);
+    out.Begin(m.unwritten ? 5 : 4).Unsigned(2).Unsigned(m.acked_seq).Unsigned(m.credit_bytes);
+    out.Unsigned(m.rejected);
+    if (m.unwritten) out.Unsigned(*m.unwritten);
   }
   void operator()(const Notice& m) {
     out.Begin(3).Unsigned(3).Unsigned(static_cast<uint64_t>(m.level)).Text(m.text);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -50,6 +51,9 @@ struct Ack {
   uint64_t acked_seq = 0;  // cumulative
   uint64_t credit_bytes = 0;
   uint64_t rejected = 0;  // events of the session refused so far as malformed
+  // Events of the session's runs that are stored and not on disk in their receivers. Told once the
+  // session's end is stored; nothing: it is not, or the bridge is older than this field.
+  std::optional<uint64_t> unwritten = {};
 };
 // Something a person should read in the job's log.
 enum class NoticeLevel : uint8_t { kInfo = 1, kWarning = 2, kError = 3 };

@@ -59,6 +59,20 @@ std::vector<Intake::RunInfo> Intake::KnownRuns() const {
   return known;
 }
 
+void Intake::HasUnwritten(int64_t run, uint64_t first_position) {
+  const uint64_t last = runs_.at(run).last_position;
+  unwritten_.Stored(run, last, last - first_position + 1);
+}
+
+Ack Intake::AckOf(const std::string& session) const {
+  Ack ack = sessions_.AckOf(session, HasRoom());
+  const auto found = sessions_.all().find(session);
+  // While it goes on nobody asks, and a session may feed a thousand runs.
+  if (found != sessions_.all().end() && !found->second.stored.open)
+    ack.unwritten = unwritten_.Of(found->second.runs);
+  return ack;
+}
+
 Expected<Intake::Committed> Intake::Commit() {
   Expected<Committed> committed = Store();
   blocked_ = !committed.has_value();
@@ -114,6 +128,7 @@ Intake::Committed Intake::Apply(StagedCommit staged, const CommitResult& result)
     const uint64_t first = result.first_positions[i];
     RoutedRun& run = runs_[id];
     run.last_position = first + slice.count - 1;
+    unwritten_.Stored(id, run.last_position, slice.count);
     run.ended = slice.ends;
     finished_.erase(id);  // it went on: its worker has to finish once more
     committed.slices.push_back({id, first, slice.count, slice.ends, std::move(slice.body)});
@@ -130,6 +145,7 @@ void Intake::Drop(const JournalCommit& commit) {
   for (const int64_t id : commit.dropped_runs) {
     router_.Remove(runs_.at(id).scope, runs_.at(id).site);
     runs_.erase(id);
+    unwritten_.Drop(id);
     finished_.erase(id);
   }
 }

@@ -17,6 +17,7 @@
 #include "bridge/intake/opened_session.h"
 #include "bridge/intake/router.h"
 #include "bridge/intake/sessions.h"
+#include "bridge/intake/unwritten.h"
 #include "bridge/journal/commit_log.h"
 #include "events/event_codec.h"
 #include "events/link_message.h"
@@ -69,7 +70,7 @@ class Intake {
     return sessions_.Take(session, batch, now);
   }
   // What a session is told now.
-  Ack AckOf(const std::string& session) const { return sessions_.AckOf(session, HasRoom()); }
+  Ack AckOf(const std::string& session) const;
   void Heard(const std::string& session, Time now) { sessions_.Heard(session, now); }
   void Bye(const std::string& session) { sessions_.Bye(session); }
 
@@ -90,7 +91,12 @@ class Intake {
   bool blocked() const { return blocked_; }
 
   // All receivers of the run have its events up to the position on disk.
-  void Forget(int64_t run, uint64_t position) { forget_[run] = position; }
+  void Forget(int64_t run, uint64_t position) {
+    forget_[run] = position;
+    unwritten_.Durable(run, position);
+  }
+  // A run of KnownRuns() has events that its receivers may not have, from the position on.
+  void HasUnwritten(int64_t run, uint64_t first_position);
   // The run has ended and its worker has left. The next commit drops it, unless it has gone on; so
   // a shared bridge serves any number of jobs, one after the other.
   void Finished(int64_t run) { finished_.insert(run); }
@@ -139,6 +145,7 @@ class Intake {
   Router router_;
   EventDecoder decoder_;
   RoutedRuns runs_;
+  Unwritten unwritten_;
   std::map<int64_t, uint64_t> forget_;
   std::set<int64_t> finished_;
   bool blocked_ = false;

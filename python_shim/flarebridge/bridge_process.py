@@ -2,16 +2,24 @@
 
 Used from the link's thread only. Nothing here waits: starting is a spawn, and whether the bridge is
 up shows when it answers on its socket.
+
+Whether it lives is told by a pipe whose other end the bridge alone keeps: it inherits it, and the kernel
+closes it when the bridge ends, however that is. It needs no pidfd, which some Pythons and kernels do not have.
 """
 
+import contextlib
 import os
 import select
 import shutil
+import signal
 import subprocess
 import sysconfig
-import tempfile
+import threading
 from pathlib import Path
 from typing import Optional
+
+from .forks import forget_in_child
+from .socket_place import NoPlace, SocketPlace
 
 # Exit statuses of `flarebridge serve` (its manual page) that starting again does not change; 127: the
 # loader found a library missing.
@@ -25,6 +33,7 @@ _FINAL = {
 }
 _HEALTHY = 30.0  # seconds of life after which a death counts as the first
 _BACKOFF = (0.0, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)  # seconds before the next start
+_LEAVING = 20.0  # seconds that a bridge which is to be replaced may take to leave; it gives its workers 15
 
 
 class BridgeUnavailable(Exception):
@@ -54,23 +63,38 @@ class BridgeProcess:
     def __init__(self, state_folder: str):
         """`state_folder`: for the journal and the log; made if it is missing. Nothing is started yet."""
         self._state = Path(state_folder)
-        self._socket_folder: Optional[str] = None
+        self._place: Optional[SocketPlace] = None
         self._launcher: Optional[subprocess.Popen] = None  # ends when the bridge is up, or can't be
-        self._pidfd: Optional[int] = None  # of the bridge, which is nobody's child
-        self._leaving: Optional[int] = None  # the same, once the link is closed
+        self._life: Optional[int] = None  # reading end of the pipe that the bridge, nobody's child, holds open
+        self._others_end: Optional[int] = None  # ours for a moment while it is started
+        self._leaving: Optional[int] = None  # as _life, once the link is closed
         self._pid: Optional[int] = None
         self._starts = 0
         self._deaths = 0
         self._up_since = 0.0
         self._next_start = 0.0
+        self._kill_at: Optional[float] = None  # it was told to leave, and is killed then
+        forget_in_child(self)
 
     @property
     def endpoint(self) -> str:
-        """Where it will listen: a socket in a fresh folder that only this user can enter."""
-        if self._socket_folder is None:
-            # A short path: a socket's may have 107 bytes, and a workspace's is often longer.
-            self._socket_folder = tempfile.mkdtemp(prefix="flarebridge-")
-        return f"ipc://{self._socket_folder}/link"
+        """Where it will listen, or listens. Raises BridgeUnavailable."""
+        if self._place is None:
+            try:
+                self._place = SocketPlace("link", str(self._state))
+            except NoPlace as e:
+                raise BridgeUnavailable(str(e)) from None
+        return self._place.endpoint
+
+    @property
+    def socket_there(self) -> bool:
+        """False if its socket was taken away."""
+        return self._place is not None and self._place.exists()
+
+    @property
+    def state(self) -> str:
+        """The folder with its journal."""
+        return str(self._state)
 
     @property
     def starts(self) -> int:
@@ -81,6 +105,11 @@ class BridgeProcess:
     def pid(self) -> Optional[int]:
         """The running bridge; None while it is being started."""
         return self._pid
+
+    @property
+    def running(self) -> bool:
+        """True if it has come up, and has not been found dead since."""
+        return self._launcher is None and self._life is not None
 
     def ensure(self, now: float) -> bool:
         """Starts the bridge if it does not run and it is time to. True if it was started by this call.
@@ -95,14 +124,39 @@ class BridgeProcess:
             if status in _FINAL:
                 raise BridgeUnavailable(f"the bridge ended: {_FINAL[status]}: {self.last_words()}")
             self._up_since = now
-            if status != 0 or not self._adopt():
-                self._on_death(now)
-        elif self._pidfd is not None and _has_ended(self._pidfd):
+            if status == 0:
+                with contextlib.suppress(OSError, ValueError):
+                    self._pid = int((self._state / "bridge.pid").read_text())
+        if self._life is not None:
+            if not _has_ended(self._life):
+                self._insist(now)
+                return False
             self._let_go()
             self._on_death(now)
-        if self._pidfd is not None or now < self._next_start:
+        if now < self._next_start:
             return False
         self._start()
+        return True
+
+    def replace(self, now: float) -> None:
+        """Tells a bridge that can't be reached to leave; ensure() starts the next one. The journal keeps its events."""
+        self._kill_at = now + _LEAVING
+        if not self._signal(signal.SIGTERM) or not self._signal(signal.SIGCONT):
+            self._let_go()  # it can't even be told; should it still work there, the next one waits for it
+
+    def _insist(self, now: float) -> None:
+        if self._kill_at is not None and now >= self._kill_at:
+            self._kill_at = now + _LEAVING
+            self._signal(signal.SIGKILL)
+
+    def _signal(self, number: int) -> bool:
+        # The pipe is open, so that the number is no other process's.
+        if self._pid is None or self._life is None or _has_ended(self._life):
+            return False
+        try:
+            os.kill(self._pid, number)
+        except OSError:
+            return False
         return True
 
     def _on_death(self, now: float) -> None:
@@ -111,38 +165,40 @@ class BridgeProcess:
         self._deaths += 1
         self._next_start = now + _BACKOFF[min(self._deaths, len(_BACKOFF)) - 1]
 
-    def _adopt(self) -> bool:
-        """Watches the bridge that the launcher has left behind. False: it has ended already."""
-        try:
-            self._pid = int((self._state / "bridge.pid").read_text())
-            self._pidfd = os.pidfd_open(self._pid)
-        except (OSError, ValueError):
-            self._pid = None
-            return False
-        return True
-
     def _let_go(self) -> None:
-        if self._pidfd is not None:
-            os.close(self._pidfd)
-        self._pid = self._pidfd = None
+        if self._life is not None:
+            os.close(self._life)
+        self._pid = self._life = self._kill_at = None
 
     def _start(self) -> None:
         binary = find_binary()
+        if self._starts and self._place is not None:
+            # The earlier one's folder may be gone, and its place another's by now.
+            self._place.remove()
+            self._place = None
         endpoint = self.endpoint
         try:
             self._state.mkdir(parents=True, exist_ok=True)
-            # The folder may have been removed by a bridge that left.
-            os.makedirs(self._socket_folder, mode=0o700, exist_ok=True)
+            self._life, self._others_end = os.pipe()
             with open(self._state / "bridge.err", "ab") as errors:
                 # A session of its own: NVFlare ends a job by killing the process group.
                 self._launcher = subprocess.Popen(
                     [binary, "serve", "--own", "--detach", "--parent-pid", str(os.getpid())]
                     + ["--state", str(self._state), "--endpoint", endpoint],
                     stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, cwd="/", start_new_session=True,
+                    pass_fds=(self._others_end,),
                 )  # fmt: skip
         except OSError as e:
+            self._let_go()
             raise BridgeUnavailable(f"the bridge can't be started in {self._state}: {e}") from e
+        finally:
+            self._close_others_end()
         self._starts += 1
+
+    def _close_others_end(self) -> None:
+        if self._others_end is not None:
+            os.close(self._others_end)
+            self._others_end = None
 
     def last_words(self) -> str:
         """What the bridge said last before its log was open, or where that log is."""
@@ -154,10 +210,13 @@ class BridgeProcess:
 
     def tidy(self) -> None:
         """Lets go of the bridge; removes the socket's folder if no bridge uses it any more."""
-        used = self._launcher is not None or (self._pidfd is not None and not _has_ended(self._pidfd))
-        if self._socket_folder and not used:
-            shutil.rmtree(self._socket_folder, ignore_errors=True)
-        self._leaving, self._pidfd = self._pidfd, None
+        used = self._life is not None and not _has_ended(self._life)
+        if self._place is not None and not used:
+            self._place.remove()
+        if self._launcher is not None:
+            # It ends when the bridge is up; somebody has to be told then, or it stays as a zombie.
+            threading.Thread(target=self._launcher.wait, name="flarebridge-launcher", daemon=True).start()
+        self._leaving, self._life = self._life, None
         self._pid = None
 
     def wait_gone(self, seconds: float) -> bool:
@@ -172,9 +231,21 @@ class BridgeProcess:
         self._leaving = None
         return gone
 
+    def forget_in_child(self) -> None:
+        """A forked child must not keep the pipe open."""
+        self._close_others_end()
+        self._let_go()
+        if self._leaving is not None:
+            os.close(self._leaving)
+            self._leaving = None
+        if self._launcher is not None:
+            self._launcher.returncode = 0  # the parent's to wait for
+            self._launcher = None
 
-def _has_ended(pidfd: int, seconds: float = 0.0) -> bool:
+
+def _has_ended(life: int, seconds: float = 0.0) -> bool:
+    """True if the other end of the pipe is closed; waits for it for so many seconds."""
     # poll, not select: a trainer may have thousands of descriptors.
     poller = select.poll()
-    poller.register(pidfd, select.POLLIN)
+    poller.register(life, select.POLLIN)
     return bool(poller.poll(max(0.0, seconds) * 1000))

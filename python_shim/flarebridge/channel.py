@@ -4,7 +4,10 @@ It has no acknowledgement; BridgeWriter numbers its records, so that a gap shows
 """
 
 import threading
+from collections import defaultdict
 from typing import Any
+
+from .forks import forget_in_child
 
 _WRITERS = 10000  # remembered
 
@@ -13,19 +16,19 @@ class Channel:
     """Counts per site; `note` once for each event that has a time stamp or a number."""
 
     def __init__(self):
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may log in the middle of a log call
         self._stamps: dict[str, float] = {}
         self._alike = 0
         self._highest: dict[tuple[str, str], int] = {}
-        self._came: dict[tuple[str, str], int] = {}
+        self._came: dict[tuple[str, str], int] = defaultdict(int)
+        forget_in_child(self)
 
     def note(self, site: str, stamp: Any, number: Any) -> None:
         """`stamp`: the sender's time in seconds; `number`: [writer's id, number from 1 on], or None."""
         if stamp is not None:
             last = self._stamps.get(site)
             if last == stamp:
-                with self._lock:
-                    self._alike += 1
+                self._alike += 1  # a hint, which may be short of one: not worth a lock for each event
             elif last is not None or len(self._stamps) < _WRITERS:
                 self._stamps[site] = stamp
         if number is None:
@@ -39,7 +42,10 @@ class Channel:
         with self._lock:
             if key in self._highest or len(self._highest) < _WRITERS:
                 self._highest[key] = max(self._highest.get(key, 0), count)
-                self._came[key] = self._came.get(key, 0) + 1
+                self._came[key] += 1
+
+    def forget_in_child(self) -> None:
+        self._lock = threading.RLock()
 
     def notes(self) -> list[str]:
         """What is worth to be told and cost nothing."""

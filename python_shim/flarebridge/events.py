@@ -10,8 +10,10 @@ import msgpack
 
 WIRE_VERSION = 1
 MAX_EVENT_BYTES = 1 << 20
+MAX_NODES = 65536  # numbers, texts, keys, lists ... of an event; each takes a byte at least
 MAX_NAME_BYTES = 255
-_MAX_DEPTH = 12  # of a value; the format allows 16 for the whole event
+_MAX_ARGUMENT_NODES = 64512  # of the receivers' arguments
+_MAX_DEPTH = 15  # of a value: the format allows 16, and the event itself is one
 _MAX_TEXT = 1 << 16  # characters of an object that is not data and is sent as its text
 
 _SESSION_OPENED, _RUN_STARTED, DATA, _RUN_ENDED, _SESSION_ENDED = range(5)
@@ -47,33 +49,65 @@ def clean_name(text: Any, default: str = "unknown") -> str:
 
 def _plain(value: Any, depth: int = 0) -> Any:
     """The value with everything msgpack or the wire format does not know replaced by what is nearest."""
-    if depth > _MAX_DEPTH:
-        raise EventRejected("a value is nested too deep")
-    if value is None or isinstance(value, (bool, bytes)):
+    if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, str):
+    if isinstance(value, (str, bytes)):
+        # Sizes are looked at before anything is made of a value.
+        if len(value) > MAX_EVENT_BYTES:
+            raise EventRejected(f"a text of {len(value)} characters; an event may have 1 MiB")
+        if isinstance(value, bytes):
+            return value
         return value.encode("utf-8", "replace").decode("utf-8")
     if isinstance(value, int):
         return int(value) if -(1 << 63) <= value < 1 << 64 else _large_integer(value)
     if isinstance(value, float):
         return float(value)
-    if isinstance(value, dict):
-        return {_plain(str(k)): _plain(v, depth + 1) for k, v in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
+    if isinstance(value, (dict, list, tuple, set, frozenset)):
+        if depth >= _MAX_DEPTH:
+            raise EventRejected(f"a value is nested deeper than {_MAX_DEPTH}")
+        if len(value) > MAX_NODES:
+            raise EventRejected(f"{len(value)} values in one; an event may have {MAX_NODES}")
+        if isinstance(value, dict):
+            return {_plain(str(k)): _plain(v, depth + 1) for k, v in value.items()}
         return [_plain(v, depth + 1) for v in value]
     return _plain_object(value, depth)
 
 
 def _plain_object(value: Any, depth: int) -> Any:
     # numpy and torch: a single element is a number, an array is a list.
+    elements = _elements(value)
+    if elements > MAX_NODES and hasattr(value, "tolist"):
+        raise EventRejected(f"an array of {elements} elements; an event may have {MAX_NODES} values")
     for method in ("item", "tolist"):
         try:
-            return _plain(getattr(value, method)(), depth + 1)
+            return _plain(getattr(value, method)(), depth)
         except EventRejected:
             raise
         except Exception:
             continue
     return str(value)[:_MAX_TEXT]
+
+
+def _elements(value: Any) -> int:
+    """How many elements an array of numpy's, torch's or another library's has; 0: it does not say."""
+    for name in ("size", "numel"):
+        try:
+            found = getattr(value, name)
+            found = found() if name == "numel" else found
+        except Exception:
+            continue
+        if isinstance(found, int):
+            return found
+    return 0
+
+
+def _nodes(value: Any) -> int:
+    """Values that the reader of an event counts, keys as well."""
+    if isinstance(value, dict):
+        return 1 + len(value) + sum(map(_nodes, value.values()))
+    if isinstance(value, (list, tuple)):
+        return 1 + sum(map(_nodes, value))
+    return 1
 
 
 def _large_integer(value: int) -> Any:
@@ -86,6 +120,9 @@ def _large_integer(value: int) -> Any:
 
 def _image(value: Any) -> Any:
     """A file's bytes as they are; pixels as one byte per channel, row by row, with their measures."""
+    size = len(value) if isinstance(value, (bytes, bytearray)) else _elements(value)
+    if size > MAX_EVENT_BYTES:
+        raise EventRejected(f"an image of {size} bytes; an event may have 1 MiB")
     if isinstance(value, (bytes, bytearray)):
         return bytes(value)
     import numpy as np  # NVFlare brings it
@@ -108,13 +145,18 @@ def _is_flat(value: Any) -> bool:
     """True for what msgpack encodes rightly by itself: a number, a text, a dict from texts to numbers."""
     if type(value) is dict:
         for key, item in value.items():
-            if type(key) is not str or (type(item) is not float and type(item) not in _SIMPLE):
+            if type(key) is not str or (type(item) not in _NUMBERS and not _is_short_text(item)):
                 return False
         return True
-    return type(value) in _SIMPLE
+    return type(value) in _NUMBERS or _is_short_text(value)
 
 
-_SIMPLE = frozenset((float, int, bool, str, type(None)))
+def _is_short_text(value: Any) -> bool:
+    return type(value) is str and len(value) <= MAX_EVENT_BYTES
+
+
+_NUMBERS = frozenset((float, int, bool, type(None)))
+_SIMPLE = _NUMBERS | {str}
 
 
 def plain_number(value: Any) -> Any:
@@ -178,19 +220,27 @@ def record_of(shareable: dict) -> tuple[Record, Any]:
 class Encoder:
     """Makes events. Every method gives the event's bytes or raises EventRejected."""
 
-    def __init__(self):
-        # One packer is twice as fast as one for each event. Its C code runs no Python for the plain types that it is
-        # given, so that no other thread comes in between; msgpack's Python version is not that safe.
-        in_c = msgpack.Packer.__module__ == "msgpack._cmsgpack"
-        self._pack_fields = msgpack.Packer(autoreset=True).pack if in_c else msgpack.packb
+    def __init__(self, spare: int = 0):
+        """`spare`: bytes of an event that are left free, for who puts a longer site's name into it."""
+        self._most_bytes = MAX_EVENT_BYTES - spare
+        self._new_packer()
         # Members of enumerations by their identity, which is much faster than by their name: id -> the member, held so
         # that nothing else gets its identity, and its codes as a type and as a writer.
         self._members: dict[int, tuple] = {}
         self._last: tuple = (object(), object(), 0, 0)  # the event before: its members and their codes
 
+    def _new_packer(self) -> None:
+        # One packer is twice as fast as one for each event. Its C code runs no Python for the plain types that it is
+        # given, so that no other thread comes in between; msgpack's Python version is not that safe.
+        in_c = msgpack.Packer.__module__ == "msgpack._cmsgpack"
+        self._pack_fields = msgpack.Packer(autoreset=True).pack if in_c else msgpack.packb
+
     def session_opened(self, time: float, job: str, run_name: str, side: str, folder: str, receivers: dict) -> bytes:
         """`receivers`: receiver's name -> its arguments; `side`: "server" or "client"."""
-        return self._pack((_SESSION_OPENED, time, job, run_name, side, folder, _plain(receivers)))
+        receivers = _plain(receivers)
+        if _nodes(receivers) > _MAX_ARGUMENT_NODES:
+            raise EventRejected(f"the receivers' arguments have more than {_MAX_ARGUMENT_NODES} values")
+        return self._pack((_SESSION_OPENED, time, job, run_name, side, folder, receivers))
 
     def run_started(self, time: float, site: str) -> bytes:
         return self._pack((_RUN_STARTED, time, site))
@@ -230,9 +280,11 @@ class Encoder:
             self._last = (data_type, writer, type_code, writer_code)
         if type(value) is dict:
             for key, item in value.items():
-                if type(key) is not str or (type(item) is not float and type(item) not in _SIMPLE):
+                if type(key) is not str or (
+                    type(item) is not float and type(item) not in _NUMBERS and not _is_short_text(item)
+                ):
                     return None
-        elif type(value) not in _SIMPLE:
+        elif type(value) not in _NUMBERS and (type(value) is not str or len(value) > MAX_EVENT_BYTES):
             return None
         if type(tag) is not str or (type(step) is not int and step is not None):
             return None
@@ -240,7 +292,8 @@ class Encoder:
             packed = self._pack_fields((DATA, time, site, type_code, writer_code, tag, value, step))
         except (OverflowError, UnicodeEncodeError):
             return None  # an integer beyond 64 bits, text that is not Unicode
-        return packed if len(packed) <= MAX_EVENT_BYTES else None
+        # So few bytes can't hold too many values.
+        return packed if len(packed) <= MAX_NODES else None
 
     def data(
         self,
@@ -300,6 +353,9 @@ class Encoder:
 
     def _pack(self, event: tuple) -> bytes:
         packed = self._pack_fields(event)
-        if len(packed) > MAX_EVENT_BYTES:
-            raise EventRejected(f"an event of {len(packed)} bytes; at most 1 MiB can be sent")
+        if len(packed) > self._most_bytes:
+            self._new_packer()  # the old one keeps the memory that it has used once
+            raise EventRejected(f"{len(packed)} bytes; an event may have {self._most_bytes}")
+        if len(packed) > MAX_NODES and _nodes(event) > MAX_NODES:
+            raise EventRejected(f"more than {MAX_NODES} values in one event")
         return packed

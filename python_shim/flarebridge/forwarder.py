@@ -17,11 +17,14 @@ from nvflare.apis.shareable import ReservedHeaderKey, Shareable
 from nvflare.apis.signal import Signal
 from nvflare.widgets.widget import Widget
 
-from .events import TYPE_NAMES, Encoder, Record, clean_name, record_of
+from .cutting import Parts
+from .events import TYPE_NAMES, Encoder, EventRejected, Record, clean_name, record_of
+from .forks import forget_in_child
 from .inbox import FORWARDED, KEPT, TOPIC
 from .job import is_simulated
 from .outbox import DISABLED, Outbox
 from .policy import Policy
+from .socket_place import NoPlace
 from .trainer_link import ENDPOINT, ENDPOINT_OF, TrainerLink
 
 _EVENT = "analytix_log_stats"
@@ -67,8 +70,14 @@ class BridgeForwarder(Widget):
         self.pass_events = pass_events
         self.trainer_link = trainer_link
         self._outbox = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may log in the middle of a log call
         self._policy = None
+        self._trainers = None
+        forget_in_child(self)
+
+    def forget_in_child(self) -> None:
+        """A forked child forwards nothing; its records are the parent's to bring."""
+        self._lock = threading.RLock()
         self._trainers = None
 
     def handle_event(self, event_type: str, fl_ctx: FLContext):
@@ -102,8 +111,10 @@ class BridgeForwarder(Widget):
         except ValueError as e:
             # The plain channel would bring what a policy that can't be read was to keep here.
             self._say("error", f"{e}. No metric leaves this site through flarebridge; training goes on.")
+            self._close_trainers(0.0)
             return
         self._encoder = Encoder()
+        self._parts = Parts(self._say)
         self._site = clean_name(fl_ctx.get_identity_name())
         self._simulated = is_simulated(fl_ctx)
         engine = fl_ctx.get_engine()
@@ -151,11 +162,15 @@ class BridgeForwarder(Widget):
                     outbox.count_drop(KEPT)
                     return
             with self._lock:  # so that times and numbers rise together
-                if record is None:
-                    event, _ = self._encoder.record(time.time(), self._site, shareable)
-                else:
-                    event = self._encoder.data(time.time(), self._site, *record)
-                outbox.offer(event) or outbox.count_refusal()
+                now = time.time()
+                try:
+                    if record is None:
+                        event, _ = self._encoder.record(now, self._site, shareable)
+                    else:
+                        event = self._encoder.data(now, self._site, *record)
+                    outbox.offer(event) or outbox.count_refusal()
+                except EventRejected:
+                    self._parts.put(outbox, self._encoder, now, self._site, record or record_of(shareable)[0])
         except Exception as e:
             outbox.count_drop(f"not encodable ({type(e).__name__})")
 
@@ -172,7 +187,11 @@ class BridgeForwarder(Widget):
         """Before the training process is started, so that it inherits where to find this component."""
         if not self.trainer_link or self._trainers is not None:
             return
-        self._trainers = TrainerLink(self._say)
+        try:
+            self._trainers = TrainerLink(self._say)
+        except NoPlace as e:
+            self._say("warning", f"{e}. BridgeWriter in another process uses NVFlare's own channel.")
+            return
         os.environ[ENDPOINT] = self._trainers.endpoint  # NVFlare's launchers pass their environment on
         os.environ[ENDPOINT_OF] = str(os.getpid())
 
@@ -191,12 +210,17 @@ class BridgeForwarder(Widget):
         if outbox is None:
             return
         deadline = time.monotonic() + float(self.process_timeout)
-        if self._trainers is not None:
-            self._trainers.close(max(0.1, 0.5 * float(self.process_timeout)))
-            self._trainers = None
+        self._close_trainers(max(0.1, 0.5 * float(self.process_timeout)))
         outbox.wait_acknowledged(deadline - time.monotonic())
         outbox.close(max(0.1, deadline - time.monotonic()))
         self._report(outbox.stats())
+
+    def _close_trainers(self, seconds: float) -> None:
+        trainers, self._trainers = self._trainers, None
+        if trainers is not None:
+            trainers.close(seconds)
+            if os.environ.get(ENDPOINT) == trainers.endpoint:
+                del os.environ[ENDPOINT], os.environ[ENDPOINT_OF]
 
     def _report(self, stats: dict) -> None:
         if stats["off"] == DISABLED:

@@ -19,9 +19,9 @@ from typing import Any, Callable, Optional, Union
 
 import msgpack
 
+from .buffer import EventBuffer
 from .events import DATA, MAX_EVENT_BYTES
-from .link import Link
-from .outbox import Outbox
+from .forks import forget_in_child
 
 TOPIC = "flarebridge.forward"
 # A note on a record that a forwarder brings: a copy of it that comes in NVFlare's own way is left alone.
@@ -61,13 +61,14 @@ class _Session:
 class Inbox:
     """The events of all sites' forwarders on their way into one link. Any thread."""
 
-    def __init__(self, link: Union[Link, Outbox], admit: Optional[Admit] = None):
+    def __init__(self, link: EventBuffer, admit: Optional[Admit] = None):
         """`admit`: gives what is to be taken of a decoded event, or None to leave it out."""
         self._link = link
         self._admit = admit
         self._lock = threading.Lock()
         self._sites: dict[str, OrderedDict[str, _Session]] = {}
         self._ended = False
+        forget_in_child(self)
 
     def take(self, site: str, request: dict) -> dict:
         """Takes what is new of a request of the site, a checked name. Gives the reply. Raises BadRequest."""
@@ -114,6 +115,12 @@ class Inbox:
         for session in sessions:
             with session.lock:
                 pass
+
+    def forget_in_child(self) -> None:
+        """A forked child takes nothing: its link is the parent's."""
+        self._ended = True
+        self._lock = threading.Lock()
+        self._sites = {}
 
     def rejected(self, site: str) -> int:
         """Events of a site that were malformed."""

@@ -8,6 +8,7 @@ log line; the job goes on.
 import contextlib
 import hashlib
 import json
+import os
 import time
 from typing import Any, Optional
 
@@ -17,26 +18,24 @@ from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import ReservedHeaderKey, Shareable
 from nvflare.app_common.widgets.streaming import AnalyticsReceiver
 
+from .arguments import checked_receivers, with_absolute_dir, with_absolute_dirs, without_effect
 from .bridge_process import BridgeProcess
 from .channel import Channel
 from .curve import find_keys
-from .events import Encoder, clean_name
+from .cutting import Parts
+from .events import Encoder, EventRejected, Record, clean_name, record_of
 from .inbox import FORWARDED, KEPT, ClosedInbox, Inbox, attach
 from .job import is_server, is_simulated, job_identity, result_folder, sites_of, state_folder
 from .link import Link
 
-_MODES = {
-    "offline": "offline",
-    "dryrun": "offline",
-    "online": "online",
-    "run": "online",
-    "disabled": "disabled",
-}
 _DEFAULT_BUFFER = 64 << 20
 # Looked up here once: a record is to cost a few microseconds.
 _EVENT_DATA, _TIMESTAMP, _IDENTITY = FLContextKey.EVENT_DATA, FedEventHeader.TIMESTAMP, ReservedKey.IDENTITY_NAME
 _HEADERS, _PEER_PROPS = ReservedHeaderKey.HEADERS, ReservedHeaderKey.PEER_PROPS
 _ABORTED_END = 0.5  # seconds
+_WRITTEN_END = 2.0  # seconds
+_WAIT = "FLAREBRIDGE_WAIT"  # "written": a run's end takes as long as writing takes, within process_timeout
+_OUR_CONFIG = ("job_id", "client", "run_name")  # keys of a run's config that are the bridge's
 _TASKS_END = 2.0  # seconds, see _settle_before_the_process_may_end
 
 
@@ -79,18 +78,20 @@ class BridgeReceiver(AnalyticsReceiver):
             curve_server_key: file of the bridge's public key (NAME.key); None: FLAREBRIDGE_SERVER_KEY.
         """
         super().__init__(events=events)
-        self.wandb_args = wandb_args
+        # A folder is meant from where the author of the job stands, not from where the bridge will.
+        self.wandb_args = with_absolute_dir(wandb_args)
         self.mode = mode
         self.process_timeout = process_timeout
-        self.receivers = receivers
+        self.receivers = with_absolute_dirs(receivers)
         self.endpoint = endpoint
         self.buffer_bytes = buffer_bytes
-        self.kwargs = kwargs
+        self.kwargs = with_absolute_dir(kwargs)
         self.curve_key = curve_key
         self.curve_server_key = curve_server_key
         self._link = None
         self._inbox = None  # on the server: what forwarders bring
         self._encoder = None
+        self._parts = Parts(self._say)
         self._process = None  # of the bridge, if it is our own
         self._aborted = False
         self._taken = f"flarebridge_taken_{id(self):x}"
@@ -118,8 +119,10 @@ class BridgeReceiver(AnalyticsReceiver):
                 return
             shareable.set_header(self._taken, True)
             origin = fl_ctx.get_identity_name()
-        elif headers.get(FORWARDED) and self._inbox is not None and self._inbox.knows(self._site(origin)):
-            return  # its forwarder brings it
+        elif headers.get(FORWARDED):
+            inbox = self._inbox  # another thread may be ending the run
+            if inbox is not None and inbox.knows(self._site(origin)):
+                return  # its forwarder brings it
         self._take(link, shareable, headers, origin)
 
     def _on_run_event(self, event_type: str, fl_ctx: FLContext) -> None:
@@ -166,7 +169,8 @@ class BridgeReceiver(AnalyticsReceiver):
             inbox.end()
         reason = "the job was aborted" if self._aborted else ""
         link.put_last(self._encoder.session_ended(time.time(), 1 if self._aborted else 0, reason))
-        link.wait_acknowledged(deadline - time.monotonic())
+        if link.wait_acknowledged(deadline - time.monotonic()):
+            link.wait_written(self._written_seconds(deadline - time.monotonic()))
         link.close(max(0.1, deadline - time.monotonic()))
         if self._process is not None:
             # Of an aborted job NVFlare packs the results as soon as this process has ended; otherwise the bridge
@@ -181,12 +185,25 @@ class BridgeReceiver(AnalyticsReceiver):
             stamp = headers.get(_TIMESTAMP) if type(headers) is dict else None
             site = self._names.get(origin) or self._site(origin)
             event, number = self._encoder.record(stamp if type(stamp) is float else time.time(), site, shareable)
+        except EventRejected:
+            self._take_parts(link, shareable, stamp, site)
+            return
         except Exception as e:
             link.count_drop(f"not encodable ({type(e).__name__})")
             return
         if stamp is not None or number is not None:
             self._channel.note(site, stamp, number)
         link.offer(event) or link.count_refusal()
+
+    def _take_parts(self, link: Link, shareable: dict, stamp: Any, site: str) -> None:
+        """A record that is larger than an event."""
+        try:
+            record, number = record_of(shareable)
+            self._parts.put(link, self._encoder, stamp if type(stamp) is float else time.time(), site, record)
+        except Exception as e:
+            link.count_drop(f"not encodable ({type(e).__name__})")
+            return
+        self._channel.note(site, stamp, number)
 
     def _start(self, fl_ctx: FLContext) -> None:
         if self._link is not None:
@@ -200,10 +217,11 @@ class BridgeReceiver(AnalyticsReceiver):
         side = "server" if server else "client"
         job_id, job_name, instance = job_identity(fl_ctx)
         if instance:
-            for arguments in receivers.values():
-                arguments.setdefault("id", instance)  # becomes a part of the runs' ids
+            for own in receivers.values():
+                own.setdefault("id", instance)  # becomes a part of the runs' ids
         folder = result_folder(fl_ctx)
-        args = self.wandb_args or self.kwargs or {}
+        args = (receivers.get("wandb") or {}) if self.receivers is not None else {}
+        args = args if args.get("name") else self._wandb_arguments() or {}
         run_name = clean_name(args.get("name") or job_name or "nvflare")
         self._process = process = None
         if self.endpoint is None:
@@ -218,10 +236,11 @@ class BridgeReceiver(AnalyticsReceiver):
         # A bridge of one's own is reached by a socket that no other user can open.
         keys = find_keys(self.curve_key, self.curve_server_key) if process is None else None
         link = Link(self.endpoint, process, self.buffer_bytes, self._say, keys)
-        now = time.time()
-        link.put(self._encoder.session_opened(now, clean_name(job_id), run_name, side, folder, receivers))
-        for site in sites_of(fl_ctx, server):
-            link.put(self._encoder.run_started(now, self._site(site)))
+        opened = (clean_name(job_id), run_name, side, folder)
+        self._open_session(link, opened, sites_of(fl_ctx, server), receivers)
+        ignored = without_effect(self._wandb_arguments(), self.receivers)
+        if ignored:
+            self._say("warning", f"arguments of wandb.init's that change nothing here: {', '.join(ignored)}")
         link.start()
         self._link = link
         if server:
@@ -236,34 +255,36 @@ class BridgeReceiver(AnalyticsReceiver):
 
     def _checked_receivers(self) -> Optional[dict]:
         """The outputs and their arguments; None: disabled. Raises ValueError with what is wrong."""
-        args = self.wandb_args if self.wandb_args is not None else self.kwargs
-        if args is not None and not isinstance(args, dict):
-            raise ValueError(
-                f'wandb_args must be a dict, not {type(args).__name__} (NVFlare takes a dict whose "name" is a '
-                'class of its own for that class: add "config_type": "dict" to it)'
-            )
-        if self.mode not in _MODES:
-            raise ValueError(f"mode {self.mode!r} is not known; use offline, online or disabled")
+        receivers = checked_receivers(self._wandb_arguments(), self.mode, self.receivers)
         for name in ("process_timeout", "buffer_bytes"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
                 raise ValueError(f"{name} must be a number above 0, not {value!r}")
         if self.endpoint is not None and not str(self.endpoint).startswith(("ipc://", "tcp://")):
             raise ValueError(f"endpoint {self.endpoint!r} must begin with ipc:// or tcp://")
-        receivers = self.receivers if self.receivers is not None else {"wandb": {**(args or {})}}
-        if not isinstance(receivers, dict) or not all(isinstance(v, (dict, type(None))) for v in receivers.values()):
-            raise ValueError("receivers must be a dict from a receiver's name to a dict of its arguments")
-        receivers = {name: dict(arguments or {}) for name, arguments in receivers.items()}
-        _refuse_keys(receivers)
-        mode = _MODES[self.mode]
-        if mode == "disabled":
-            return None
-        for name, arguments in receivers.items():
-            arguments.pop("config_type", None)  # a note to NVFlare's loader, not to W&B
-            if name == "wandb":
-                # One of its own may be given with `receivers`.
-                arguments["mode"] = _MODES.get(arguments.get("mode") or mode, arguments.get("mode"))
         return receivers
+
+    def _wandb_arguments(self) -> Any:
+        return self.wandb_args if self.wandb_args is not None else self.kwargs
+
+    def _open_session(self, link: Link, opened: tuple, sites: list, receivers: dict) -> None:
+        """Puts the session's and the runs' beginnings into the link. `opened`: the first event's other fields."""
+        now = time.time()
+        later = {}
+        try:
+            first = self._encoder.session_opened(now, *opened, receivers)
+        except EventRejected:
+            # A config that is larger than an event comes behind it, in parts.
+            later = {name: args["config"] for name, args in receivers.items() if args.get("config")}
+            receivers = {name: {**args, "config": None} for name, args in receivers.items()}
+            first = self._encoder.session_opened(now, *opened, receivers)
+        link.put(first)
+        for site in map(self._site, sites):
+            link.put(self._encoder.run_started(now, site))
+            for name, config in later.items():
+                config = {key: value for key, value in config.items() if key not in _OUR_CONFIG}
+                record = Record("PARAMETERS", "WANDB", "config", config, None, None, {"receivers": [name]})
+                self._parts.put(link, self._encoder, now, site, record)
 
     def _site(self, origin: Any) -> str:
         """The origin as a name; the same text gives the same object without being looked at twice."""
@@ -292,11 +313,18 @@ class BridgeReceiver(AnalyticsReceiver):
         signal = fl_ctx.get_run_abort_signal()
         return is_server(fl_ctx) and bool(signal and signal.triggered)
 
+    def _written_seconds(self, left: float) -> float:
+        """How long the run's end may wait until the runs are written, of the seconds that are left."""
+        # Where this process ends all others, with a container, the bridge has no time behind it.
+        all_of_it = os.getpid() == 1 or os.environ.get(_WAIT) == "written"
+        return left if all_of_it else min(left, _WRITTEN_END)
+
     def _say(self, level: str, text: str) -> None:
         getattr(self.logger, level)(f"flarebridge: {text}")
 
     def _report_end(self, stats: dict, at_clients: dict) -> None:
         waiting = stats["accepted"] - stats["acknowledged"]
+        unwritten = stats["unwritten"]
         text = f"{stats['acknowledged']} events handed over and durable"
         if stats["bridge_starts"] > 1:
             text += f", the bridge was started {stats['bridge_starts']} times"
@@ -308,17 +336,12 @@ class BridgeReceiver(AnalyticsReceiver):
             reasons.append(f"{stats['rejected']} rejected by the bridge as malformed (its log says why)")
         if waiting and not stats["off"]:
             reasons.append(f"{waiting} not confirmed within process_timeout={self.process_timeout:g} s")
-        self._say("warning" if reasons else "info", "; ".join([text, *notes, *self._channel.notes(), *reasons]))
-
-
-def _refuse_keys(arguments: Any) -> None:
-    """Raises ValueError if anything in the arguments looks like an API key: job files are clear text."""
-    if not isinstance(arguments, dict):
-        return
-    for key, value in arguments.items():
-        if "api_key" in str(key).lower() and value:
-            raise ValueError(
-                f"the arguments hold {key!r}: a key does not belong into a job. Set WANDB_API_KEY, or log in with "
-                "`wandb login`, where the upload is done"
+        if unwritten:
+            state = self._process.state if self._process is not None else "FOLDER"
+            reasons.append(
+                f"{unwritten} of them are not in their runs yet; the bridge goes on with them, and if it is ended "
+                f"before it is done, finish them with: flarebridge serve --own --state {state}"
             )
-        _refuse_keys(value)
+        if unwritten is None and stats["errors"]:
+            reasons.append(f"the bridge told {stats['errors']} errors, see above: what they are about is in no run yet")
+        self._say("warning" if reasons else "info", "; ".join([text, *notes, *self._channel.notes(), *reasons]))

@@ -7,19 +7,17 @@ protocol (events/README.md of the project), so that the other side is link.py as
 
 import contextlib
 import os
-import shutil
-import tempfile
 import threading
 import time
-from pathlib import Path
 from typing import Any, Optional
 
 import msgpack
 
+from .buffer import Report
 from .events import WIRE_VERSION
 from .inbox import Admit, BadRequest, Inbox
-from .link import Report
 from .outbox import Outbox
+from .socket_place import SocketPlace
 
 # The environment variables by which a training process finds it, and knows that it is not the component's own.
 ENDPOINT = "FLAREBRIDGE_TRAINER_LINK"
@@ -32,24 +30,23 @@ _CREDIT = 4 << 20  # bytes that may be under way
 _HEARTBEAT_MS = 1000
 _TURN = 0.02  # seconds between looks at what is durable by now
 _PEERS = 64
-_PREFIX = "flarebridge-trainers-"
+_SOCKET_LOOK = 1.0  # seconds between looks whether the socket is still there
 
 
 class TrainerLink:
     """See the module. One thread owns the socket; it is made by start()."""
 
     def __init__(self, report: Report):
-        """Makes the folder only. Raises OSError."""
+        """Makes the socket's folder only. Raises NoPlace."""
         self._report = report
-        _remove_folders_of_the_dead()
-        self._folder = tempfile.mkdtemp(prefix=f"{_PREFIX}{_namespace()}-{os.getpid()}-")
+        self._place = SocketPlace("trainer")
         self._thread: Optional[threading.Thread] = None
         self._close_at: Optional[float] = None
         self._peers: dict[bytes, _Peer] = {}
 
     @property
     def endpoint(self) -> str:
-        return f"ipc://{self._folder}/trainer"
+        return self._place.endpoint
 
     def start(self, outbox: Outbox, site: str, admit: Admit) -> None:
         """`admit`: as Inbox has it."""
@@ -63,7 +60,7 @@ class TrainerLink:
         self._close_at = time.monotonic() + seconds
         if self._thread is not None:
             self._thread.join(seconds + 0.5)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._place.remove()
 
     # --- the thread ---
 
@@ -80,15 +77,29 @@ class TrainerLink:
             self._socket.setsockopt(zmq.LINGER, 200)
             self._socket.setsockopt(zmq.MAXMSGSIZE, 4 << 20)
             self._socket.bind(self.endpoint)
+            look_at = time.monotonic() + _SOCKET_LOOK
             while self._close_at is None or (self._peers and time.monotonic() < self._close_at):
                 if self._socket.poll(int(_TURN * 1000) if self._busy() or self._close_at else 200):
                     self._receive()
                 self._acknowledge()
+                if time.monotonic() >= look_at:
+                    look_at = time.monotonic() + _SOCKET_LOOK
+                    self._keep_socket()
         except Exception as e:
             self._report("error", f"records of BridgeWriter in another process are lost: {type(e).__name__}: {e}")
         finally:
             self._socket.close()
             context.destroy(linger=200)
+
+    def _keep_socket(self) -> None:
+        """Makes the socket again if it was cleaned away. Who is connected does not notice."""
+        if self._place.exists():
+            return
+        if not self._place.make_again():
+            self._place = SocketPlace("trainer")
+            os.environ[ENDPOINT] = self.endpoint  # for training processes that are still to come
+        self._socket.bind(self.endpoint)
+        self._report("warning", f"the socket of BridgeWriter was removed, and made again at {self.endpoint}")
 
     def _busy(self) -> bool:
         return any(peer.acknowledged < peer.received for peer in self._peers.values())
@@ -171,20 +182,6 @@ class TrainerLink:
     def _send(self, identity: bytes, message: tuple[Any, ...]) -> None:
         with contextlib.suppress(self._again):
             self._socket.send_multipart([identity, msgpack.packb(message)], flags=1)
-
-
-def _namespace() -> str:
-    """What process ids are unique in."""
-    return "".join(filter(str.isdigit, os.readlink("/proc/self/ns/pid")))
-
-
-def _remove_folders_of_the_dead() -> None:
-    """NVFlare's simulator ends processes without a word; their sockets' folders stay behind."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}{_namespace()}-*-*"):
-        with contextlib.suppress(OSError, ValueError):
-            pid = int(folder.name.split("-")[-2])
-            if folder.stat().st_uid == os.getuid() and not Path(f"/proc/{pid}").exists():
-                shutil.rmtree(folder, ignore_errors=True)
 
 
 class _Peer:

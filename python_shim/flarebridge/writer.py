@@ -13,7 +13,10 @@ from typing import Any, Optional, Union
 
 from nvflare.client.api import log as nvflare_log
 
-from .events import NUMBER_KEY, Encoder, Record, plain_number
+from .buffer import FORKED
+from .cutting import Parts
+from .events import MAX_NAME_BYTES, NUMBER_KEY, Encoder, EventRejected, Record, plain_number
+from .forks import forget_in_child
 from .trainer_link import ENDPOINT, ENDPOINT_OF
 
 try:  # NVFlare 2.6 and later
@@ -37,7 +40,7 @@ class BridgeWriter:
 
     def __init__(self):
         """In a training process of its own (launch_external_process) it reaches BridgeForwarder directly."""
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal handler may log in the middle of a log call
         self._number = 0
         self._id = secrets.token_hex(4)
         self._direct = None
@@ -45,6 +48,13 @@ class BridgeWriter:
         endpoint = os.environ.get(ENDPOINT)
         if endpoint and os.environ.get(ENDPOINT_OF) != str(os.getpid()):
             self._direct = _Direct(endpoint)
+        forget_in_child(self)
+
+    def forget_in_child(self) -> None:
+        """A forked child's records are numbered for themselves."""
+        self._lock = threading.RLock()
+        self._number = 0
+        self._id = secrets.token_hex(4)
 
     # As wandb.
     def log(self, metrics: dict[str, Any], step: Optional[int] = None, receivers: Names = None) -> None:
@@ -131,22 +141,33 @@ class _Direct:
     def __init__(self, endpoint: str):
         from .link import Link
 
-        self._lock = threading.Lock()
-        self._encoder = Encoder()
+        self._lock = threading.RLock()
+        self._encoder = Encoder(spare=MAX_NAME_BYTES)  # the forwarder puts its site's name into the event
+        self._parts = Parts(_say)
         self._link = Link(endpoint, None, _BUFFER, _say)
         self._link.start()
         atexit.register(self._finish)
+        forget_in_child(self)
+
+    def forget_in_child(self) -> None:
+        self._lock = threading.RLock()
 
     def send(self, record: Record) -> None:
         try:
             with self._lock:
-                self._link.put(self._encoder.data(time.time(), "trainer", *record))
+                now = time.time()
+                try:
+                    self._link.put(self._encoder.data(now, "trainer", *record))
+                except EventRejected:
+                    self._parts.put(self._link, self._encoder, now, "trainer", record)
         except Exception as e:
             self._link.count_drop(f"not encodable ({type(e).__name__})")
 
     def _finish(self) -> None:
         self._link.wait_acknowledged(_EXIT_SECONDS)
         self._link.close(1.0)
+        if self._link.off == FORKED:
+            return  # the parent tells
         stats = self._link.stats()
         lost = sum(stats["dropped"].values()) + stats["rejected"]
         if not stats["off"]:

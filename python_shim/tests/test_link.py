@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 import time
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class Peer:
         self.credit = 1 << 20
         self.acknowledge = True
         self.drop_next = 0  # batches to lose
+        self.unwritten = None  # how many events are in no run yet; None: an older bridge, which does not say
         self._context = zmq.Context()
         self._router = self._context.socket(zmq.ROUTER)
         self._router.setsockopt(zmq.LINGER, 0)
@@ -67,7 +69,8 @@ class Peer:
         elif kind == 4:
             self.said_bye = True
         if self.acknowledge and kind in (2, 3):
-            self.send(peer, [2, len(events), self.credit, 0])
+            more = [] if self.unwritten is None else [self.unwritten(len(events))]
+            self.send(peer, [2, len(events), self.credit, 0, *more])
 
     def send(self, peer: bytes, message: list) -> None:
         self._router.send_multipart([peer, msgpack.packb(message)])
@@ -266,4 +269,107 @@ def test_in_a_forked_child_the_link_is_off_and_in_the_parent_it_goes_on(endpoint
         link.put(_event(2))
         peer.serve_until(lambda: link.unacknowledged == 0)
         assert _only(peer.journal) == [2]
+    peer.die()
+
+
+def _serving(peer: Peer) -> threading.Thread:
+    """The peer on a thread of its own, until stop_serving."""
+    peer.stop = threading.Event()
+    thread = threading.Thread(target=peer.serve_until, args=(peer.stop.is_set,))
+    thread.start()
+    return thread
+
+
+def _stop(peer: Peer, thread: threading.Thread) -> None:
+    peer.stop.set()
+    thread.join()
+    peer.die()
+
+
+def test_the_end_waits_until_the_runs_are_written(endpoint):
+    peer = Peer(endpoint, {})
+    left = [40]
+
+    def written_a_little_at_each_look(_events: int) -> int:
+        left[0] = max(0, left[0] - 1)
+        return left[0]
+
+    peer.unwritten = written_a_little_at_each_look
+    thread = _serving(peer)
+    with _linked(endpoint) as link:
+        link.put(_event(0))
+        assert link.wait_acknowledged(_DEADLINE)
+        assert link.unwritten > 0
+        assert link.wait_written(_DEADLINE)
+        assert link.unwritten == 0
+    _stop(peer, thread)
+
+
+def test_the_end_does_not_wait_for_longer_than_it_may(endpoint):
+    peer = Peer(endpoint, {})
+    looks = []
+
+    def one_at_a_time(events: int) -> int:
+        looks.append(events)
+        return 10_000 - len(looks)
+
+    peer.unwritten = one_at_a_time
+    thread = _serving(peer)
+    with _linked(endpoint) as link:
+        link.put(_event(0))
+        assert link.wait_acknowledged(_DEADLINE)
+        began = time.monotonic()
+        assert not link.wait_written(0.5)
+        assert 0.4 < time.monotonic() - began < 2
+        assert len(looks) < 60  # a few questions, no storm
+        assert link.stats()["unwritten"] > 0
+    _stop(peer, thread)
+
+
+def test_the_end_does_not_wait_for_a_bridge_that_writes_nothing_more(endpoint, monkeypatch):
+    from flarebridge import link as module
+
+    monkeypatch.setattr(module, "_WRITTEN_STALL", 0.3)
+    peer = Peer(endpoint, {})
+    peer.unwritten = lambda events: 7
+    thread = _serving(peer)
+    with _linked(endpoint) as link:
+        link.put(_event(0))
+        assert link.wait_acknowledged(_DEADLINE)
+        began = time.monotonic()
+        assert not link.wait_written(_DEADLINE)
+        assert time.monotonic() - began < 5
+    _stop(peer, thread)
+
+
+def test_an_older_bridge_that_does_not_say_what_is_written_is_not_waited_for(endpoint):
+    peer = Peer(endpoint, {})
+    thread = _serving(peer)
+    with _linked(endpoint) as link:
+        link.put(_event(0))
+        assert link.wait_acknowledged(_DEADLINE)
+        began = time.monotonic()
+        assert link.unwritten is None
+        link.wait_written(_DEADLINE)
+        assert time.monotonic() - began < 1
+    _stop(peer, thread)
+
+
+def test_a_bridge_that_falls_silent_is_told_of_and_its_return_too(endpoint, monkeypatch):
+    from flarebridge import reach
+
+    monkeypatch.setattr(reach, "_SILENCE", 0.5)
+    monkeypatch.setattr(reach, "_ANSWER", 0.3)
+    peer = Peer(endpoint, {})
+    with _linked(endpoint) as link:
+        link.put(_event(0))
+        peer.serve_until(lambda: link.unacknowledged == 0)
+        _wait_for(lambda: link.reports, "a word about it")  # nobody serves
+        assert link.reports[0][0] == "warning"
+        assert "no bridge answers at" in link.reports[0][1]
+        assert "events are kept" in link.reports[0][1]
+        link.put(_event(1))
+        peer.serve_until(lambda: link.unacknowledged == 0)
+        assert ("info", "the bridge answers again") in link.reports
+        assert _only(peer.journal) == [0, 1]
     peer.die()

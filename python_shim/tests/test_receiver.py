@@ -140,6 +140,8 @@ def test_the_run_is_held_open_while_events_are_unacknowledged():
         ({"buffer_bytes": True}, "buffer_bytes must be a number above 0"),
         ({"endpoint": "localhost:1"}, "must begin with ipc:// or tcp://"),
         ({"receivers": {"wandb": 5}}, "receivers must be a dict"),
+        ({"wandb_args": {"project": "team/project"}}, "project = 'team/project'; it must be a name"),
+        ({"receivers": {"wandb": {"dir": 7}}}, "dir = 7; it must be a text"),
         ({"wandb_args": {"name": "n", "api_key": "0123"}}, "a key does not belong into a job"),
         ({"receivers": {"wandb": {"settings": {"WANDB_API_KEY": "0123"}}}}, "a key does not belong into a job"),
     ],
@@ -213,6 +215,164 @@ def test_end_run_takes_no_longer_than_process_timeout_whatever_the_bridge_does(t
     assert time.monotonic() - began < 10
     launcher._launcher.kill()
     launcher._launcher.wait()
+
+
+class _FullLink(_FakeLink):
+    """A link with what a run's beginning and end need."""
+
+    def __init__(self, unwritten=None, errors: int = 0):
+        super().__init__()
+        self.unwritten, self.errors, self.waits = unwritten, errors, []
+        self.started = False
+
+    def put(self, event: bytes) -> int:
+        return self.offer(event)
+
+    put_last = put
+
+    def start(self) -> None:
+        self.started = True
+
+    def wait_acknowledged(self, seconds: float) -> bool:
+        return True
+
+    def wait_written(self, seconds: float) -> bool:
+        self.waits.append(seconds)
+        return not self.unwritten
+
+    def close(self, seconds: float) -> None: ...
+
+    def stats(self) -> dict:
+        return {
+            "accepted": len(self.events), "acknowledged": len(self.events), "unwritten": self.unwritten,
+            "errors": self.errors, "rejected": 0, "resent": 0, "connections": 1, "bridge_starts": 1,
+            "dropped": {}, "off": None,
+        }  # fmt: skip
+
+
+def _started(tmp_path, monkeypatch, link=None, **arguments) -> BridgeReceiver:
+    """A receiver behind START_RUN, with a link that only keeps what it is given."""
+    from flarebridge import receiver as module
+
+    link = link or _FullLink()
+    monkeypatch.setattr(module, "Link", lambda *_arguments: link)
+    receiver = BridgeReceiver(**arguments)
+    receiver.handle_event(EventType.START_RUN, _context(tmp_path, sites=("site-1", "site-2")))
+    assert link.started
+    return receiver
+
+
+def _end(receiver, caplog) -> str:
+    with caplog.at_level(logging.INFO):
+        receiver.handle_event(EventType.END_RUN, MagicMock())
+    return caplog.records[-1].levelname + ": " + caplog.records[-1].getMessage()
+
+
+def test_a_name_counts_wherever_it_is_given(tmp_path, monkeypatch):
+    mine = {"name": "mine"}
+    for arguments in (
+        {"receivers": {"wandb": mine}}, {"wandb_args": mine}, {"receivers": {"wandb": {}}, "wandb_args": mine},
+        {"kwargs": mine},
+    ):  # fmt: skip
+        receiver = _started(tmp_path, monkeypatch, **arguments)
+        assert _decoded(receiver)[0][3] == "mine"
+
+
+def test_a_relative_folder_stays_where_the_author_of_the_job_meant_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    given = {"dir": "my_logs"}
+    made = [
+        BridgeReceiver(wandb_args=given), BridgeReceiver(kwargs=given), BridgeReceiver(receivers={"wandb": given})
+    ]  # fmt: skip
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert [receiver._checked_receivers()["wandb"]["dir"] for receiver in made] == [f"{tmp_path}/my_logs"] * 3
+    assert given == {"dir": "my_logs"}
+
+
+def test_a_folder_is_absolute_in_an_exported_job(tmp_path, monkeypatch):
+    from nvflare.job_config.api import FedJob
+
+    monkeypatch.chdir(tmp_path)
+    job = FedJob(name="exported")
+    job.to_clients(_SomeWidget(), id="widget")
+    add_tracking(job, wandb_args={"name": "n", "dir": "my_logs"})
+    job.export_job(str(tmp_path / "jobs"))
+    (config,) = (tmp_path / "jobs").rglob("config_fed_server.json")
+    (receiver,) = (part for part in json.loads(config.read_text())["components"] if part["id"] == "receiver")
+    assert receiver["args"]["wandb_args"]["dir"] == f"{tmp_path}/my_logs"
+
+
+def test_a_config_that_is_larger_than_an_event_comes_in_parts_for_every_site(tmp_path, monkeypatch):
+    config = {f"key{i}": "x" * 1000 for i in range(3000)}
+    receiver = _started(tmp_path, monkeypatch, wandb_args={"name": "n", "config": {**config, "job_id": "not mine"}})
+    events = _decoded(receiver)
+    assert [event[0] for event in events[:2]] == [0, 1]
+    assert events[0][6]["wandb"]["config"] is None
+    for site in ("site-1", "site-2"):
+        parts = [event for event in events if event[0] == 2 and event[2] == site]
+        assert len(parts) > 1
+        assert {(part[3], part[7], tuple(part[9])) for part in parts} == {(6, None, ("wandb",))}
+        whole: dict = {}
+        for part in parts:
+            whole.update(part[6])
+        assert whole == config
+
+
+def test_a_config_that_fits_goes_with_the_session(tmp_path, monkeypatch):
+    receiver = _started(tmp_path, monkeypatch, wandb_args={"name": "n", "config": {"lr": 0.1}})
+    events = _decoded(receiver)
+    assert [event[0] for event in events] == [0, 1, 1]
+    assert events[0][6]["wandb"]["config"] == {"lr": 0.1}
+
+
+def test_a_record_that_is_larger_than_an_event_arrives_in_parts(tmp_path, monkeypatch, caplog):
+    receiver = _started(tmp_path, monkeypatch, wandb_args={"name": "n"})
+    value = {f"layer{i}/norm": 0.5 for i in range(60000)}
+    shareable = _shareable(value=value, data_type=AnalyticsDataType.METRICS)
+    shareable["DXO"]["data"]["track_value"] = {**value, "deep": "x" * (2 << 20)}  # NVFlare 2.9 would not make it
+    receiver.save(None, shareable, "site-1")
+    parts = [event for event in _decoded(receiver) if event[0] == 2]
+    whole: dict = {}
+    for part in parts:
+        assert part[7] == 3
+        whole.update(part[6])
+    assert whole == value
+    assert receiver._link.drops == ["no event can hold it"]
+    assert "'deep'" in caplog.text  # told at once
+
+
+@pytest.mark.parametrize(
+    ("pid", "environment", "seconds"), [(77, None, 2.0), (1, None, 10.0), (77, "written", 10.0), (77, "else", 2.0)]
+)
+def test_the_end_waits_for_writing_as_long_as_its_process_is_needed(
+    tmp_path, monkeypatch, caplog, pid, environment, seconds
+):
+    link = _FullLink(unwritten=0)
+    receiver = _started(tmp_path, monkeypatch, link, wandb_args={"name": "n"})
+    monkeypatch.setattr("os.getpid", lambda: pid)
+    if environment is not None:
+        monkeypatch.setenv("FLAREBRIDGE_WAIT", environment)
+    assert _end(receiver, caplog).startswith("INFO: flarebridge: 4 events handed over and durable")
+    (waited,) = link.waits
+    assert seconds - 0.5 < waited <= seconds
+
+
+def test_what_is_in_no_run_is_never_called_delivered(tmp_path, monkeypatch, caplog):
+    receiver = _started(tmp_path, monkeypatch, _FullLink(unwritten=3), wandb_args={"name": "n"})
+    said = _end(receiver, caplog)
+    assert said.startswith("WARNING")
+    assert "3 of them are not in their runs yet" in said
+    assert f"flarebridge serve --own --state {tmp_path}" in said
+    receiver = _started(tmp_path, monkeypatch, _FullLink(errors=2), wandb_args={"name": "n"})
+    said = _end(receiver, caplog)
+    assert said.startswith("WARNING")
+    assert "the bridge told 2 errors" in said
+
+
+def test_arguments_of_wandb_init_that_change_nothing_are_named(tmp_path, monkeypatch, caplog):
+    _started(tmp_path, monkeypatch, wandb_args={"name": "n", "resume": "allow", "save_code": True})
+    assert "change nothing here: resume, save_code" in caplog.text
 
 
 def test_simulated_jobs_have_the_second_of_their_start_as_id_in_all_processes(tmp_path):

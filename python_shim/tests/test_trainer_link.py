@@ -1,13 +1,17 @@
 """BridgeWriter's way out of a training process of its own, with the real link and a socket."""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
+from pathlib import Path
 
 import msgpack
+import pytest
+from flarebridge import trainer_link
 from flarebridge.events import Encoder
 from flarebridge.inbox import Inbox
 from flarebridge.link import Link
@@ -179,6 +183,34 @@ def test_folders_of_processes_that_were_killed_are_removed(monkeypatch, tmp_path
     for link in (mine, other):
         link.close(0.1)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("taken_away", ["the folder", "the socket", "the folder, and another's is there"])
+def test_a_socket_that_was_cleaned_away_is_made_again(taken_away, monkeypatch):
+    monkeypatch.setattr(trainer_link, "_SOCKET_LOOK", 0.1)
+    monkeypatch.setenv(ENDPOINT, "")
+    with _Site() as site:
+        early = site.trainer()
+        early.put(_event(1))
+        assert early.wait_acknowledged(_DEADLINE)
+        path = Path(site.trainers.endpoint.removeprefix("ipc://"))
+        path.unlink() if taken_away == "the socket" else shutil.rmtree(path.parent)
+        if "another" in taken_away:
+            path.parent.symlink_to("/tmp")
+        _wait_for(lambda: site.said, "the new socket")
+        late = site.trainer()
+        late.put(_event(2))
+        assert late.wait_acknowledged(_DEADLINE)
+        early.put(_event(3))
+        assert early.wait_acknowledged(_DEADLINE)
+        for trainer in (early, late):
+            trainer.close(5.0)
+        assert site.server.values() == [1, 2, 3]
+        ((level, text),) = site.said
+        assert (level, "made again" in text) == ("warning", True)
+        if "another" in taken_away:
+            assert os.environ[ENDPOINT] == site.trainers.endpoint
+            path.parent.unlink()
 
 
 def test_encoding_of_a_trainers_record_is_the_one_of_all_events():

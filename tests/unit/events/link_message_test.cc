@@ -34,10 +34,12 @@ struct Describe {
             {"heartbeat_ms", m.heartbeat_ms}};
   }
   json operator()(const Ack& m) const {
-    return {{"kind", "ack"},
-            {"acked_seq", m.acked_seq},
-            {"credit_bytes", m.credit_bytes},
-            {"rejected", m.rejected}};
+    json ack = {{"kind", "ack"},
+                {"acked_seq", m.acked_seq},
+                {"credit_bytes", m.credit_bytes},
+                {"rejected", m.rejected}};
+    if (m.unwritten) ack["unwritten"] = *m.unwritten;
+    return ack;
   }
   json operator()(const Notice& m) const {
     return {{"kind", "notice"}, {"level", static_cast<int>(m.level)}, {"text", m.text}};

@@ -54,6 +54,40 @@ TEST_CASE("nothing is acknowledged before it is stored") {
   CHECK(t.intake->AckOf(kSession).acked_seq == 2);
 }
 
+TEST_CASE("a session that has ended is told what is not in its runs yet, and an open one is not") {
+  Taking t;
+  t.Hello(kSession);
+  t.Take(kSession, 1, {Opening(), Metric("site-1", 1), Metric("site-2", 1), Metric("site-1", 2)});
+  const Intake::Committed first = t.Commit();
+  CHECK_FALSE(t.intake->AckOf(kSession).unwritten.has_value());
+  t.Take(kSession, 5, {Encode(SessionEnded{2, 0, ""})});
+  const Intake::Committed last = t.Commit();
+  REQUIRE(first.slices.size() == 2);
+  REQUIRE(last.slices.size() == 2);  // the runs' ends
+  CHECK(t.intake->AckOf(kSession).unwritten == 5);
+  for (const Intake::Slice& slice : first.slices)
+    t.intake->Forget(slice.run, slice.first_position + slice.count - 1);
+  CHECK(t.intake->AckOf(kSession).unwritten == 2);
+  for (const Intake::Slice& slice : last.slices)
+    t.intake->Forget(slice.run, slice.first_position + slice.count - 1);
+  CHECK(t.intake->AckOf(kSession).unwritten == 0);
+}
+
+TEST_CASE("a bridge that was started anew tells what earlier ones left") {
+  Taking t;
+  t.Hello(kSession);
+  t.Take(kSession, 1, {Opening(), Metric("site-1", 1), Encode(SessionEnded{2, 0, ""})});
+  const Intake::Committed committed = t.Commit();
+  REQUIRE(committed.slices.size() == 1);
+  t.Load();
+  CHECK(t.intake->AckOf(kSession).unwritten == 0);  // until the journal was looked at
+  const Intake::Slice& slice = committed.slices.front();
+  t.intake->HasUnwritten(slice.run, slice.first_position);
+  CHECK(t.intake->AckOf(kSession).unwritten == slice.count);
+  t.intake->Forget(slice.run, slice.first_position + slice.count - 1);
+  CHECK(t.intake->AckOf(kSession).unwritten == 0);
+}
+
 TEST_CASE("an event that is sent again is stored once, also by a bridge that was started anew") {
   Taking t;
   t.Hello(kSession);

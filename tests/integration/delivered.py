@@ -29,19 +29,6 @@ def jsonl_numbers(folder: Path) -> dict[str, list[int]]:
     return found
 
 
-def jsonl_numbers(folder: Path) -> dict[str, list[int]]:
-    """What the jsonl receiver wrote below a folder: site -> the values under "n" in their order."""
-    found = defaultdict(list)
-    for file in (folder / "jsonl").glob("*.jsonl"):
-        for text in file.read_text().splitlines():
-            line = json.loads(text)
-            if line["type"] == "METRICS":
-                found[line["site"]].append(line["values"]["n"])
-            elif line["type"] == "METRIC" and line["tag"] == "n":
-                found[line["site"]].append(line["value"])
-    return found
-
-
 def assert_delivered(folder: Path, sites: int, acknowledged: int) -> None:
     """Each record once and in its order, in W&B's run logs; the last ones may not have been acknowledged."""
     logs = logs_below(folder)

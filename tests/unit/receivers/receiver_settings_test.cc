@@ -69,7 +69,7 @@ TEST_CASE("what is wrong with a receiver's own arguments is told by whoever open
   const auto unknown = OpenReceiver(RunSpec(), all.at(1));
   REQUIRE_FALSE(unknown.has_value());
   CHECK(unknown.error().code == ErrorCode::kConfig);
-  CHECK(unknown.error().message.starts_with("there is no receiver \"other\"; known: jsonl, wandb"));
+  CHECK(unknown.error().message.starts_with("there is no receiver \"other\"; known: wandb, jsonl"));
 }
 
 }  // namespace

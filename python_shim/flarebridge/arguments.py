@@ -116,7 +116,8 @@ def _check(where: str, arguments: dict, known: tuple) -> None:
 def _check_project(where: str, project: Optional[str]) -> None:
     if project and (len(project) > _PROJECT_LENGTH or set(project) & set(_NOT_IN_PROJECT)):
         right = f"a name of up to {_PROJECT_LENGTH} characters without any of {' '.join(_NOT_IN_PROJECT)}"
-        _refuse(where, "project", project, right + ' (a team is named by "entity")' * ("/" in project))
+        team = ' (a team is named by "entity")' if "/" in project else ""
+        raise ValueError(f"{where} has project = {project!r}: W&B refuses the project name; it must be {right}{team}")
 
 
 def _check_writers(where: str, writers: Any) -> None:

@@ -34,7 +34,7 @@ namespace flarebridge {
 struct ServeOptions {
   std::string state;  // folder of journal, log and lock; absolute
   LinkSecurity security;
-  std::string endpoint;  // empty: no shims are served (--until-done on what a bridge left behind)
+  std::string endpoint;  // empty: no shims are served (--own on what a bridge left behind)
   bool own = false;      // serves one job's process and leaves when the work is done
   pid_t parent = 0;      // the process it serves; 0: none is watched
   std::chrono::seconds finish_timeout{10};  // without progress, after the shims are gone

@@ -1,4 +1,4 @@
-// Parts of the hot path on one core: events or rows a second. `tests/bench/micro.sh` runs it.
+// Parts of the hot path on one core: events or rows a second. `tests/bench/parts.py` runs it.
 #include <benchmark/benchmark.h>
 #include <fcntl.h>
 #include <libdeflate.h>

@@ -8,7 +8,8 @@ usage: tests/run.sh [mode] [options of ctest]
 
 Installs what is missing (as jobs/hello-pt/run.sh does, and the test tools), builds, and runs all
 tests by one ctest: unit tests, the Python shim's, conformance with the wandb package, integration
-with NVFlare's simulator, format, clang-tidy, ruff, the direction of includes, each header by itself.
+with NVFlare's simulator, format, clang-tidy, ruff, the direction of includes, each header by itself,
+and whether documents name what is there.
 
 modes:
   (none)   the release build, everything

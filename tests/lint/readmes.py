@@ -1,7 +1,8 @@
-"""Checks that the folders' READMEs list every source file once, and that no document names a file that is not there.
+"""Checks that the folders' READMEs list every source file once, and that documents name only what is there.
 
 A README lists what stands in the first column of its tables, relative to its own folder or to that of the heading
 above, if that is a folder ("### wandb/log/"); `*` stands for any part of a path. A header stands for its .cc file.
+Of names in the source only those of constants in docs/ are looked for.
 """
 
 import os
@@ -15,6 +16,7 @@ _TOP = ("events", "receivers", "bridge", "python_shim", "jobs", "tests")
 _SKIPPED = ("build", "__pycache__")  # and what begins with a dot
 _HEADING = re.compile(r"^#+ +([\w.-]+(?:/[\w.-]+)*)/$")
 _NAME = re.compile(r"`([\w./*-]+(?:\.h|\.cc|\.c|\.py|\.sh))`")
+_CONSTANT = re.compile(r"`(?:\w+::)*(k[A-Z]\w*|_[A-Z][A-Z_]+)`")
 _LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -66,6 +68,16 @@ def _read(document: str, text: str, files: list[str]) -> tuple[list[str], list[s
     return listed, missing
 
 
+def _unknown_constants(root: Path, files: list[str]) -> list[str]:
+    words = {word for file in files for word in re.findall(r"\w+", (root / file).read_text())}
+    return [
+        f"docs/{document.name}: names {name}, which no source has"
+        for document in sorted((root / "docs").glob("*.md"))
+        for name in _CONSTANT.findall(document.read_text())
+        if name not in words
+    ]
+
+
 def problems(root: Path) -> list[str]:
     """Every file that no README lists or that two do, and every name in a document without a file."""
     found = []
@@ -83,6 +95,7 @@ def problems(root: Path) -> list[str]:
         for target in _LINK.findall(text):
             if "://" not in target and not (root / document).parent.joinpath(target).exists():
                 found.append(f"{document}: links to {target}, which is not there")
+    found += _unknown_constants(root, files)
     for file, documents in lists.items():
         if not file.startswith(tuple(f"{top}/" for top in _TOP)) or _stem(file, known) != file:
             continue

@@ -16,6 +16,8 @@ inline constexpr uint32_t kControl = 16, kUuid = 19, kInfo = 200;
 // Ours, an AppliedMark: far from W&B's numbers, of which the highest is 200. Protobuf readers skip
 // what they do not know.
 inline constexpr uint32_t kApplied = 7301;
+// Of a row whose step is a number of ours, because nothing of the run was logged with a step.
+inline constexpr uint32_t kOwnNumber = 7302;
 inline constexpr uint32_t kMarkJournal = 1, kMarkFloor = 2, kMarkPositions = 3;
 
 // HistoryItem, SummaryItem, ConfigItem and StatsItem alike.

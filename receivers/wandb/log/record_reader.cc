@@ -236,6 +236,9 @@ void ParseContent(pbf_reader& message, ParsedRecord& record) {
       record.kind = ParsedRecord::Kind::kFinal;
       message.skip();
       break;
+    case kOwnNumber:
+      record.own_number = message.get_uint64() != 0;
+      break;
     case kApplied:
       record.mark = ParseMark(message.get_message());
       break;

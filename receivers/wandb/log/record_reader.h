@@ -42,6 +42,7 @@ struct ParsedRecord {
   std::vector<ParsedItem> items;    // history, summary, config (also the run's), stats
   std::vector<ParsedItem> removed;  // config and summary; without values
   int64_t step = 0;                 // history
+  bool own_number = false;          // history: the step is a number of ours
   RunRecord run;                    // its config is in `items`
   int32_t exit_code = 0;
   double time = 0;                      // output and stats: seconds since the epoch

@@ -173,6 +173,11 @@ void AppendHistory(int64_t number, const ItemList& items, int64_t step, const Ap
   if (mark != nullptr) AppendMark(*mark, out);
 }
 
+void AppendOwnNumber(std::string& out) {
+  AppendVarint(kOwnNumber << 3, out);  // wire type 0
+  out.push_back(1);
+}
+
 void AppendSummary(int64_t number, const ItemList& items, std::string& out) {
   out.push_back(kNumTag);
   AppendVarint(static_cast<uint64_t>(number), out);

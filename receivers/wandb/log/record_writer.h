@@ -31,6 +31,8 @@ void AppendEnvironment(int64_t number, const EnvironmentRecord& environment, std
 // `step` is the row's `_step`; the items hold it too.
 void AppendHistory(int64_t number, const ItemList& items, int64_t step, const AppliedMark* mark,
                    std::string& out);
+// Behind a history record whose step is a number of ours: a later life of the run goes on with it.
+void AppendOwnNumber(std::string& out);
 void AppendSummary(int64_t number, const ItemList& items, std::string& out);
 void AppendConfig(int64_t number, const std::vector<std::pair<std::string, std::string>>& items,
                   const AppliedMark* mark, std::string& out);

@@ -8,13 +8,19 @@
 namespace flarebridge::wandb {
 namespace {
 
+double ToNumber(std::string_view json) {
+  double number = 0;
+  std::from_chars(json.data(), json.data() + json.size(), number);
+  return number;
+}
+
 void TakeHistory(const ParsedRecord& record, Recovered& found) {
   found.last_step = std::max(found.last_step.value_or(0), record.step);
+  if (!record.own_number)
+    found.first_step = std::min(found.first_step.value_or(record.step), record.step);
   for (const ParsedRecord::ParsedItem& item : record.items) {
-    if (item.key != "_runtime") continue;
-    double runtime = 0;
-    std::from_chars(item.json.data(), item.json.data() + item.json.size(), runtime);
-    found.runtime = std::max(found.runtime, runtime);
+    if (item.key == "_runtime") found.runtime = std::max(found.runtime, ToNumber(item.json));
+    if (item.key == "_timestamp") found.last_time = ToNumber(item.json);
   }
 }
 

@@ -22,8 +22,10 @@ struct Recovered {
   int64_t number = 0;             // of the last record
   AppliedEvents applied{0};       // of the journal asked for
   std::optional<int64_t> last_step;
-  double runtime = 0;  // seconds, `_runtime` of the last row
-  RunRecord run;       // the newest one
+  std::optional<int64_t> first_step;  // the lowest that was logged, and no number of ours
+  double runtime = 0;                 // seconds, `_runtime` of the last row
+  double last_time = 0;               // seconds since the epoch, `_timestamp` of the last row
+  RunRecord run;                      // the newest one
 };
 
 // Reads the whole log. Errors: kIo, kMalformed (not a run log).

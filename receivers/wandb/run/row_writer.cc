@@ -11,6 +11,10 @@ namespace {
 
 // Rows that share one summary record when they come faster than flushes.
 constexpr size_t kRowsPerSummary = 128;
+// How soon the values of a row that is still open are in the summary, and how often at most.
+constexpr std::chrono::milliseconds kTellInterval{300};
+// Seconds that clocks of machines which are kept right may differ.
+constexpr double kClockTolerance = 60;
 
 std::string SecondsToJson(double seconds) {
   std::string out;
@@ -32,9 +36,11 @@ RowWriter::RowWriter(uint64_t journal, const Recovered& recovered, const RunReco
     : journal_(journal),
       run_(run),
       log_(log),
-      merger_(StepMerger::Limits(), recovered.last_step),
+      merger_(StepMerger::Limits(), {recovered.last_step, recovered.first_step}),
       last_runtime_(recovered.runtime),
-      given_(recovered.applied.floor()) {}
+      given_(recovered.applied.floor()) {
+  if (recovered.last_step) origin_ = recovered.last_time - recovered.runtime;
+}
 
 void RowWriter::Add(uint64_t position, std::optional<int64_t> step, double time, ItemList& items,
                     Clock::time_point now) {
@@ -65,6 +71,8 @@ void RowWriter::MarkRows(const std::vector<StepMerger::Row>& rows) {
 void RowWriter::WriteReady() {
   std::vector<StepMerger::Row>& rows = merger_.ready();
   if (rows.empty()) return;
+  latest_ = EpochNow() + kClockTolerance;
+  told_ = 0;
   MarkRows(rows);
   // The summary goes before the rows that it sums up: if the end is torn off, their events are
   // replayed and the summary is written again.
@@ -75,8 +83,31 @@ void RowWriter::WriteReady() {
 }
 
 void RowWriter::WriteDue(Clock::time_point now) {
-  merger_.Release(now);
+  merger_.Release(now, given_);
   WriteReady();
+  TellOpenRow(now);
+}
+
+std::optional<Clock::time_point> RowWriter::NextDue() const {
+  const std::optional<Clock::time_point> rows = merger_.NextDue();
+  if (!tell_due_) return rows;
+  return std::min(rows.value_or(*tell_due_), *tell_due_);
+}
+
+void RowWriter::TellOpenRow(Clock::time_point now) {
+  const StepMerger::Row* open = merger_.open_row();
+  if (open == nullptr || open->positions.back() == told_) {
+    tell_due_.reset();
+    return;
+  }
+  if (!tell_due_) tell_due_ = now + kTellInterval;
+  if (now < *tell_due_) return;
+  tell_due_.reset();
+  told_ = open->positions.back();
+  for (size_t i = 0; i < open->items.size(); ++i)
+    summary_.Put(std::string(open->items.path(i)), std::string(open->items.json(i)));
+  SumUpRow(*open, std::max(last_runtime_, open->time - origin_.value_or(open->time)));
+  WriteSummary();
 }
 
 void RowWriter::WriteAll() {
@@ -105,15 +136,30 @@ void RowWriter::SumUp(const std::vector<StepMerger::Row>& rows) {
     }
   }
   double runtime = last_runtime_;
-  for (const StepMerger::Row& row : rows) runtime = std::max(runtime, row.time - run_.start_time);
-  summary_.Put(kStepPath, ToJson(rows.back().step));
-  summary_.Put(kTimestampPath, SecondsToJson(rows.back().time));
+  for (const StepMerger::Row& row : rows) runtime = std::max(runtime, RuntimeAt(row.time));
+  SumUpRow(rows.back(), runtime);
+}
+
+void RowWriter::SumUpRow(const StepMerger::Row& row, double runtime) {
+  summary_.Put(kStepPath, ToJson(row.step));
+  summary_.Put(kTimestampPath, SecondsToJson(row.time));
   summary_.Put(kRuntimePath, SecondsToJson(runtime));
   summary_.Put(kWandbRuntimePath, ToJson(static_cast<int64_t>(runtime)));
 }
 
+double RowWriter::RuntimeAt(double time) {
+  if (!origin_) {
+    // The run's start may have been read from another machine's clock: what its first row has no
+    // time for, or more than our own clock knows of, is the difference between the two.
+    ahead_ = std::max(0.0, time - latest_);
+    origin_ = std::min(time, run_.start_time + ahead_);
+  }
+  // A clock that was wrong for a moment does not stop the count for ever.
+  return time > latest_ + ahead_ ? last_runtime_ : time - *origin_;
+}
+
 void RowWriter::WriteRow(StepMerger::Row& row, const AppliedMark& mark) {
-  last_runtime_ = std::max(last_runtime_, row.time - run_.start_time);
+  last_runtime_ = std::max(last_runtime_, RuntimeAt(row.time));
   ItemList& items = row.items;
   const auto add_step = [&](const std::string& path, int64_t step) {
     items.AddWritten(path, [step](std::string& out) { AppendJson(step, out); });
@@ -127,6 +173,7 @@ void RowWriter::WriteRow(StepMerger::Row& row, const AppliedMark& mark) {
   add_seconds(kTimestampPath, row.time);
   log_.Add([&](int64_t number, std::string& out) {
     AppendHistory(number, row.items, row.step, &mark, out);
+    if (row.automatic) AppendOwnNumber(out);
   });
 }
 

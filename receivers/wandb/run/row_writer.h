@@ -45,7 +45,7 @@ class RowWriter {
 
   // All events up to here are in what has been brought into the log.
   uint64_t EncodedPosition() const;
-  std::optional<Clock::time_point> NextDue() const { return merger_.NextDue(); }
+  std::optional<Clock::time_point> NextDue() const;
   // What it counted.
   const StepMerger& merger() const { return merger_; }
 
@@ -55,14 +55,24 @@ class RowWriter {
   // What they say last goes into summary_.
   void SumUp(const std::vector<StepMerger::Row>& rows);
   void WriteRow(StepMerger::Row& row, const AppliedMark& mark);
+  // The open row's values go into the summary, if they are new and it is time.
+  void TellOpenRow(Clock::time_point now);
+  void SumUpRow(const StepMerger::Row& row, double runtime);
+  // `_runtime` of a row, by its site's clock.
+  double RuntimeAt(double time);
   void WriteSummary();
 
   uint64_t journal_;
   const RunRecord& run_;
   LogAppender& log_;
   StepMerger merger_;
-  ItemList summary_;                // changed since the last summary record
-  double last_runtime_ = 0;         // seconds
+  ItemList summary_;              // changed since the last summary record
+  double last_runtime_ = 0;       // seconds
+  std::optional<double> origin_;  // seconds since the epoch by the site's clock: `_runtime` is 0
+  double ahead_ = 0;              // seconds that the site's clock is before ours
+  double latest_ = 0;             // seconds since the epoch: a time behind it can't be right
+  uint64_t told_ = 0;             // the last event of the open row that the summary has
+  std::optional<Clock::time_point> tell_due_;
   uint64_t given_ = 0;              // the last position given
   std::vector<AppliedMark> marks_;  // room that is used again and again
 };

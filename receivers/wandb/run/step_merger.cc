@@ -10,6 +10,13 @@ namespace {
 constexpr size_t kSpareRows = 512;
 constexpr size_t kSpareBytes = size_t{4} << 10;
 
+bool SharesPath(ItemList& held, const ItemList& items) {
+  for (size_t i = 0; i < items.size(); ++i) {
+    if (held.Find(items.path(i))) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 StepMerger::Row StepMerger::NewRow() {
@@ -25,9 +32,105 @@ void StepMerger::ClearReady() {
     row.items.Clear();
     row.positions.clear();
     row.own_step.reset();
+    row.automatic = false;
     spare_rows_.push_back(std::move(row));
   }
   ready_.clear();
+}
+
+// --- what comes ---
+
+void StepMerger::Add(uint64_t position, std::optional<int64_t> step, double time, ItemList& items,
+                     Time now) {
+  // Beside the record before, not the latest of all: one clock that is wrong once is no disorder
+  // for ever.
+  if (time < previous_time_) {
+    ++reordered_;
+    last_disorder_ = now;
+  }
+  previous_time_ = time;
+  if (step) ReleaseRepeated(*step, items, now);
+  if (!step) {
+    AddStepless(position, time, items, now);
+  } else if (!last_step_ || *step > *last_step_ || waiting_.contains(*step)) {
+    AddInTime(position, *step, time, items, now);
+  } else {
+    AddLate(position, *step, time, items, now);
+  }
+  while (waiting_.size() > limits_.rows || bytes_ > limits_.bytes) ReleaseLowest();
+  ForgetGone();
+  KeepBounds(position);
+}
+
+void StepMerger::ReleaseRepeated(int64_t step, const ItemList& items, Time now) {
+  // Asked for each record: only the open row can be older than the window.
+  if (waiting_.empty() || waiting_.rbegin()->first != step) return;
+  Waiting& open = waiting_.rbegin()->second;
+  if (now - open.since >= limits_.window && SharesPath(open.row.items, items)) ReleaseWaiting();
+}
+
+void StepMerger::AddInTime(uint64_t position, int64_t step, double time, ItemList& items,
+                           Time now) {
+  if (anew_) ReleaseBeside(step);
+  anew_ = false;
+  automatic_ = false;
+  late_own_.reset();
+  first_own_ = std::min(first_own_.value_or(step), step);
+  Join(WaitingOf(step, position, now), position, time, items);
+}
+
+void StepMerger::AddLate(uint64_t position, int64_t step, double time, ItemList& items, Time now) {
+  ++late_;
+  automatic_ = false;
+  // One that goes back to where the steps began may be a straggler; one that goes on from there is
+  // not.
+  if (!anew_ && first_own_ && late_own_ && late_own_ == first_own_ && step > *late_own_) {
+    anew_ = true;
+    ReleaseWaiting();
+  }
+  late_own_ = step;
+  if (beside_ && beside_->row.own_step == step) {
+    Join(*beside_, position, time, items);
+  } else {
+    Beside(position, step, time, items, now);
+  }
+}
+
+void StepMerger::AddStepless(uint64_t position, double time, ItemList& items, Time now) {
+  if (automatic_) {
+    last_step_ = NextStep();
+    Row row = NewRow();
+    row.step = *last_step_;
+    row.automatic = true;
+    row.time = time;
+    row.positions.push_back(position);
+    std::swap(row.items, items);
+    ready_.push_back(std::move(row));
+    return;
+  }
+  ++stepless_;
+  Waiting* open = nullptr;
+  if (anew_ && beside_) {
+    open = &*beside_;
+  } else if (!waiting_.empty()) {
+    open = &waiting_.rbegin()->second;
+  }
+  if (open != nullptr && !SharesPath(open->row.items, items)) {
+    Join(*open, position, time, items);
+  } else {
+    Beside(position, std::nullopt, time, items, now);
+  }
+}
+
+void StepMerger::Beside(uint64_t position, std::optional<int64_t> own_step, double time,
+                        ItemList& items, Time now) {
+  ReleaseBeside(std::nullopt);
+  beside_.emplace();
+  beside_->row = NewRow();
+  beside_->row.own_step = own_step;
+  beside_->since = now;
+  arrivals_.push_back({position, 0, true});
+  Join(*beside_, position, time, items);
 }
 
 StepMerger::Waiting& StepMerger::WaitingOf(int64_t step, uint64_t position, Time now) {
@@ -35,8 +138,12 @@ StepMerger::Waiting& StepMerger::WaitingOf(int64_t step, uint64_t position, Time
   const bool highest = waiting_.empty() || waiting_.rbegin()->first < step;
   if (!highest) {
     if (const auto found = waiting_.find(step); found != waiting_.end()) return found->second;
+    passed_.push_back({now, step, position});
+  } else if (!waiting_.empty()) {
+    const auto& [passed, row] = *waiting_.rbegin();
+    passed_.push_back({now, passed, row.row.positions.front()});
   }
-  arrivals_.push_back({now, step, position});
+  arrivals_.push_back({position, step, false});
   Waiting* waiting = nullptr;
   if (spare_nodes_.empty()) {
     waiting = &waiting_.try_emplace(waiting_.end(), step)->second;
@@ -49,38 +156,13 @@ StepMerger::Waiting& StepMerger::WaitingOf(int64_t step, uint64_t position, Time
   waiting->row = NewRow();
   waiting->row.step = step;
   waiting->bytes = 0;
+  waiting->since = now;
   return *waiting;
 }
 
-void StepMerger::Add(uint64_t position, std::optional<int64_t> step, double time, ItemList& items,
-                     Time now) {
-  if (time < latest_time_) {
-    ++reordered_;
-    last_disorder_ = now;
-  }
-  latest_time_ = std::max(latest_time_, time);
-  if (!step) {
-    // It belongs behind everything that came before it.
-    ReleaseAll();
-    last_step_ = NextStep();
-    Row row = NewRow();
-    row.step = *last_step_;
-    row.time = time;
-    row.positions.push_back(position);
-    std::swap(row.items, items);
-    ready_.push_back(std::move(row));
-    return;
-  }
-  Waiting& waiting = WaitingOf(*step, position, now);
+void StepMerger::Join(Waiting& waiting, uint64_t position, double time, ItemList& items) {
   waiting.row.time = time;
   waiting.row.positions.push_back(position);
-  if (last_step_ && *step <= *last_step_) ++late_;
-  Merge(waiting, items);
-  while (waiting_.size() > limits_.rows || bytes_ > limits_.bytes) ReleaseLowest();
-  ForgetGone();
-}
-
-void StepMerger::Merge(Waiting& waiting, ItemList& items) {
   ItemList& held = waiting.row.items;
   if (held.empty()) {
     std::swap(held, items);
@@ -99,22 +181,57 @@ void StepMerger::Merge(Waiting& waiting, ItemList& items) {
   waiting.bytes = held.encoded().size();
 }
 
-void StepMerger::ReleaseLowest() {
-  Rows::node_type node = waiting_.extract(waiting_.begin());
-  bytes_ -= node.mapped().bytes;
-  Row row = std::move(node.mapped().row);
-  if (spare_nodes_.size() < kSpareRows) spare_nodes_.push_back(std::move(node));
-  if (last_step_ && row.step <= *last_step_) {
-    row.own_step = row.step;
-    row.step = NextStep();
-  }
-  last_step_ = row.step;
-  ready_.push_back(std::move(row));
-}
+// --- what goes ---
 
 int64_t StepMerger::NextStep() const {
   if (!last_step_) return 0;
   return *last_step_ == std::numeric_limits<int64_t>::max() ? *last_step_ : *last_step_ + 1;
+}
+
+int64_t StepMerger::NumberBeside(std::optional<int64_t> below) const {
+  if (!waiting_.empty()) below = std::min(below.value_or(INT64_MAX), waiting_.begin()->first);
+  const int64_t next = NextStep();
+  if (below && next < *below) return next;
+  // Nobody knows what comes: only steps that begin anew leave the numbers behind them free.
+  if (!below && anew_) return next;
+  return last_step_.value_or(below ? std::min<int64_t>(*below, 0) : 0);
+}
+
+void StepMerger::ReleaseBeside(std::optional<int64_t> below) {
+  if (!beside_) return;
+  Row row = std::move(beside_->row);
+  bytes_ -= beside_->bytes;
+  beside_.reset();
+  row.step = NumberBeside(below);
+  if (row.own_step == row.step) row.own_step.reset();
+  last_step_ = row.step;
+  ready_.push_back(std::move(row));
+}
+
+void StepMerger::ReleaseLowest() {
+  if (waiting_.empty()) {
+    ReleaseBeside(std::nullopt);
+    return;
+  }
+  Rows::node_type node = waiting_.extract(waiting_.begin());
+  bytes_ -= node.mapped().bytes;
+  Row row = std::move(node.mapped().row);
+  if (spare_nodes_.size() < kSpareRows) spare_nodes_.push_back(std::move(node));
+  last_step_ = row.step;
+  ready_.push_back(std::move(row));
+}
+
+void StepMerger::ReleaseWaiting() {
+  while (!waiting_.empty()) ReleaseLowest();
+}
+
+void StepMerger::ReleaseAll() {
+  // What came beside rows that are still here came before what they would be closed by.
+  if (!anew_) ReleaseBeside(std::nullopt);
+  ReleaseWaiting();
+  ReleaseBeside(std::nullopt);
+  arrivals_.clear();
+  passed_.clear();
 }
 
 std::chrono::milliseconds StepMerger::WindowAt(Time now) const {
@@ -122,37 +239,64 @@ std::chrono::milliseconds StepMerger::WindowAt(Time now) const {
   return disorder ? limits_.disorder_window : limits_.window;
 }
 
-bool StepMerger::IsGone(const Arrival& arrival) const {
-  const auto found = waiting_.find(arrival.step);
-  return found == waiting_.end() || found->second.row.positions.front() != arrival.position;
+StepMerger::Time StepMerger::BesideDue() const {
+  return beside_->since + (anew_ ? limits_.open_window : limits_.window);
 }
 
-void StepMerger::ForgetGone() {
-  while (!arrivals_.empty() && IsGone(arrivals_.front())) arrivals_.pop_front();
-}
-
-void StepMerger::Release(Time now) {
-  while (!arrivals_.empty() && now - arrivals_.front().since >= WindowAt(now)) {
-    const int64_t step = arrivals_.front().step;
+void StepMerger::Release(Time now, uint64_t given) {
+  if (beside_ && now >= BesideDue()) ReleaseBeside(std::nullopt);
+  while (!passed_.empty() && now - passed_.front().since >= WindowAt(now)) {
+    const int64_t step = passed_.front().step;
     while (!waiting_.empty() && waiting_.begin()->first <= step) ReleaseLowest();
     ForgetGone();
   }
+  if (!waiting_.empty() && now - waiting_.rbegin()->second.since >= limits_.open_window)
+    ReleaseWaiting();
+  ForgetGone();
+  KeepBounds(given);
 }
 
-void StepMerger::ReleaseAll() {
-  while (!waiting_.empty()) ReleaseLowest();
-  arrivals_.clear();
+void StepMerger::KeepBounds(uint64_t given) {
+  const std::optional<uint64_t> lowest = LowestWaiting();
+  if (lowest && given > *lowest && given - *lowest > limits_.positions) ReleaseAll();
 }
 
 std::optional<StepMerger::Time> StepMerger::NextDue() const {
-  if (arrivals_.empty()) return std::nullopt;
-  const Time since = arrivals_.front().since;
-  return since + WindowAt(since + limits_.window);
+  std::optional<Time> due;
+  const auto consider = [&due](Time time) { due = std::min(due.value_or(time), time); };
+  if (!passed_.empty()) {
+    const Time since = passed_.front().since;
+    consider(since + WindowAt(since + limits_.window));
+  }
+  if (!waiting_.empty()) consider(waiting_.rbegin()->second.since + limits_.open_window);
+  if (beside_) consider(BesideDue());
+  return due;
+}
+
+// --- what waits ---
+
+const StepMerger::Row* StepMerger::open_row() const {
+  return waiting_.empty() ? nullptr : &waiting_.rbegin()->second.row;
 }
 
 std::optional<uint64_t> StepMerger::LowestWaiting() const {
   if (arrivals_.empty()) return std::nullopt;
   return arrivals_.front().position;
+}
+
+bool StepMerger::IsGone(const Arrival& arrival) const {
+  if (arrival.beside) return !beside_ || beside_->row.positions.front() != arrival.position;
+  const auto found = waiting_.find(arrival.step);
+  return found == waiting_.end() || found->second.row.positions.front() != arrival.position;
+}
+
+bool StepMerger::IsGone(const Passed& passed) const {
+  return IsGone(Arrival{passed.position, passed.step, false});
+}
+
+void StepMerger::ForgetGone() {
+  while (!arrivals_.empty() && IsGone(arrivals_.front())) arrivals_.pop_front();
+  while (!passed_.empty() && IsGone(passed_.front())) passed_.pop_front();
 }
 
 }  // namespace flarebridge::wandb

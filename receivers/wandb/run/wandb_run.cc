@@ -196,8 +196,11 @@ std::string WandbRun::Report() const {
     if (count > 0) report += (report.empty() ? "" : "; ") + std::to_string(count) + what;
   };
   tell(out_.rows.merger().late(),
-       " records came after a row of their step or a later one was written: they have rows behind "
+       " records came after a row of their step or a later one was written: they are rows beside "
        "it, with their step in flarebridge/step");
+  tell(out_.rows.merger().stepless(),
+       " records had no step in a run that has steps: they are in the row of the step before, or "
+       "beside it");
   tell(out_.rows.merger().reordered(),
        " records were brought in another order than they were logged");
   tell(out_.rows.merger().overwritten(),

@@ -57,6 +57,48 @@ class RowWriterTest {
   Clock::time_point now_{};
 };
 
+TEST_CASE("the time of a run goes on whatever its site's clock says") {
+  const double start = 1000000;
+  // A site that is an hour behind, one with a time of the year 2100 among its own, one an hour
+  // ahead of now.
+  const double ahead = EpochNow() + 3600;
+  const std::vector<std::pair<std::vector<double>, std::vector<double>>> clocks = {
+      {{start - 3600, start - 3590, start - 3580}, {0, 10, 20}},
+      {{start + 5, 4.1e9, start + 15}, {5, 5, 15}},
+      {{ahead, ahead + 10}, {0, 10}}};
+  for (const auto& [times, runtimes] : clocks) {
+    const flarebridge::testing::TempFolder folder;
+    const std::filesystem::path path = folder.path() / "run-x.wandb";
+    Recovered recovered;
+    RunRecord run;
+    run.start_time = times.front() == ahead ? EpochNow() : start;
+    LogAppender log(AppendOnlyFile::Open(path).value(), recovered);
+    RowWriter rows(kJournal, recovered, run, log);
+    REQUIRE(log.StartAnew());
+    for (size_t i = 0; i < times.size(); ++i) {
+      ItemList items;
+      items.Add(PathOf("loss"), "0.5");
+      rows.Add(i + 1, static_cast<int64_t>(i), times[i], items, {});
+    }
+    rows.WriteAll();
+    REQUIRE(log.WriteOut());
+    const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    std::vector<double> found;
+    REQUIRE(ReadRecords(fd, OnDamage::kStop, [&](const ParsedRecord& record, uint64_t) {
+      if (record.kind != ParsedRecord::Kind::kHistory) return;
+      for (const ParsedRecord::ParsedItem& item : record.items) {
+        if (item.key == "_runtime") found.push_back(std::stod(std::string(item.json)));
+      }
+    }));
+    close(fd);
+    REQUIRE(found.size() == runtimes.size());
+    // Our own clock's tolerance of a minute is what can't be told apart.
+    for (size_t i = 0; i < found.size(); ++i)
+      CHECK(found[i] ==
+            doctest::Approx(runtimes[i]).epsilon(0.001).scale(times.front() == ahead ? 70000 : 1));
+  }
+}
+
 TEST_CASE_FIXTURE(RowWriterTest, "nothing is claimed before it is in the log") {
   Add(1, 0);
   Add(2, 1);

@@ -130,6 +130,7 @@ TEST_CASE("rows become readable within the merger's window, and are durable afte
   const auto run = Open(temp.path());
   const Clock::time_point now{};
   REQUIRE(Give(*run, {1, "metric", "m", 0, 0.5}, now).has_value());
+  REQUIRE(Give(*run, {2, "metric", "m", 1, 0.25}, now).has_value());
   REQUIRE(run->Persist().has_value());
   CHECK(run->DurablePosition() == 0);
   CHECK(run->NextFlush().value() <= now + milliseconds(500));
@@ -137,6 +138,20 @@ TEST_CASE("rows become readable within the merger's window, and are durable afte
   CHECK(ReadContent(temp.path()).metrics.count("0.5") == 1);
   REQUIRE(run->Persist().has_value());
   CHECK(run->DurablePosition() == 1);
+}
+
+TEST_CASE("the values of a row that is still open are in the summary within the window") {
+  const TempFolder temp;
+  const auto run = Open(temp.path());
+  const Clock::time_point now{};
+  REQUIRE(Give(*run, {1, "metric", "m", 7, 0.5}, now).has_value());
+  REQUIRE(run->Flush(now).has_value());
+  CHECK(run->NextFlush().value() == now + milliseconds(300));
+  REQUIRE(run->Flush(now + milliseconds(300)).has_value());
+  CHECK(ReadContent(temp.path()).metrics.count("0.5") == 0);
+  CHECK(ReadContent(temp.path()).summary.summary.at("m") == "0.5");
+  // It is told once, and not each time that somebody looks.
+  CHECK(run->NextFlush().value() > now + std::chrono::minutes(1));
 }
 
 TEST_CASE("what did not become a value of its own row is counted and told") {

@@ -4,7 +4,6 @@
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -114,15 +113,14 @@ Expected<void> Bridge::WatchSignals() {
 
 Expected<void> Bridge::WatchParent() {
   if (options_.parent == 0) return {};
-  parent_ = UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, options_.parent, 0)));
-  if (!parent_) {
-    seen_.parent_gone = true;  // it died before we looked
-    return {};
-  }
-  return loop_->Add(parent_.get(), EPOLLIN, [this](uint32_t) {
+  Expected<ProcessWatch> watch = ProcessWatch::Of(options_.parent);
+  if (!watch) return Propagate(watch);
+  parent_ = std::move(*watch);
+  return loop_->Add(parent_->fd(), EPOLLIN, [this](uint32_t) {
+    if (!parent_->HasEnded()) return;
     log_->info("process {} has ended", options_.parent);
     seen_.parent_gone = true;
-    loop_->Remove(parent_.get());
+    loop_->Remove(parent_->fd());
   });
 }
 

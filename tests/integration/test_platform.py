@@ -1,0 +1,90 @@
+"""What a platform may lack: calls of the kernel, locks, maps, short paths. All is written all the same."""
+
+import errno
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from bridge_driver import Driver, processes_with, wait_for
+from delivered import wandb_numbers
+
+_HERE = Path(__file__).parent
+_EVENTS = 40
+# System calls that newer kernels have, and containers' profiles refuse; from 424 on the numbers are the same on
+# every machine (asm-generic/unistd.h).
+_PIDFD_OPEN, _CLONE3, _CLOSE_RANGE, _OPENAT2, _LANDLOCK = 434, 435, 436, 437, (444, 445, 446)
+_MEMFD_CREATE = {"x86_64": 319, "aarch64": 279}.get(platform.machine())
+
+
+def _compiled(folder: Path, name: str, *options: str) -> Path:
+    built = folder / name
+    source = _HERE / f"{name}.c"
+    subprocess.run(["cc", "-O1", *options, "-o", str(built), str(source), "-ldl"], check=True, timeout=60)
+    return built
+
+
+@pytest.fixture(scope="module")
+def refusing_kernel(tmp_path_factory) -> Path:
+    return _compiled(tmp_path_factory.mktemp("kernel"), "refusing_kernel")
+
+
+@pytest.fixture(scope="module")
+def lacking_disk(tmp_path_factory) -> Path:
+    return _compiled(tmp_path_factory.mktemp("disk"), "lacking_disk", "-shared", "-fPIC")
+
+
+def _refuse(folder: Path, refusing_kernel: Path, monkeypatch, error: int, calls: list) -> None:
+    """From now on the bridge is started on a kernel that refuses the calls."""
+    numbers = " ".join(str(call) for call in calls if call is not None)
+    program = folder / "flarebridge"
+    program.write_text(f'#!/bin/sh\nexec {refusing_kernel} {error} {numbers} -- {os.environ["FLAREBRIDGE_BINARY"]} "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("FLAREBRIDGE_BINARY", str(program))
+
+
+def _log_all(driver: Driver, numbers: range) -> None:
+    for number in numbers:
+        assert driver.data("site-1", "METRIC", "n", number, number)
+
+
+def _log(state: Path) -> str:
+    return (state / "bridge.log").read_text()
+
+
+@pytest.mark.parametrize("error", [errno.ENOSYS, errno.EPERM], ids=["ENOSYS", "EPERM"])
+def test_a_kernel_that_refuses_new_calls_loses_nothing(tmp_path, refusing_kernel, monkeypatch, error):
+    calls = [_PIDFD_OPEN, _CLOSE_RANGE, _OPENAT2, *_LANDLOCK, _MEMFD_CREATE]
+    # The C library tries the old way only where the new one is unknown.
+    calls += [_CLONE3] if error == errno.ENOSYS else []
+    _refuse(tmp_path, refusing_kernel, monkeypatch, error, calls)
+    with Driver(tmp_path, {"wandb": {"project": "tests"}}, state=tmp_path / "state") as driver:
+        _log_all(driver, range(_EVENTS))
+        wait_for(lambda: wandb_numbers(tmp_path) == list(range(_EVENTS)), "rows")
+        driver.end()
+    assert wandb_numbers(tmp_path) == list(range(_EVENTS))
+    assert "has ended" not in _log(tmp_path / "state"), "its parent lives"
+
+
+def test_without_pidfds_the_parents_end_is_noticed(tmp_path, refusing_kernel, monkeypatch):
+    _refuse(tmp_path, refusing_kernel, monkeypatch, errno.ENOSYS, [_PIDFD_OPEN])
+    state = tmp_path / "state"
+    endpoint = tmp_path / "s"
+    endpoint.mkdir(mode=0o700)
+    parent = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        bridge = subprocess.Popen(
+            [os.environ["FLAREBRIDGE_BINARY"], "serve", "--own", "--parent-pid", str(parent.pid)]
+            + ["--state", str(state), "--endpoint", f"ipc://{endpoint}/link"]
+        )
+        wait_for((endpoint / "link").exists, "the bridge")
+        time.sleep(0.5)  # some looks at the parent
+        assert bridge.poll() is None
+    finally:
+        parent.kill()
+        parent.wait()
+    assert bridge.wait(timeout=60) == 0
+    assert f"process {parent.pid} has ended" in _log(state)

@@ -75,6 +75,7 @@ Expected<void> Bridge::Prepare() {
   if (Expected<void> opened = OpenConversations(); !opened) return opened;
   MakeSupervisor();
   MakeUploader();
+  TellOfPlatform();
   return {};
 }
 
@@ -93,6 +94,13 @@ Expected<void> Bridge::TakeLock() {
     }
     std::this_thread::sleep_for(milliseconds(50));
   }
+}
+
+void Bridge::TellOfPlatform() {
+  if (!lock_.excludes())
+    log_->warn(
+        "this file system has no locks: two bridges in one folder would not notice each other ({})",
+        options_.state);
 }
 
 Expected<void> Bridge::WatchSignals() {

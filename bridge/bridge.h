@@ -70,6 +70,8 @@ class Bridge {
   Expected<void> OpenJournal();
   Expected<void> OpenConversations();
   void MakeSupervisor();
+  // What of it is not as it should be, and is lived with.
+  void TellOfPlatform();
   void MakeUploader();
 
   // What it does.

@@ -16,9 +16,9 @@ Expected<AppendOnlyFile> AppendOnlyFile::Open(const std::filesystem::path& path)
   Expected<UniqueFd> opened = CreateFile(path, 0666, Existing::kKeep);
   AppendOnlyFile file(opened ? std::move(*opened) : UniqueFd(), path);
   if (!opened) return file.FailFile(opened);
-  const Expected<bool> locked = TryLock(file.fd());
+  const Expected<LockState> locked = TryLock(file.fd());
   if (!locked) return file.FailFile(locked);
-  if (!*locked)
+  if (*locked == LockState::kAnothers)
     return Fail(ErrorCode::kBusy, "another process writes the run log " + path.string());
   const Expected<FileInfo> info = InfoOf(file.fd());
   if (!info) return file.FailFile(info);

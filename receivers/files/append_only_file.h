@@ -14,7 +14,8 @@ namespace flarebridge {
 
 class AppendOnlyFile {
  public:
-  // Opens or creates the file and takes its lock. Errors: kBusy (another process has it), kIo.
+  // Opens or creates the file and takes its lock, where there are locks. Errors: kBusy (another
+  // process has it), kIo.
   static Expected<AppendOnlyFile> Open(const std::filesystem::path& path);
   const std::filesystem::path& path() const { return path_; }
 

@@ -3,13 +3,14 @@
 import errno
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from bridge_driver import Driver, processes_with, wait_for
+from bridge_driver import Driver, wait_for
 from delivered import wandb_numbers
 
 _HERE = Path(__file__).parent
@@ -88,3 +89,41 @@ def test_without_pidfds_the_parents_end_is_noticed(tmp_path, refusing_kernel, mo
         parent.wait()
     assert bridge.wait(timeout=60) == 0
     assert f"process {parent.pid} has ended" in _log(state)
+
+
+@pytest.mark.parametrize(
+    "lacks",
+    [
+        {"FLOCK": errno.ENOSYS},
+        {"FCNTL": errno.ENOLCK},
+        {"MMAP": errno.ENODEV},
+        {"FLOCK": errno.ENOLCK, "FCNTL": errno.EOPNOTSUPP, "MMAP": errno.ENODEV},
+    ],
+    ids=["no flock", "no POSIX locks", "no shared maps", "none of them"],
+)
+def test_a_file_system_that_lacks_things_keeps_all_even_over_a_kill(tmp_path, lacking_disk, monkeypatch, lacks):
+    monkeypatch.setenv("LD_PRELOAD", str(lacking_disk))
+    monkeypatch.setenv("LACKING_DISK_FOLDER", str(tmp_path))
+    for what, error in lacks.items():
+        monkeypatch.setenv(f"LACKING_DISK_{what}", str(error))
+    with Driver(tmp_path, {"wandb": {"project": "tests"}}, state=tmp_path / "state") as driver:
+        _log_all(driver, range(_EVENTS))
+        bridge = driver.pid()
+        assert driver.link.wait_acknowledged(60)
+        os.kill(bridge, signal.SIGKILL)
+        _log_all(driver, range(_EVENTS, 2 * _EVENTS))
+        driver.end()
+    assert wandb_numbers(tmp_path) == list(range(2 * _EVENTS))
+    told = _log(tmp_path / "state").count("this file system has no locks: two bridges")
+    assert bool(told) == ("FLOCK" in lacks)
+
+
+def test_a_workspace_may_lie_deep(tmp_path):
+    folder = tmp_path
+    while len(str(folder)) < 3400:
+        folder = folder / ("d" * 90)
+    folder.mkdir(parents=True)
+    with Driver(folder, {"wandb": {"project": "tests"}}, state=folder / "state") as driver:
+        _log_all(driver, range(_EVENTS))
+        driver.end()
+    assert wandb_numbers(folder) == list(range(_EVENTS))

@@ -44,7 +44,13 @@ Expected<void> AppendOnlyFile::CutTo(uint64_t size) {
 
 Expected<void> AppendOnlyFile::Persist() {
   if (const Expected<void> persisted = PersistContent(fd()); !persisted) return FailFile(persisted);
+  // Before anybody hears that it is on the disk: what is in a removed file is nowhere.
+  if (IsTakenAway())
+    return Fail(ErrorCode::kIo, "the run log " + path_.string() +
+                                    " was removed, moved or replaced while it was written");
   return {};
 }
+
+bool AppendOnlyFile::IsTakenAway() const { return !IsStillAt(fd(), path_); }
 
 }  // namespace flarebridge

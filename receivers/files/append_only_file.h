@@ -27,8 +27,10 @@ class AppendOnlyFile {
   Expected<void> Append(std::string_view bytes);
   // Drops everything from `size` on. Errors: kIo.
   Expected<void> CutTo(uint64_t size);
-  // What was written is on the disk when it returns. Errors: kIo.
+  // What was written is on the disk, and found by its path, when it returns. Errors: kIo, also
+  // if somebody has removed, moved or replaced the file (IsTakenAway()).
   Expected<void> Persist();
+  bool IsTakenAway() const;
 
  private:
   AppendOnlyFile(UniqueFd file, std::filesystem::path path)

@@ -3,6 +3,7 @@
 import errno
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from bridge_driver import Driver, wait_for
-from delivered import wandb_numbers
+from delivered import jsonl_numbers, wandb_numbers
 
 _HERE = Path(__file__).parent
 _EVENTS = 40
@@ -127,3 +128,22 @@ def test_a_workspace_may_lie_deep(tmp_path):
         _log_all(driver, range(_EVENTS))
         driver.end()
     assert wandb_numbers(folder) == list(range(_EVENTS))
+
+
+@pytest.mark.parametrize("receiver", ["wandb", "jsonl"])
+def test_a_run_whose_folder_is_removed_is_told_and_goes_on_in_a_new_one(tmp_path, receiver):
+    receivers = {"wandb": {"project": "tests"}, "jsonl": {}}
+    found = lambda: (wandb_numbers(tmp_path) if receiver == "wandb" else jsonl_numbers(tmp_path).get("site-1"))  # noqa: E731
+    with Driver(tmp_path, {receiver: receivers[receiver]}, state=tmp_path / "state") as driver:
+        _log_all(driver, range(_EVENTS))
+        wait_for(lambda: found() == list(range(_EVENTS)), "rows")
+        assert driver.link.wait_acknowledged(60)
+        time.sleep(1.5)  # longer than a worker waits for the disk: the journal has forgotten them
+        shutil.rmtree(tmp_path / receiver)
+        _log_all(driver, range(_EVENTS, 2 * _EVENTS))
+        wait_for(lambda: found() and found()[-1] == 2 * _EVENTS - 1, "rows in a new folder")
+        told = lambda: [text for _, text in driver.reports if "was removed" in text]  # noqa: E731
+        wait_for(told, "a word about it")
+        assert len(told()) == 1 and "site-1" in told()[0]
+        driver.end()
+    assert found() == list(range(_EVENTS, 2 * _EVENTS))

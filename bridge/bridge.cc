@@ -12,6 +12,7 @@
 
 #include "bridge/workers/watched_worker.h"
 #include "events/clock.h"
+#include "receivers/files/file_info.h"
 #include "receivers/files/system_error.h"
 
 namespace flarebridge {
@@ -101,6 +102,10 @@ void Bridge::TellOfPlatform() {
     log_->warn(
         "this file system has no locks: two bridges in one folder would not notice each other ({})",
         options_.state);
+  const Expected<FileInfo> folder = InfoOf(std::filesystem::path(options_.state));
+  if (folder && folder->IsOpenToOthers())
+    log_->warn("others may look into {}, where events are: close it with chmod 700",
+               options_.state);
 }
 
 Expected<void> Bridge::WatchSignals() {

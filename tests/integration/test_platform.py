@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import zmq
 from bridge_driver import Driver, wait_for
 from delivered import jsonl_numbers, wandb_numbers
 
@@ -39,13 +40,18 @@ def lacking_disk(tmp_path_factory) -> Path:
     return _compiled(tmp_path_factory.mktemp("disk"), "lacking_disk", "-shared", "-fPIC")
 
 
+def _start_by(folder: Path, monkeypatch, words: str) -> None:
+    """From now on the bridge is started by a shell, with these words before it."""
+    program = folder / "flarebridge"
+    program.write_text(f'#!/bin/sh\n{words} {os.environ["FLAREBRIDGE_BINARY"]} "$@"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("FLAREBRIDGE_BINARY", str(program))
+
+
 def _refuse(folder: Path, refusing_kernel: Path, monkeypatch, error: int, calls: list) -> None:
     """From now on the bridge is started on a kernel that refuses the calls."""
     numbers = " ".join(str(call) for call in calls if call is not None)
-    program = folder / "flarebridge"
-    program.write_text(f'#!/bin/sh\nexec {refusing_kernel} {error} {numbers} -- {os.environ["FLAREBRIDGE_BINARY"]} "$@"\n')
-    program.chmod(0o755)
-    monkeypatch.setenv("FLAREBRIDGE_BINARY", str(program))
+    _start_by(folder, monkeypatch, f"exec {refusing_kernel} {error} {numbers} --")
 
 
 def _log_all(driver: Driver, numbers: range) -> None:
@@ -147,3 +153,69 @@ def test_a_run_whose_folder_is_removed_is_told_and_goes_on_in_a_new_one(tmp_path
         assert len(told()) == 1 and "site-1" in told()[0]
         driver.end()
     assert found() == list(range(_EVENTS, 2 * _EVENTS))
+
+
+def test_a_low_soft_limit_of_descriptors_bounds_no_runs(tmp_path, monkeypatch):
+    _start_by(tmp_path, monkeypatch, "ulimit -Sn 48; exec")
+    sites = [f"site-{number}" for number in range(30)]
+    with Driver(tmp_path, {"jsonl": {}}, state=tmp_path / "state") as driver:
+        for site in sites:
+            assert driver.data(site, "METRIC", "n", 1, 1)
+        wait_for(lambda: sorted(jsonl_numbers(tmp_path)) == sorted(sites), "runs, none of which has ended")
+        assert not driver.reports
+        driver.end()
+
+
+def test_a_hard_limit_that_is_too_low_is_told(tmp_path, monkeypatch):
+    _start_by(tmp_path, monkeypatch, "ulimit -n 128; exec")
+    with Driver(tmp_path, {"jsonl": {}}, state=tmp_path / "state") as driver:
+        assert driver.data("site-1", "METRIC", "n", 1, 1)
+        driver.end()
+    assert "may open 128 files, which is enough for about 32 runs" in _log(tmp_path / "state")
+
+
+def test_what_holds_events_is_closed_to_other_users(tmp_path):
+    state = tmp_path / "above" / "state"
+    before = os.umask(0o022)
+    try:
+        with Driver(tmp_path, {"jsonl": {}}, state=state) as driver:
+            assert driver.data("site-1", "METRIC", "n", 1, 1)
+            assert driver.link.wait_acknowledged(60)
+            assert state.stat().st_mode & 0o777 == 0o700
+            names = {"bridge.lock", "bridge.log", "bridge.pid", "journal.db", "journal.db-wal"}
+            assert names <= {path.name for path in state.iterdir()}
+            assert [name for name in sorted(names) if (state / name).stat().st_mode & 0o077] == []
+            driver.end()
+    finally:
+        os.umask(before)
+    assert "others may look into" not in _log(state)
+
+
+def test_a_state_folder_that_others_may_read_is_told(tmp_path):
+    state = tmp_path / "state"
+    state.mkdir()
+    state.chmod(0o755)
+    with Driver(tmp_path, {"jsonl": {}}, state=state) as driver:
+        assert driver.data("site-1", "METRIC", "n", 1, 1)
+        driver.end()
+    assert state.stat().st_mode & 0o777 == 0o755
+    assert f"others may look into {state}" in _log(state)
+
+
+def test_a_flood_of_malformed_messages_is_a_line_and_a_count(tmp_path):
+    with Driver(tmp_path, {"jsonl": {}}, state=tmp_path / "state") as driver:
+        assert driver.data("site-1", "METRIC", "n", 1, 1)
+        assert driver.link.wait_acknowledged(60)
+        socket = zmq.Context.instance().socket(zmq.DEALER)
+        socket.linger = 0
+        socket.connect(driver.process.endpoint)
+        answered = 0
+        for _ in range(300):
+            socket.send_multipart([b"\xff\n2026 error: forged", b""])
+            answered += bool(socket.poll(10000) and socket.recv_multipart())
+        socket.close()
+        assert answered == 300
+        driver.end()
+    log = _log(tmp_path / "state")
+    assert 1 <= log.count("a message was refused") <= 10
+    assert "\n2026 error: forged" not in log

@@ -18,8 +18,8 @@ Expected<std::unique_ptr<WorkerHandle>> WatchedWorker::Spawn(EventLoop& loop,
                  if ((bits & ~uint32_t{EPOLLOUT}) != 0) readable();
                });
   if (!watched) return Propagate(watched);
-  watched = loop.Add(worker->process_->end(), EPOLLIN,
-                     [exited = events.exited](uint32_t) { exited(); });
+  watched =
+      loop.Add(worker->process_->end(), EPOLLIN, [exited = events.exited](uint32_t) { exited(); });
   if (!watched) return Propagate(watched);
   return std::unique_ptr<WorkerHandle>(std::move(worker));
 }

@@ -219,3 +219,10 @@ def test_a_flood_of_malformed_messages_is_a_line_and_a_count(tmp_path):
     log = _log(tmp_path / "state")
     assert 1 <= log.count("a message was refused") <= 10
     assert "\n2026 error: forged" not in log
+
+
+def test_a_relative_folder_of_a_receiver_is_below_the_jobs(tmp_path):
+    with Driver(tmp_path, {"jsonl": {"dir": "mine"}}, state=tmp_path / "state") as driver:
+        assert driver.data("site-1", "METRIC", "n", 1, 1)
+        driver.end()
+    assert jsonl_numbers(tmp_path / "mine") == {"site-1": [1]}

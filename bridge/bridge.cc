@@ -4,7 +4,6 @@
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 
 #include "bridge/workers/watched_worker.h"
 #include "events/clock.h"
+#include "receivers/files/file_info.h"
 #include "receivers/files/system_error.h"
 
 namespace flarebridge {
@@ -76,6 +76,7 @@ Expected<void> Bridge::Prepare() {
   if (Expected<void> opened = OpenConversations(); !opened) return opened;
   MakeSupervisor();
   MakeUploader();
+  TellOfPlatform();
   return {};
 }
 
@@ -96,6 +97,17 @@ Expected<void> Bridge::TakeLock() {
   }
 }
 
+void Bridge::TellOfPlatform() {
+  if (!lock_.excludes())
+    log_->warn(
+        "this file system has no locks: two bridges in one folder would not notice each other ({})",
+        options_.state);
+  const Expected<FileInfo> folder = InfoOf(std::filesystem::path(options_.state));
+  if (folder && folder->IsOpenToOthers())
+    log_->warn("others may look into {}, where events are: close it with chmod 700",
+               options_.state);
+}
+
 Expected<void> Bridge::WatchSignals() {
   sigset_t mask;
   sigemptyset(&mask);
@@ -114,15 +126,14 @@ Expected<void> Bridge::WatchSignals() {
 
 Expected<void> Bridge::WatchParent() {
   if (options_.parent == 0) return {};
-  parent_ = UniqueFd(static_cast<int>(syscall(SYS_pidfd_open, options_.parent, 0)));
-  if (!parent_) {
-    seen_.parent_gone = true;  // it died before we looked
-    return {};
-  }
-  return loop_->Add(parent_.get(), EPOLLIN, [this](uint32_t) {
+  Expected<ProcessWatch> watch = ProcessWatch::Of(options_.parent);
+  if (!watch) return Propagate(watch);
+  parent_ = std::move(*watch);
+  return loop_->Add(parent_->fd(), EPOLLIN, [this](uint32_t) {
+    if (!parent_->HasEnded()) return;
     log_->info("process {} has ended", options_.parent);
     seen_.parent_gone = true;
-    loop_->Remove(parent_.get());
+    loop_->Remove(parent_->fd());
   });
 }
 

@@ -19,6 +19,7 @@
 #include "bridge/leaving.h"
 #include "bridge/link/link.h"
 #include "bridge/process/event_loop.h"
+#include "bridge/process/process_watch.h"
 #include "bridge/uploads/upload_supervisor.h"
 #include "bridge/workers/supervisor.h"
 #include "receivers/files/file_lock.h"
@@ -69,6 +70,8 @@ class Bridge {
   Expected<void> OpenJournal();
   Expected<void> OpenConversations();
   void MakeSupervisor();
+  // What of it is not as it should be, and is lived with.
+  void TellOfPlatform();
   void MakeUploader();
 
   // What it does.
@@ -92,7 +95,7 @@ class Bridge {
   std::shared_ptr<spdlog::logger> log_;
   FileLock lock_;
   UniqueFd signals_;
-  UniqueFd parent_;
+  std::optional<ProcessWatch> parent_;
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<Intake> intake_;

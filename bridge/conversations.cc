@@ -7,9 +7,14 @@
 #include <variant>
 
 #include "events/clock.h"
+#include "events/printable.h"
 
 namespace flarebridge {
 namespace {
+
+// Whoever may connect may send as much as they like that is refused: a line for it is logged at
+// most this often, and older lines stay in the log.
+constexpr std::chrono::seconds kRefusedInterval{10};
 
 spdlog::level::level_enum SeverityOf(NoticeLevel level) {
   switch (level) {
@@ -43,7 +48,7 @@ bool Conversations::ReceiveAll(size_t most_bytes, Time now) {
 void Conversations::Handle(const Link::Incoming& incoming, Time now) {
   if (!incoming.message) {
     const Error& error = incoming.message.error();
-    log_->warn("a message was refused: {}", error.message);
+    LogRefused("a message was refused: " + error.message, now);
     const RefusalCode code =
         error.code == ErrorCode::kForbidden ? RefusalCode::kForbidden : RefusalCode::kMalformed;
     link_->Send(incoming.peer, Refusal{code, error.message});
@@ -62,7 +67,7 @@ void Conversations::Handle(const Link::Incoming& incoming, Time now) {
   const std::string session = found->second;
   if (const auto* batch = std::get_if<Batch>(&message)) {
     if (const std::optional<Refusal> refusal = intake_.Take(session, *batch, now)) {
-      log_->warn("a batch was refused: {}", refusal->text);
+      LogRefused("a batch was refused: " + refusal->text, now);
       link_->Send(incoming.peer, *refusal);
     }
   } else if (std::holds_alternative<Ping>(message)) {
@@ -71,6 +76,19 @@ void Conversations::Handle(const Link::Incoming& incoming, Time now) {
   } else {
     OnBye(incoming.peer, session, now);
   }
+}
+
+void Conversations::LogRefused(const std::string& line, Time now) {
+  if (refused_told_ && now - *refused_told_ < kRefusedInterval) {
+    ++refused_untold_;
+    return;
+  }
+  refused_told_ = now;
+  log_->warn("{}{}", line,
+             refused_untold_ == 0 ? ""
+                                  : " (and " + std::to_string(refused_untold_) +
+                                        " more since the last line of this kind)");
+  refused_untold_ = 0;
 }
 
 void Conversations::OnHello(const Link::Incoming& incoming, const Hello& hello, Time now) {
@@ -116,11 +134,11 @@ void Conversations::TellAll(const Notice& notice) {
 
 void Conversations::Announce(const Notice& notice) {
   log_->log(SeverityOf(notice.level), "{}", notice.text);
-  TellAll(notice);
+  TellAll({notice.level, Printable(notice.text)});
 }
 
 void Conversations::AnnounceOfRun(int64_t run, NoticeLevel level, const std::string& text) {
-  const std::string words = "run of " + intake_.SiteOfRun(run) + ": " + text;
+  const std::string words = "run of " + intake_.SiteOfRun(run) + ": " + Printable(text);
   log_->log(SeverityOf(level), "{}", words);
   for (const std::string& session : intake_.SessionsOf(run)) Tell(session, Notice{level, words});
 }

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "bridge/intake/intake.h"
@@ -45,6 +46,8 @@ class Conversations {
 
  private:
   void Handle(const Link::Incoming& incoming, Time now);
+  // At most one line per interval, with how many there were.
+  void LogRefused(const std::string& line, Time now);
   void OnHello(const Link::Incoming& incoming, const Hello& hello, Time now);
   void OnBye(const Link::Peer& peer, const std::string& session, Time now);
 
@@ -55,6 +58,8 @@ class Conversations {
   std::map<Link::Peer, std::string> session_of_peer_;
   std::map<std::string, Link::Peer> peer_of_session_;
   bool served_ = false;
+  std::optional<Time> refused_told_;
+  uint64_t refused_untold_ = 0;
 };
 
 }  // namespace flarebridge

@@ -1,5 +1,6 @@
 #include "receivers/receiver_settings.h"
 
+#include <filesystem>
 #include <optional>
 
 #include "receivers/receivers.h"
@@ -13,7 +14,10 @@ Expected<ReceiverSettings> ReceiverSettings::Parse(std::string_view name, const 
   ReceiverSettings settings(std::move(*filter), ParseOwnArguments(name, arguments));
   const Value dir = arguments.Find("dir").value_or(Value());
   settings.chooses_folder_ = !dir.IsNull();
-  settings.folder_ = dir.AsText().value_or(folder);
+  // Shims send absolute ones. Another would lie where the bridge was started, which is nobody's to
+  // write to.
+  settings.folder_ = (std::filesystem::path(folder) / dir.AsText().value_or("")).string();
+  if (settings.folder_.ends_with('/') && folder != "/") settings.folder_.pop_back();
   return settings;
 }
 

@@ -37,7 +37,7 @@ class ReceiverSettings {
   const Filter& filter() const { return filter_; }
   // The user has named a folder.
   bool chooses_folder() const { return chooses_folder_; }
-  // The receiver writes below it. One that the user has named stands here as it was given.
+  // The receiver writes below it. A relative one that the user has named is below the session's.
   const std::string& folder() const { return folder_; }
   // Errors: kConfig (no such receiver, or an argument that it can't use); told by whoever opens it.
   const Expected<std::shared_ptr<const OwnArguments>>& own() const { return own_; }

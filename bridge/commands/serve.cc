@@ -12,15 +12,20 @@
 
 #include "bridge/commands/complain.h"
 #include "bridge/link/curve_keys.h"
+#include "bridge/process/descriptor_limit.h"
 #include "bridge/process/detach.h"
 #include "bridge/process/environment.h"
 #include "bridge/process/exit_code.h"
 #include "bridge/process/program_log.h"
 #include "bridge/process/secrets.h"
+#include "receivers/files/folders.h"
 #include "receivers/files/system_error.h"
 
 namespace flarebridge {
 namespace {
+
+// A worker's socket and watch, and what is open for a moment while one is started.
+constexpr uint64_t kDescriptorsPerRun = 4;
 
 int ExitCodeOf(const Error& error) {
   switch (error.code) {
@@ -133,9 +138,8 @@ Expected<ServeOptions> CheckServe(const ServeArguments& from) {
     return Fail(ErrorCode::kConfig,
                 "serve needs --endpoint, or --own to finish what was left in --state");
   }
+  if (Expected<void> made = MakePrivateFolder(from.state); !made) return FailOf("--state", made);
   std::error_code failed;
-  std::filesystem::create_directories(from.state, failed);
-  if (failed) return FailSystem("--state " + from.state + " can't be created", failed.value());
   options.state = std::filesystem::canonical(from.state, failed).string();
   if (failed) return Fail(ErrorCode::kIo, "--state " + from.state + ": " + failed.message());
   options.endpoint = from.endpoint;
@@ -159,6 +163,7 @@ int Serve(const ServeArguments& arguments) {
   signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is a write that fails
   // The key is for the uploader, and is in this environment, too.
   if (FromEnvironment("WANDB_API_KEY")) WriteNoCoreDumps();
+  const uint64_t descriptors = RaiseDescriptorLimit();
   const Expected<ServeOptions> options = CheckServe(arguments);
   if (!options) return Complain(options.error().message, ExitCodeOf(options.error()));
   // Before anything that starts a thread.
@@ -172,6 +177,13 @@ int Serve(const ServeArguments& arguments) {
   if (!log) return Complain(log.error().message, ExitCodeOf(log.error()));
   (*log)->info("flarebridge {} serves {} from {}", FLAREBRIDGE_VERSION, options->endpoint,
                options->state);
+  if (descriptors / kDescriptorsPerRun < options->limits.runs) {
+    (*log)->warn(
+        "this process may open {} files, which is enough for about {} runs at a time; --max-runs "
+        "is "
+        "{}: raise the limit (ulimit -Hn), or lower --max-runs",
+        descriptors, descriptors / kDescriptorsPerRun, options->limits.runs);
+  }
   Expected<std::unique_ptr<Bridge>> bridge = Bridge::Start(*options, *log);
   if (!bridge) {
     (*log)->error("{}", bridge.error().message);

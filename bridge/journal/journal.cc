@@ -5,6 +5,7 @@
 #include <array>
 #include <map>
 
+#include "bridge/journal/journal_file.h"
 #include "bridge/journal/sqlite_statement.h"
 #include "bridge/journal/wal.h"
 #include "receivers/files/system_error.h"
@@ -14,6 +15,7 @@ namespace {
 
 // Version of the tables below; another one is refused.
 constexpr int kSchemaVersion = 2;
+constexpr int kBusyMilliseconds = 5000;
 // sum: of the columns before it, see RowSum.
 constexpr const char* kSchema = R"(
 CREATE TABLE meta(id TEXT NOT NULL, id_sum INTEGER NOT NULL,
@@ -51,7 +53,7 @@ Expected<std::unique_ptr<Journal>> Journal::Open(const std::string& path) {
   return journal;
 }
 
-Journal::Journal() = default;
+Journal::Journal() : file_(std::make_unique<JournalFile>()) {}
 
 Journal::~Journal() {
   for (auto* statement :
@@ -59,7 +61,6 @@ Journal::~Journal() {
         &put_next_, &read_, &bytes_after_, &drop_session_, &drop_feeds_, &drop_run_}) {
     statement->reset();
   }
-  sqlite3_close(db_);
 }
 
 tl::unexpected<Error> Journal::FailSqlite(const std::string& what) const {
@@ -95,8 +96,12 @@ Expected<void> Journal::Prepare(const std::string& path) {
   }
   // Opened for this thread only, so SQLite's own locks can stay off.
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
-  if (sqlite3_open_v2(path.c_str(), &db_, flags, nullptr) != SQLITE_OK)
-    return FailSqlite("can't be opened");
+  Expected<JournalFile> opened = JournalFile::Open(path, flags);
+  if (!opened) return Propagate(opened);
+  *file_ = std::move(*opened);
+  db_ = file_->get();
+  // Where bridge.lock keeps nobody away, an earlier bridge may just be finishing here.
+  sqlite3_busy_timeout(db_, kBusyMilliseconds);
   // Figures measured for this use: page size 8192 and a checkpoint every 4000 pages (32 MiB).
   const std::string page_size = "PRAGMA page_size=" + std::to_string(kJournalPage);
   for (const char* pragma :

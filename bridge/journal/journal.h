@@ -23,12 +23,14 @@ struct sqlite3;
 
 namespace flarebridge {
 
+class JournalFile;
 class SqliteStatement;
 
 class Journal : public CommitLog {
  public:
-  // Opens or creates the file. Errors: kIo, kTemporary, kCorrupt (not a journal, of another
-  // version, or damaged; see journal_repair.h).
+  // Opens or creates the file, for this process alone. Errors: kBusy (another process has it; where
+  // the file system has no locks, that goes unseen), kIo, kTemporary, kCorrupt (not a journal, of
+  // another version, or damaged; see journal_repair.h).
   static Expected<std::unique_ptr<Journal>> Open(const std::string& path);
   ~Journal() override;
   Journal(const Journal&) = delete;
@@ -84,7 +86,8 @@ class Journal : public CommitLog {
   // The id of a run as a commit names it.
   int64_t IdOf(int64_t run, const CommitResult& made);
 
-  sqlite3* db_ = nullptr;
+  std::unique_ptr<JournalFile> file_;
+  sqlite3* db_ = nullptr;  // of file_
   std::string path_;
   std::string id_;
   // What a commit that fails puts back.

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "bridge/journal/journal.h"
+#include "bridge/journal/journal_file.h"
 #include "bridge/journal/sqlite_statement.h"
 #include "bridge/journal/wal.h"
 #include "receivers/files/durable_file.h"
@@ -19,11 +20,6 @@ namespace flarebridge {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct CloseDatabase {
-  void operator()(sqlite3* database) const { sqlite3_close(database); }
-};
-using Database = std::unique_ptr<sqlite3, CloseDatabase>;
 
 // A table of the journal; its columns [first, last] are values and their sum.
 struct Table {
@@ -47,14 +43,6 @@ bool IsWhole(const SqliteStatement& row, const Table& table) {
 
 tl::unexpected<Error> FailSqlite(const std::string& path, sqlite3* database) {
   return Fail(CodeOfSqlite(database), "journal " + path + ": " + sqlite3_errmsg(database));
-}
-
-Expected<Database> OpenDatabase(const std::string& path, int flags) {
-  sqlite3* opened = nullptr;
-  const int result = sqlite3_open_v2(path.c_str(), &opened, flags, nullptr);
-  Database database(opened);
-  if (result != SQLITE_OK) return FailSqlite(path, opened);
-  return database;
 }
 
 std::unique_ptr<SqliteStatement> Compile(sqlite3* database, const std::string& sql) {
@@ -160,9 +148,9 @@ Expected<std::string> Salvage(const std::string& damaged, const std::string& to)
   const std::string new_id = (*fresh)->id();
   fresh->reset();
   if (Expected<void> chained = RechainWal(damaged + "-wal"); !chained) return Propagate(chained);
-  Expected<Database> from = OpenDatabase(damaged, SQLITE_OPEN_READWRITE);
+  Expected<JournalFile> from = JournalFile::Open(damaged, SQLITE_OPEN_READWRITE);
   if (!from) return Propagate(from);
-  Expected<Database> into = OpenDatabase(to, SQLITE_OPEN_READWRITE);
+  Expected<JournalFile> into = JournalFile::Open(to, SQLITE_OPEN_READWRITE);
   if (!into) return Propagate(into);
   sqlite3_exec(into->get(), "PRAGMA synchronous=FULL; BEGIN; DELETE FROM meta", nullptr, nullptr,
                nullptr);
@@ -193,7 +181,7 @@ void RemoveDatabase(const std::string& path) {
 Expected<std::string> CheckJournal(const std::string& path) {
   const Expected<FileLock> lock = LockOut(path);
   if (!lock) return Propagate(lock);
-  Expected<Database> database = OpenDatabase(path, SQLITE_OPEN_READONLY);
+  Expected<JournalFile> database = JournalFile::Open(path, SQLITE_OPEN_READONLY);
   if (!database) return Propagate(database);
   std::string damage;
   if (const Expected<void> wal = CheckWal(path + "-wal"); !wal) damage = "; " + wal.error().message;

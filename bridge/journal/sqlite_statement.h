@@ -14,10 +14,12 @@
 
 namespace flarebridge {
 
-// What the last failure of a database was: kCorrupt for what the file holds, kTemporary for what
-// passes when somebody makes room or mends the disk, kIo for the rest.
+// What the last failure of a database was: kBusy if another process has it, kCorrupt for what the
+// file holds, kTemporary for what passes when somebody makes room or mends the disk, kIo for the
+// rest.
 inline ErrorCode CodeOfSqlite(sqlite3* database) {
   const int code = sqlite3_errcode(database) & 0xff;  // without SQLite's extension of it
+  if (code == SQLITE_BUSY) return ErrorCode::kBusy;
   if (code == SQLITE_CORRUPT || code == SQLITE_NOTADB) return ErrorCode::kCorrupt;
   const bool passes = code == SQLITE_FULL || code == SQLITE_IOERR || code == SQLITE_NOMEM ||
                       code == SQLITE_READONLY ||

@@ -4,12 +4,12 @@
 #include <signal.h>
 #include <spawn.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <array>
 #include <cstring>
 
+#include "bridge/process/inherited_descriptors.h"
 #include "receivers/files/system_error.h"
 
 namespace flarebridge {
@@ -66,8 +66,7 @@ Expected<std::unique_ptr<ChildProcess>> ChildProcess::Spawn(std::vector<std::str
   posix_spawn_file_actions_adddup2(&setup.actions, theirs.get(), kSocket);
   const bool marked = mark && mark->fd() >= 0;
   if (marked) posix_spawn_file_actions_adddup2(&setup.actions, mark->fd(), kMark);
-  // All other descriptors of ours are close-on-exec, but libraries' may not be.
-  posix_spawn_file_actions_addclosefrom_np(&setup.actions, marked ? kMark + 1 : kSocket + 1);
+  CloseInChildFrom(setup.actions, marked ? kMark + 1 : kSocket + 1);
   sigset_t all;
   sigfillset(&all);
   sigset_t none;
@@ -86,15 +85,14 @@ Expected<std::unique_ptr<ChildProcess>> ChildProcess::Spawn(std::vector<std::str
                                  argument_list.data(), environment.data());
   if (mark) mark->CloseFd();
   if (failed != 0) return FailSystem("\"" + arguments.front() + "\" can't be started", failed);
-  UniqueFd pidfd(static_cast<int>(syscall(SYS_pidfd_open, pid, 0)));
-  if (!pidfd) {
-    const int error_number = errno;
+  Expected<ProcessWatch> watch = ProcessWatch::Of(pid);
+  if (!watch) {
     kill(pid, SIGKILL);
     waitpid(pid, nullptr, 0);
-    return FailSystem("pidfd_open", error_number);
+    return Propagate(watch);
   }
   return std::unique_ptr<ChildProcess>(
-      new ChildProcess(pid, std::move(pidfd), std::move(ours), std::move(mark)));
+      new ChildProcess(pid, std::move(*watch), std::move(ours), std::move(mark)));
 }
 
 ChildProcess::~ChildProcess() {
@@ -136,6 +134,7 @@ void ChildProcess::LetGo() { pid_ = 0; }
 
 std::optional<ChildProcess::Exit> ChildProcess::Reap() {
   int status = 0;
+  if (!watch_.HasEnded()) return std::nullopt;
   if (pid_ <= 0 || waitpid(pid_, &status, WNOHANG) != pid_) return std::nullopt;
   pid_ = 0;
   if (WIFSIGNALED(status)) return Exit{0, WTERMSIG(status)};

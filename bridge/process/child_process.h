@@ -1,5 +1,5 @@
 // One process of ours as the bridge sees it, a worker or the uploader: a program that is started
-// with one inherited socket, watched by a pidfd. Spawning, sending and reaping, no policy: the
+// with one inherited socket, and watched. Spawning, sending and reaping, no policy: the
 // supervisor decides. The bridge's one thread.
 #pragma once
 
@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bridge/process/process_watch.h"
 #include "bridge/process/work_mark.h"
 #include "events/error.h"
 #include "receivers/files/unique_fd.h"
@@ -41,7 +42,8 @@ class ChildProcess {
 
   pid_t pid() const { return pid_; }
   int socket() const { return socket_.get(); }
-  int pidfd() const { return pidfd_.get(); }
+  // Readable when it may have ended: see Reap().
+  int end() const { return watch_.fd(); }
   // The journal's position of the event that a worker is at, or was at when it died; 0: none.
   uint64_t at_work() const { return mark_ ? mark_->Get() : 0; }
 
@@ -55,15 +57,15 @@ class ChildProcess {
   void Terminate();
   // It goes on by itself when this object is gone.
   void LetGo();
-  // After the pidfd became readable. Nothing: still running.
+  // After end() became readable. Nothing: still running.
   std::optional<Exit> Reap();
 
  private:
-  ChildProcess(pid_t pid, UniqueFd pidfd, UniqueFd socket, std::optional<WorkMark> mark)
-      : pid_(pid), pidfd_(std::move(pidfd)), socket_(std::move(socket)), mark_(std::move(mark)) {}
+  ChildProcess(pid_t pid, ProcessWatch watch, UniqueFd socket, std::optional<WorkMark> mark)
+      : pid_(pid), watch_(std::move(watch)), socket_(std::move(socket)), mark_(std::move(mark)) {}
 
   pid_t pid_;
-  UniqueFd pidfd_;
+  ProcessWatch watch_;
   UniqueFd socket_;
   std::optional<WorkMark> mark_;
 };

@@ -6,9 +6,10 @@
 
 #include <array>
 #include <cerrno>
-#include <fstream>
+#include <string>
 
 #include "bridge/process/exit_code.h"
+#include "receivers/files/open_file.h"
 #include "receivers/files/system_error.h"
 
 namespace flarebridge {
@@ -45,10 +46,10 @@ Expected<Detachment> Detachment::Detach() {
 }
 
 Expected<void> Detachment::Ready(const std::string& pid_file) {
-  std::ofstream file(pid_file, std::ios::trunc);
-  file << getpid() << '\n';
-  file.close();
-  if (!file) return FailSystem(pid_file + " can't be written");
+  const Expected<UniqueFd> file = CreateFile(pid_file, 0600, Existing::kEmpty);
+  if (!file) return FailOf(pid_file, file);
+  const Expected<void> written = WriteAt(file->get(), 0, std::to_string(getpid()) + "\n");
+  if (!written) return FailOf(pid_file, written);
   if (write(starter_.get(), "r", 1) != 1) return FailSystem("the starter is gone");
   starter_.Close();
   return {};

@@ -1,5 +1,6 @@
-// The bridge's log: one rotated file in its state folder. Used by the command line, which hands the
-// logger on. Any thread.
+// The bridge's log: one rotated file in its state folder, which its owner alone may read. Whatever
+// is logged becomes one line that a terminal does not obey (events/printable.h). Used by the
+// command line, which hands the logger on. Any thread.
 #pragma once
 
 #include <memory>

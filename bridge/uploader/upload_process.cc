@@ -15,6 +15,7 @@
 #include <optional>
 #include <set>
 
+#include "bridge/process/descriptor_limit.h"
 #include "bridge/process/exit_code.h"
 #include "bridge/process/secrets.h"
 #include "bridge/uploader/upload_kinds.h"
@@ -235,6 +236,7 @@ class UploadProcess {
 
 int RunUploadProcess(const std::string& queue, int socket) {
   KeepSecrets();
+  RaiseDescriptorLimit();
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);
   // Ctrl-C in a terminal is for the bridge.

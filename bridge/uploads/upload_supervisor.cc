@@ -89,7 +89,7 @@ void UploadSupervisor::Spawn(Time now) {
   reader_ = FrameReader();
   const auto socket = loop_.Add(process_->socket(), EPOLLIN, [this](uint32_t) { OnReadable(); });
   const auto exit =
-      loop_.Add(process_->pidfd(), EPOLLIN, [this](uint32_t) { OnExit(steady_clock::now()); });
+      loop_.Add(process_->end(), EPOLLIN, [this](uint32_t) { OnExit(steady_clock::now()); });
   if (!socket || !exit) {
     Release();
     restarts_.OnExit(now, false, false);
@@ -141,7 +141,7 @@ void UploadSupervisor::OnExit(Time now) {
 void UploadSupervisor::Release() {
   if (!process_) return;
   loop_.Remove(process_->socket());
-  loop_.Remove(process_->pidfd());
+  loop_.Remove(process_->end());
   process_.reset();
 }
 

@@ -18,19 +18,19 @@ Expected<std::unique_ptr<WorkerHandle>> WatchedWorker::Spawn(EventLoop& loop,
                  if ((bits & ~uint32_t{EPOLLOUT}) != 0) readable();
                });
   if (!watched) return Propagate(watched);
-  watched = loop.Add(worker->process_->pidfd(), EPOLLIN,
-                     [exited = events.exited](uint32_t) { exited(); });
+  watched =
+      loop.Add(worker->process_->end(), EPOLLIN, [exited = events.exited](uint32_t) { exited(); });
   if (!watched) return Propagate(watched);
   return std::unique_ptr<WorkerHandle>(std::move(worker));
 }
 
 WatchedWorker::~WatchedWorker() {
   loop_.Remove(process_->socket());
-  loop_.Remove(process_->pidfd());
+  loop_.Remove(process_->end());
 }
 
 void WatchedWorker::Receive(std::string& out) {
-  // Its end is closed or spoilt: the pidfd tells the rest.
+  // Its end is closed or spoilt: the process's end tells the rest.
   if (!process_->Receive(out)) loop_.Remove(process_->socket());
 }
 

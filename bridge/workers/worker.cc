@@ -85,7 +85,7 @@ class Worker {
     const Expected<std::vector<ReceiverSettings>> receivers =
         ReceiverSettings::ParseAll(open->run.receivers.root(), open->run.folder);
     if (!receivers) return Propagate(receivers);
-    Confine(FoldersOf(open->run, *receivers));
+    Confine(FoldersOf(*receivers));
     if (Expected<void> opened = OpenReceivers(*open, *receivers); !opened) return opened;
     for (const Output& output : outputs_) {
       const auto target = output.receiver ? output.receiver->Upload() : std::nullopt;
@@ -97,14 +97,12 @@ class Worker {
     return Report(FrameKind::kReady);
   }
 
-  // What the receivers write below; made if they are not there. A relative one would lie where the
-  // bridge was started, which is nobody's to write to.
+  // What the receivers write below; made if they are not there.
   static std::vector<std::filesystem::path> FoldersOf(
-      const RunSpec& spec, const std::vector<ReceiverSettings>& receivers) {
+      const std::vector<ReceiverSettings>& receivers) {
     std::vector<std::filesystem::path> folders;
     for (const ReceiverSettings& settings : receivers) {
-      const std::string& folder = settings.folder();
-      folders.emplace_back(folder.starts_with('/') ? folder : spec.folder);
+      folders.emplace_back(settings.folder());
       std::error_code ignored;  // the receiver meets it again, and tells
       std::filesystem::create_directories(folders.back(), ignored);
     }

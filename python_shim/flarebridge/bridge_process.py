@@ -178,7 +178,7 @@ class BridgeProcess:
             self._place = None
         endpoint = self.endpoint
         try:
-            self._state.mkdir(parents=True, exist_ok=True)
+            self._state.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._life, self._others_end = os.pipe()
             with open(self._state / "bridge.err", "ab") as errors:
                 # A session of its own: NVFlare ends a job by killing the process group.

@@ -16,9 +16,9 @@ Expected<AppendOnlyFile> AppendOnlyFile::Open(const std::filesystem::path& path)
   Expected<UniqueFd> opened = CreateFile(path, 0666, Existing::kKeep);
   AppendOnlyFile file(opened ? std::move(*opened) : UniqueFd(), path);
   if (!opened) return file.FailFile(opened);
-  const Expected<bool> locked = TryLock(file.fd());
+  const Expected<LockState> locked = TryLock(file.fd());
   if (!locked) return file.FailFile(locked);
-  if (!*locked)
+  if (*locked == LockState::kAnothers)
     return Fail(ErrorCode::kBusy, "another process writes the run log " + path.string());
   const Expected<FileInfo> info = InfoOf(file.fd());
   if (!info) return file.FailFile(info);
@@ -44,7 +44,13 @@ Expected<void> AppendOnlyFile::CutTo(uint64_t size) {
 
 Expected<void> AppendOnlyFile::Persist() {
   if (const Expected<void> persisted = PersistContent(fd()); !persisted) return FailFile(persisted);
+  // Before anybody hears that it is on the disk: what is in a removed file is nowhere.
+  if (IsTakenAway())
+    return Fail(ErrorCode::kIo, "the run log " + path_.string() +
+                                    " was removed, moved or replaced while it was written");
   return {};
 }
+
+bool AppendOnlyFile::IsTakenAway() const { return !IsStillAt(fd(), path_); }
 
 }  // namespace flarebridge

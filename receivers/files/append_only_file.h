@@ -14,7 +14,8 @@ namespace flarebridge {
 
 class AppendOnlyFile {
  public:
-  // Opens or creates the file and takes its lock. Errors: kBusy (another process has it), kIo.
+  // Opens or creates the file and takes its lock, where there are locks. Errors: kBusy (another
+  // process has it), kIo.
   static Expected<AppendOnlyFile> Open(const std::filesystem::path& path);
   const std::filesystem::path& path() const { return path_; }
 
@@ -26,8 +27,10 @@ class AppendOnlyFile {
   Expected<void> Append(std::string_view bytes);
   // Drops everything from `size` on. Errors: kIo.
   Expected<void> CutTo(uint64_t size);
-  // What was written is on the disk when it returns. Errors: kIo.
+  // What was written is on the disk, and found by its path, when it returns. Errors: kIo, also
+  // if somebody has removed, moved or replaced the file (IsTakenAway()).
   Expected<void> Persist();
+  bool IsTakenAway() const;
 
  private:
   AppendOnlyFile(UniqueFd file, std::filesystem::path path)

@@ -2,6 +2,8 @@
 
 #include <sys/stat.h>
 
+#include <cerrno>
+
 #include "receivers/files/system_error.h"
 
 namespace flarebridge {
@@ -31,6 +33,15 @@ Expected<FileInfo> InfoOf(int fd) {
   struct stat found {};
   if (fstat(fd, &found) != 0) return FailSystem("can't be read");
   return From(found);
+}
+
+bool IsStillAt(int fd, const std::filesystem::path& path) {
+  struct stat open_file {};
+  struct stat named {};
+  if (fstat(fd, &open_file) != 0) return true;
+  // A file that is removed over NFS while it is open keeps a link, by another name.
+  if (stat(path.c_str(), &named) != 0) return errno != ENOENT && errno != ENOTDIR;
+  return open_file.st_dev == named.st_dev && open_file.st_ino == named.st_ino;
 }
 
 }  // namespace flarebridge

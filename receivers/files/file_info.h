@@ -29,4 +29,8 @@ struct FileInfo {
 Expected<FileInfo> InfoOf(const std::filesystem::path& path);
 Expected<FileInfo> InfoOf(int fd);
 
+// The path still leads to the open file: it was not removed, moved or replaced by another one.
+// Where the system does not tell, it does.
+bool IsStillAt(int fd, const std::filesystem::path& path);
+
 }  // namespace flarebridge

@@ -39,6 +39,18 @@ Expected<void> MakeFolders(const fs::path& path) {
   return FailPath(path.string() + " can't be made", failed.value());
 }
 
+Expected<void> MakePrivateFolder(const fs::path& path) {
+  std::error_code failed;
+  if (fs::is_directory(path, failed)) return {};
+  // "a/b/" has an empty name.
+  const fs::path named = path.has_filename() ? path : path.parent_path();
+  if (named.has_parent_path()) {
+    if (Expected<void> made = MakeFolders(named.parent_path()); !made) return made;
+  }
+  if (mkdir(named.c_str(), 0700) == 0 || fs::is_directory(named, failed)) return {};
+  return FailPath(named.string() + " can't be made");
+}
+
 Expected<void> PersistFolder(const fs::path& folder) {
   const UniqueFd opened(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (opened && fsync(opened.get()) == 0) return {};

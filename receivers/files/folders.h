@@ -16,6 +16,10 @@ Expected<bool> MakeFolder(const std::filesystem::path& path);
 // have this path), kIo, kTemporary.
 Expected<void> MakeFolders(const std::filesystem::path& path);
 
+// The same; the folder itself, if it is made, is this user's alone (mode 0700). One that is there
+// stays as it is. Errors: as above.
+Expected<void> MakePrivateFolder(const std::filesystem::path& path);
+
 // The names in the folder are on the disk when it returns. Errors: kIo, kTemporary.
 Expected<void> PersistFolder(const std::filesystem::path& folder);
 

@@ -22,6 +22,12 @@ Expected<UniqueFd> OpenToChange(const std::filesystem::path& path) {
   return file;
 }
 
+Expected<UniqueFd> OpenFolder(const std::filesystem::path& path) {
+  UniqueFd folder(open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!folder) return FailSystem("can't be opened");
+  return folder;
+}
+
 Expected<UniqueFd> CreateFile(const std::filesystem::path& path, mode_t mode, Existing existing) {
   const int flags = existing == Existing::kEmpty    ? O_WRONLY | O_TRUNC
                     : existing == Existing::kRefuse ? O_WRONLY | O_EXCL

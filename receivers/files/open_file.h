@@ -19,6 +19,9 @@ namespace flarebridge {
 Expected<UniqueFd> OpenToRead(const std::filesystem::path& path);
 Expected<UniqueFd> OpenToChange(const std::filesystem::path& path);
 
+// Opens a folder, to reach what is in it. Errors: kIo, kTemporary.
+Expected<UniqueFd> OpenFolder(const std::filesystem::path& path);
+
 // What becomes of a file that has the name already.
 enum class Existing { kKeep, kEmpty, kRefuse };
 // Opens a file to be written, and to be read if it is kept; made if it is not there. A link at its

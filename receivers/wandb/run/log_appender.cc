@@ -37,9 +37,17 @@ Expected<void> LogAppender::WriteOut() {
 Expected<void> LogAppender::Persist() { return unsynced_ ? PersistAll() : Expected<void>(); }
 
 Expected<void> LogAppender::PersistAll() {
-  if (Expected<void> synced = file_.Persist(); !synced) return synced;
-  unsynced_ = false;
-  return {};
+  const Expected<void> synced = file_.Persist();
+  if (synced) {
+    unsynced_ = false;
+    confirmed_ = number_;
+    return {};
+  }
+  if (!file_.IsTakenAway()) return synced;
+  return Fail(synced.error().code,
+              synced.error().message + ", with " + std::to_string(confirmed_) +
+                  " records that were on the disk; the run goes on in a new folder with what "
+                  "came later");
 }
 
 Expected<void> LogAppender::BeginEnd() {

@@ -36,7 +36,7 @@ class LogAppender {
   // All that waits goes to the file in one write. Errors: kIo.
   Expected<void> WriteOut();
   // What was written is on the disk when it returns; PersistAll() does not trust that what was
-  // found in the file is. Errors: kIo.
+  // found in the file is. Errors: kIo, also if the log was taken away: with how much of it.
   Expected<void> Persist();
   Expected<void> PersistAll();
 
@@ -56,6 +56,7 @@ class LogAppender {
   LogWriter writer_;
   uint64_t whole_end_;     // of the file as it was found
   int64_t number_;         // of the last record
+  int64_t confirmed_ = 0;  // of the last one that was brought to the disk
   std::string waiting_;    // bytes for the file
   std::string record_;     // room for one
   bool unsynced_ = false;  // written, not on the disk yet

@@ -25,6 +25,17 @@ TEST_CASE("a receiver writes below the session's folder, or below the one that i
   CHECK(chosen.chooses_folder());
 }
 
+TEST_CASE("a relative folder that a user names is below the session's") {
+  // {"wandb": {"dir": "mine"}}
+  const ReceiverSettings chosen = ParseAll(
+                                      "\x81\xa5wandb\x81\xa3"
+                                      "dir\xa4mine")
+                                      .value()
+                                      .at(0);
+  CHECK(chosen.folder() == "/runs/mine");
+  CHECK(chosen.chooses_folder());
+}
+
 TEST_CASE(
     "whoever names a folder by something that is no text has chosen, and gets the session's") {
   // {"wandb": {"dir": 5}}

@@ -1,9 +1,12 @@
 #include "bridge/journal/journal.h"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
+#include <filesystem>
 #include <fstream>
 
+#include "receivers/files/file_info.h"
 #include "tests/unit/temp_folder.h"
 
 namespace flarebridge {
@@ -205,6 +208,41 @@ TEST_CASE("a folder that is not there is an error with its name") {
   const auto journal = Journal::Open("/proc/nowhere/journal.db");
   REQUIRE_FALSE(journal.has_value());
   CHECK(journal.error().code == ErrorCode::kIo);
+}
+
+TEST_CASE("a journal needs no memory that is shared with other processes") {
+  const TempFolder temp;
+  const auto journal = Journal::Open(PathIn(temp)).value();
+  REQUIRE(journal->Commit(Slices({{1, 1, false, "a"}})).has_value());
+  CHECK(std::filesystem::exists(PathIn(temp) + "-wal"));
+  CHECK_FALSE(std::filesystem::exists(PathIn(temp) + "-shm"));
+}
+
+TEST_CASE("a journal may lie as deep as the system lets a file lie") {
+  const TempFolder temp;
+  for (const size_t depth : {size_t{480}, size_t{560}, size_t{3800}}) {
+    std::filesystem::path folder = temp.path() / std::to_string(depth);
+    while (folder.string().size() < depth) folder /= std::string(90, 'd');
+    std::filesystem::create_directories(folder);
+    const std::string path = (folder / "journal.db").string();
+    CAPTURE(path.size());
+    for (int round = 0; round < 2; ++round) {
+      const auto journal = Journal::Open(path);
+      REQUIRE(journal.has_value());
+      CHECK((*journal)->stored_bytes() == static_cast<uint64_t>(round));
+      CHECK((*journal)->Commit(Slices({{1, 1, false, "a"}})).has_value());
+    }
+    CHECK(std::filesystem::exists(path));
+  }
+}
+
+TEST_CASE("a journal is its owner's alone to read, whatever others may by default") {
+  const TempFolder temp;
+  const mode_t before = umask(022);
+  const auto journal = Journal::Open(PathIn(temp)).value();
+  umask(before);
+  REQUIRE(journal->Commit(Slices({{1, 1, false, "a"}})).has_value());
+  for (const char* part : {"", "-wal"}) CHECK_FALSE(InfoOf(PathIn(temp) + part)->IsOpenToOthers());
 }
 
 }  // namespace

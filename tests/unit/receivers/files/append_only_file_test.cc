@@ -68,5 +68,30 @@ TEST_CASE("a write that fails leaves nothing of itself") {
   CHECK(ReadWhole(temp.path() / "log", 100).value() == "whole");
 }
 
+TEST_CASE("a log that was removed, moved or replaced is not on the disk") {
+  const TempFolder temp;
+  const fs::path path = temp.path() / "folder" / "log";
+  const auto after = [&](auto deed) {
+    fs::create_directories(path.parent_path());
+    AppendOnlyFile file = AppendOnlyFile::Open(path).value();
+    REQUIRE(file.Append("new").has_value());
+    CHECK(file.Persist().has_value());
+    CHECK_FALSE(file.IsTakenAway());
+    deed();
+    CHECK(file.IsTakenAway());
+    const Expected<void> persisted = file.Persist();
+    REQUIRE_FALSE(persisted.has_value());
+    CHECK(persisted.error().code == ErrorCode::kIo);
+    CHECK(persisted.error().message.find(path.string()) != std::string::npos);
+  };
+  after([&] { fs::remove(path); });
+  after([&] { fs::remove_all(path.parent_path()); });
+  after([&] { fs::rename(path.parent_path(), temp.path() / "elsewhere"); });
+  after([&] {
+    fs::remove(path);
+    std::ofstream(path) << "another";
+  });
+}
+
 }  // namespace
 }  // namespace flarebridge

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <string>
 
+#include "receivers/files/file_info.h"
 #include "tests/unit/temp_folder.h"
 
 namespace flarebridge {
@@ -64,6 +65,19 @@ TEST_CASE("a link points to its newest target, and leaves no draft") {
   CHECK(std::distance(fs::directory_iterator(temp.path()), {}) == 1);
   PointLink(temp.path() / "none" / "latest", "one");  // no error, and nothing there
   CHECK_FALSE(fs::exists(temp.path() / "none"));
+}
+
+TEST_CASE("a private folder is its owner's alone, and one that is there stays as it is") {
+  const TempFolder temp;
+  const fs::path path = temp.path() / "above" / "private";
+  REQUIRE(MakePrivateFolder(path / "").has_value());
+  CHECK(InfoOf(path)->rights == 0700);
+  fs::permissions(path, fs::perms::all);
+  REQUIRE(MakePrivateFolder(path).has_value());
+  CHECK(InfoOf(path)->rights == 0777);
+  std::ofstream(temp.path() / "file") << "x";
+  CHECK_FALSE(MakePrivateFolder(temp.path() / "file").has_value());
+  CHECK_FALSE(MakePrivateFolder(temp.path() / "file" / "below").has_value());
 }
 
 }  // namespace

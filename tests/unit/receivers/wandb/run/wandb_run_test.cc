@@ -234,6 +234,27 @@ fs::path MakeDamaged(const fs::path& folder) {
   return log;
 }
 
+TEST_CASE(
+    "a log that is taken away while it is written is told, and what came later is written anew") {
+  const TempFolder temp;
+  {
+    const auto run = Open(temp.path());
+    REQUIRE(Give(*run, {1, "metric", "m", 0, 0.5}, {}).has_value());
+    REQUIRE(run->Drain().has_value());
+    fs::remove_all(temp.path() / "wandb");
+    REQUIRE(Give(*run, {2, "metric", "m", 1, 0.25}, {}).has_value());
+    const Expected<void> drained = run->Drain();
+    REQUIRE_FALSE(drained.has_value());
+    CHECK(drained.error().message.find(" records that were on the disk") != std::string::npos);
+    CHECK(drained.error().message.find(" 0 records") == std::string::npos);
+    CHECK(run->DurablePosition() == 1);
+  }
+  const auto run = Open(temp.path(), "journal-1", 1);
+  REQUIRE(Give(*run, {2, "metric", "m", 1, 0.25}, {}).has_value());
+  REQUIRE(run->Drain().has_value());
+  CHECK(ReadContent(temp.path()).metrics == std::multiset<std::string>{"0.25"});
+}
+
 TEST_CASE("a log that lacks what was confirmed is set aside untouched, and the run goes on anew") {
   const TempFolder temp;
   const fs::path damaged = MakeDamaged(temp.path());

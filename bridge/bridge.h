@@ -81,6 +81,8 @@ class Bridge {
   // There is something to store that is not urgent.
   void StoreSoon(Time now);
   void EndLostSessions(Time now);
+  // Those that ended or never began, and that nothing is heard of any more.
+  void ForgetSilentSessions(Time now);
   Leaving::Decision DecideToLeave(Time now);
   // How long to sleep if nothing happens.
   std::optional<std::chrono::milliseconds> Patience(std::optional<Time> leaving, Time now) const;
@@ -105,6 +107,7 @@ class Bridge {
   std::optional<Time> retry_commit_;  // after a failed commit
   std::optional<Time> store_at_;      // when to store although nothing arrived
   std::optional<Time> rejections_told_;
+  std::optional<Time> forgot_at_;
   uint64_t filtered_ = 0;
 };
 

@@ -103,6 +103,14 @@ void Conversations::OnBye(const Link::Peer& peer, const std::string& session, Ti
   session_of_peer_.erase(peer);
 }
 
+void Conversations::Forget(const std::string& session) {
+  const auto found = peer_of_session_.find(session);
+  if (found == peer_of_session_.end()) return;
+  const auto peer = session_of_peer_.find(found->second);
+  if (peer != session_of_peer_.end() && peer->second == session) session_of_peer_.erase(peer);
+  peer_of_session_.erase(found);
+}
+
 // --- what they are told ---
 
 void Conversations::Tell(const std::string& session, const BridgeMessage& message) {

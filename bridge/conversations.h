@@ -35,6 +35,9 @@ class Conversations {
   // Somebody has said hello.
   bool served() const { return served_; }
 
+  // The session is over: whoever speaks on its connection says hello again.
+  void Forget(const std::string& session);
+
   // Sends to a session if it is connected.
   void Tell(const std::string& session, const BridgeMessage& message);
   // To every session.

@@ -1,7 +1,12 @@
 #include "bridge/intake/intake.h"
 
+#include <algorithm>
+
 namespace flarebridge {
 namespace {
+
+// Whatever the clock says of the time before the start, a session may come back for this long.
+constexpr std::chrono::seconds kReturn{60};
 
 Intake::RunInfo InfoOf(int64_t id, const RoutedRun& run) {
   return {id, run.opened->SpecOf(run.site, run.started), run.last_position, run.ended};
@@ -9,9 +14,11 @@ Intake::RunInfo InfoOf(int64_t id, const RoutedRun& run) {
 
 }  // namespace
 
-Expected<std::unique_ptr<Intake>> Intake::Load(CommitLog& log, const Limits& limits) {
+Expected<std::unique_ptr<Intake>> Intake::Load(CommitLog& log, const Limits& limits,
+                                               const Start& start) {
   std::unique_ptr<Intake> intake(new Intake(log, limits));
-  if (Expected<void> restored = intake->RestoreSessions(); !restored) return Propagate(restored);
+  if (Expected<void> restored = intake->RestoreSessions(start); !restored)
+    return Propagate(restored);
   if (Expected<void> restored = intake->RestoreRuns(); !restored) return Propagate(restored);
   const Expected<std::vector<StoredFeed>> feeds = log.Feeds();
   if (!feeds) return Propagate(feeds);
@@ -19,18 +26,28 @@ Expected<std::unique_ptr<Intake>> Intake::Load(CommitLog& log, const Limits& lim
   return intake;
 }
 
-Expected<void> Intake::RestoreSessions() {
+Intake::Time Intake::HeardOf(const StoredSession& session, const Start& start) const {
+  const auto at = static_cast<double>(session.closed_at);
+  const bool counts = !session.open && session.closed_at > 0 && limits_.forget_after;
+  if (!counts || start.now == Time{} || start.time <= at) return start.now;
+  const std::chrono::seconds most =
+      *limits_.forget_after - std::min(kReturn, *limits_.forget_after);
+  const auto silent = std::min(start.time - at, static_cast<double>(most.count()));
+  return start.now - std::chrono::seconds(static_cast<int64_t>(silent));
+}
+
+Expected<void> Intake::RestoreSessions(const Start& start) {
   const Expected<std::vector<StoredSession>> sessions = log_.Sessions();
   if (!sessions) return Propagate(sessions);
   for (const StoredSession& stored : *sessions) {
-    SessionState state{stored.last_seq, stored.rejected, stored.open, nullptr, 0};
+    SessionState state{stored.last_seq, stored.rejected, stored.open, nullptr, 0, stored.closed_at};
     if (!stored.opened.empty()) {
       auto opened = OpenedSession::Restore(stored.opened, surroundings_);
       if (!opened) return Propagate(opened);
       state.scope = ScopeOf(**opened);
       state.opened = std::move(*opened);
     }
-    sessions_.Restore(stored.id, std::move(state));
+    sessions_.Restore(stored.id, std::move(state), HeardOf(stored, start));
   }
   return {};
 }
@@ -43,8 +60,8 @@ Expected<void> Intake::RestoreRuns() {
     if (!opened) return Propagate(opened);
     const Router::Scope scope = ScopeOf(**opened);
     router_.Add(scope, stored.site, stored.id);
-    runs_[stored.id] = {stored.site,    std::move(*opened),   scope,
-                        stored.started, stored.last_position, stored.ended};
+    runs_[stored.id] = {stored.site,          std::move(*opened), scope,         stored.started,
+                        stored.last_position, stored.ended,       stored.guessed};
   }
   return {};
 }
@@ -73,15 +90,20 @@ Ack Intake::AckOf(const std::string& session) const {
   return ack;
 }
 
-Expected<Intake::Committed> Intake::Commit() {
-  Expected<Committed> committed = Store();
+std::vector<std::string> Intake::LeaveForSilent(Time now, std::chrono::seconds unopened) {
+  if (!limits_.forget_after) return {};
+  return sessions_.LeaveForSilent(now - *limits_.forget_after, now - unopened);
+}
+
+Expected<Intake::Committed> Intake::Commit(double time) {
+  Expected<Committed> committed = Store(time);
   blocked_ = !committed.has_value();
   return committed;
 }
 
-Expected<Intake::Committed> Intake::Store() {
+Expected<Intake::Committed> Intake::Store(double time) {
   if (Expected<void> made = MakeRoom(); !made) return Propagate(made);
-  CommitStaging staging({sessions_, runs_, router_, decoder_, limits_, surroundings_});
+  CommitStaging staging({sessions_, runs_, router_, decoder_, limits_, surroundings_, time});
   for (const auto& [run, position] : forget_) staging.Forget(run, position);
   const bool full = IsFull();
   if (!full) {
@@ -130,11 +152,13 @@ Intake::Committed Intake::Apply(StagedCommit staged, const CommitResult& result)
     run.last_position = first + slice.count - 1;
     unwritten_.Stored(id, run.last_position, slice.count);
     run.ended = slice.ends;
+    run.guessed = slice.guessed;
     finished_.erase(id);  // it went on: its worker has to finish once more
     committed.slices.push_back({id, first, slice.count, slice.ends, std::move(slice.body)});
   }
   Drop(staged.commit);
   filtered_ += staged.filtered;
+  committed.dropped_sessions = std::move(staged.commit.dropped_sessions);
   committed.dropped_runs = std::move(staged.commit.dropped_runs);
   committed.notices = std::move(staged.notices);
   return committed;

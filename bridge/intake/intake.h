@@ -4,6 +4,7 @@
 // Between the link (before) and the supervisor (behind). The bridge's one thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -25,10 +26,18 @@
 
 namespace flarebridge {
 
+// When the log is read, if the processes of the sessions that it remembers may come back: they
+// count as heard of now, so that no restart ends a run that lives. Without it nobody is heard of.
+struct IntakeStart {
+  Sessions::Time now{};
+  double time = 0;  // the same, in seconds since the epoch
+};
+
 class Intake {
  public:
   using Time = Sessions::Time;
   using Limits = IntakeLimits;
+  using Start = IntakeStart;
 
   // Events of one run that are stored now.
   struct Slice {
@@ -49,12 +58,14 @@ class Intake {
     std::vector<RunInfo> new_runs;
     std::vector<Slice> slices;
     std::vector<std::string> sessions;  // whose events were stored: they get an acknowledgement
-    std::vector<int64_t> dropped_runs;  // that nobody will hear of again
-    std::vector<std::string> notices;   // errors that a person should know of
+    std::vector<std::string> dropped_sessions;  // that nobody will hear of again, both
+    std::vector<int64_t> dropped_runs;
+    std::vector<std::string> notices;  // errors that a person should know of
   };
 
   // Reads what the log knows of sessions and runs. Errors: kIo, kCorrupt.
-  static Expected<std::unique_ptr<Intake>> Load(CommitLog& log, const Limits& limits);
+  static Expected<std::unique_ptr<Intake>> Load(CommitLog& log, const Limits& limits,
+                                                const Start& start = {});
 
   // Runs that the log knew, for the supervisor to go on with.
   std::vector<RunInfo> KnownRuns() const;
@@ -84,9 +95,9 @@ class Intake {
   // No room in the journal: what has been taken waits.
   bool IsFull() const { return log_.stored_bytes() > limits_.journal_bytes; }
   // Stores everything that was taken, and forgets what receivers have. After an error everything
-  // still waits, and nothing has changed but that what receivers have may be forgotten. Errors:
-  // kIo, kTemporary.
-  Expected<Committed> Commit();
+  // still waits, and nothing has changed but that what receivers have may be forgotten. `time`:
+  // now, in seconds since the epoch; 0: not known. Errors: kIo, kTemporary.
+  Expected<Committed> Commit(double time = 0);
   // The last commit failed: no credit is given until one succeeds.
   bool blocked() const { return blocked_; }
 
@@ -111,6 +122,9 @@ class Intake {
   std::vector<std::string> SilentSince(Time since) const { return sessions_.SilentSince(since); }
   // Any session that may still send: not bye, and not ended and silent since `since`.
   bool AnyAlive(Time since) const { return sessions_.AnyAlive(since); }
+  // Sessions that are silent for as long as the limits say are gone with the next commit; gives
+  // their ids. `unopened`: how long those may be silent that have opened nothing.
+  std::vector<std::string> LeaveForSilent(Time now, std::chrono::seconds unopened);
   bool AnySession() const { return !sessions_.all().empty(); }
   // Every session's end is stored and none of them lacks an answer.
   bool AllEnded() const { return sessions_.AllEnded(); }
@@ -126,12 +140,13 @@ class Intake {
         surroundings_{log.id(), limits.clients_folder},
         sessions_(limits) {}
 
-  Expected<void> RestoreSessions();
+  Expected<void> RestoreSessions(const Start& start);
+  Time HeardOf(const StoredSession& session, const Start& start) const;
   Expected<void> RestoreRuns();
   Router::Scope ScopeOf(const OpenedSession& opened);
   bool HasRoom() const { return !blocked_ && !IsFull(); }
 
-  Expected<Committed> Store();
+  Expected<Committed> Store(double time);
   // What receivers have makes room in a full log.
   Expected<void> MakeRoom();
   // Brings memory to what is durable now.

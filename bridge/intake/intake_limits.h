@@ -2,8 +2,10 @@
 // sessions and commits. Plain values, any thread.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 namespace flarebridge {
@@ -14,6 +16,9 @@ struct IntakeLimits {
   uint64_t total_credit = uint64_t{32} << 20;   // bytes under way of all sessions together
   size_t runs = 1000;                           // each is a process
   size_t sessions = 1000;
+  // A session that has ended, was given up or has opened nothing is forgotten after this silence;
+  // nothing: never, as where a bridge serves one job only.
+  std::optional<std::chrono::seconds> forget_after;
   std::string clients_folder;  // absolute; runs of clients with keys are in a folder each below it
 };
 

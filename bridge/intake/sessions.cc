@@ -29,7 +29,7 @@ Expected<Welcome> Sessions::Hello(const flarebridge::Hello& hello, const std::st
   Session& session = sessions_[hello.session];
   session.client = client;
   session.heard = now;
-  session.bye = false;
+  session.bye = session.left = false;
   Welcome welcome;
   welcome.version = kWireVersion;
   welcome.bridge = std::string("flarebridge ") + FLAREBRIDGE_VERSION;
@@ -44,6 +44,7 @@ std::optional<Refusal> Sessions::Take(const std::string& id, const Batch& batch,
   if (found == sessions_.end()) return Refusal{RefusalCode::kUnknownSession, "say hello first"};
   Session& session = found->second;
   session.heard = now;
+  session.left = false;
   if (batch.first_seq > session.received_seq + 1) {
     return Refusal{RefusalCode::kGap, "expected event " + std::to_string(session.received_seq + 1) +
                                           ", got " + std::to_string(batch.first_seq)};
@@ -71,7 +72,10 @@ Ack Sessions::AckOf(const std::string& id, bool room) const {
 }
 
 void Sessions::Heard(const std::string& id, Time now) {
-  if (const auto found = sessions_.find(id); found != sessions_.end()) found->second.heard = now;
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return;
+  found->second.heard = now;
+  found->second.left = false;
 }
 
 void Sessions::Bye(const std::string& id) {
@@ -96,8 +100,9 @@ void Sessions::ClearArrivals() {
   waiting_bytes_ = 0;
 }
 
-void Sessions::Restore(const std::string& id, SessionState state) {
+void Sessions::Restore(const std::string& id, SessionState state, Time heard) {
   Session& session = sessions_[id];
+  session.heard = heard;
   session.received_seq = state.last_seq;
   if (state.opened) session.client = state.opened->owner();
   session.stored = std::move(state);
@@ -112,6 +117,19 @@ std::vector<std::string> Sessions::SilentSince(Time since) const {
     if (open && session.heard <= since && session.waiting == 0) silent.push_back(id);
   }
   return silent;
+}
+
+std::vector<std::string> Sessions::LeaveForSilent(Time ended, Time unopened) {
+  std::vector<std::string> left;
+  for (auto& [id, session] : sessions_) {
+    const bool opened = session.stored.opened != nullptr;
+    const bool goes_on = opened && session.stored.open;
+    if (goes_on || session.left || session.waiting > 0) continue;
+    if (session.heard > (opened ? ended : unopened)) continue;
+    session.left = true;
+    left.push_back(id);
+  }
+  return left;
 }
 
 bool Sessions::AnyAlive(Time since) const {

@@ -27,6 +27,7 @@ struct SessionState {
   bool open = true;                             // false: it has ended
   std::shared_ptr<const OpenedSession> opened;  // nothing until its SessionOpened is stored
   Router::Scope scope = 0;                      // of its runs; has a meaning once it is opened
+  uint64_t closed_at = 0;  // of one that has ended: seconds since the epoch; 0: not known
 };
 
 class Sessions {
@@ -38,8 +39,9 @@ class Sessions {
     std::string client;         // whose key it came with, or empty
     uint64_t received_seq = 0;  // stored or waiting
     size_t waiting = 0;         // of its arrivals
-    Time heard{};               // never, if it is only remembered from before the start
+    Time heard{};               // never, if its process was there before the start only
     bool bye = false;
+    bool left = false;       // silent for so long that leave was taken in its place
     std::set<int64_t> runs;  // that it feeds
   };
   // A batch that waits to be stored, or instead of one: that the session is lost.
@@ -75,8 +77,9 @@ class Sessions {
   void ClearArrivals();
 
   // --- what is stored of them ---
-  // Also one that is not known yet, remembered from before the start.
-  void Restore(const std::string& id, SessionState state);
+  // Also one that is not known yet, remembered from before the start. `heard`: when it counts as
+  // heard of last; never, if its process can't come back.
+  void Restore(const std::string& id, SessionState state, Time heard = {});
   // A commit has stored this of a session.
   void Stored(const std::string& id, SessionState state) {
     sessions_[id].stored = std::move(state);
@@ -91,9 +94,14 @@ class Sessions {
   bool AnyAlive(Time since) const;
   // Every end is stored, and nothing waits.
   bool AllEnded() const;
-  // It has said goodbye, its end is stored and nothing of it waits: nobody asks for it again.
+  // Takes leave of sessions in their place, unless they come back before the next commit: those
+  // that have ended and are silent since `ended`, and those that have opened nothing and are silent
+  // since `unopened`. Gives their ids.
+  std::vector<std::string> LeaveForSilent(Time ended, Time unopened);
+  // It has said goodbye and its end is stored, or leave was taken for it, and nothing of it waits:
+  // nobody asks for it again.
   static bool IsOver(const Session& session) {
-    return session.bye && !session.stored.open && session.waiting == 0;
+    return (session.left || (session.bye && !session.stored.open)) && session.waiting == 0;
   }
   std::vector<std::string> FeedersOf(int64_t run) const;
 

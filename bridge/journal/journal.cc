@@ -14,7 +14,8 @@ namespace {
 
 // Version of the tables below; another one is refused.
 constexpr int kSchemaVersion = 2;
-// sum: of the columns before it, see RowSum.
+// sum: of the columns before it, see RowSum. sessions.open: see OpenColumn. runs.ended: 0 no, 1
+// yes, 2 as the bridge guesses.
 constexpr const char* kSchema = R"(
 CREATE TABLE meta(id TEXT NOT NULL, id_sum INTEGER NOT NULL,
                   next_position INTEGER NOT NULL, sum INTEGER NOT NULL);
@@ -29,6 +30,12 @@ CREATE TABLE events(position INTEGER PRIMARY KEY, run INTEGER NOT NULL, count IN
                     ends INTEGER NOT NULL, body BLOB NOT NULL, sum INTEGER NOT NULL);
 CREATE INDEX events_of_run ON events(run, position);
 )";
+
+// 1: it is open; 0: it has ended, nobody knows when; else the second in which that was stored.
+uint64_t OpenColumn(const StoredSession& session) {
+  if (session.open) return 1;
+  return session.closed_at > 1 ? session.closed_at : 0;
+}
 
 std::string RandomId() {
   std::array<unsigned char, 16> bytes{};
@@ -197,7 +204,9 @@ Expected<std::vector<StoredSession>> Journal::Sessions() {
     session.id = rows.BytesAt(0);
     session.last_seq = rows.IntegerAt(1);
     session.rejected = rows.IntegerAt(2);
-    session.open = rows.IntegerAt(3) != 0;
+    const uint64_t open = rows.IntegerAt(3);
+    session.open = open == 1;
+    if (open > 1) session.closed_at = open;
     session.opened = rows.BytesAt(4);
     sessions.push_back(std::move(session));
   }
@@ -220,6 +229,7 @@ Expected<std::vector<StoredRun>> Journal::Runs() {
     run.started = rows.RealAt(3);
     run.last_position = rows.IntegerAt(5);
     run.ended = rows.IntegerAt(6) != 0;
+    run.guessed = rows.IntegerAt(6) == 2;
     runs.push_back(std::move(run));
   }
   if (result != SQLITE_DONE) return FailSqlite("can't be read");
@@ -265,7 +275,7 @@ Expected<CommitResult> Journal::CarryOut(const JournalCommit& commit) {
   }
   for (const auto& [run, i] : last_slices) {
     const JournalCommit::Slice& slice = commit.slices[i];
-    UpdateRun(run, result.first_positions[i] + slice.count - 1, slice.ends);
+    UpdateRun(run, result.first_positions[i] + slice.count - 1, slice);
   }
   for (const StoredFeed& feed : commit.feeds) PutFeed(feed.session, IdOf(feed.run, result));
   for (const StoredSession& session : commit.sessions) PutSession(session);
@@ -295,7 +305,7 @@ void Journal::PutSession(const StoredSession& session) {
            .Text(session.id)
            .Integer(session.last_seq)
            .Integer(session.rejected)
-           .Integer(session.open ? 1 : 0)
+           .Integer(OpenColumn(session))
            .Blob(session.opened)
            .Sum());
 }
@@ -315,10 +325,11 @@ int64_t Journal::MakeRun(const JournalCommit::NewRun& run) {
   return id;
 }
 
-void Journal::UpdateRun(int64_t run, uint64_t last_position, bool ended) {
+void Journal::UpdateRun(int64_t run, uint64_t last_position, const JournalCommit::Slice& last) {
+  const uint64_t ended = !last.ends ? 0 : last.guessed ? 2 : 1;
   Step(update_run_->Start()
            .Integer(last_position)
-           .Integer(ended ? 1 : 0)
+           .Integer(ended)
            .Sum()
            .Integer(static_cast<uint64_t>(run)));
 }

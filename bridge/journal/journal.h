@@ -77,7 +77,7 @@ class Journal : public CommitLog {
   int64_t MakeRun(const JournalCommit::NewRun& run);
   // Gives the position of the first event.
   uint64_t Append(int64_t run, const JournalCommit::Slice& slice);
-  void UpdateRun(int64_t run, uint64_t last_position, bool ended);
+  void UpdateRun(int64_t run, uint64_t last_position, const JournalCommit::Slice& last);
   void PutFeed(const std::string& session, int64_t run);
   void PutSession(const StoredSession& session);
   void Drop(const JournalCommit& commit);

@@ -52,13 +52,14 @@ RunFeed::RunFeed(Shared& shared, const Intake::RunInfo& info, std::optional<uint
 
 void RunFeed::Start(Time now) {
   if (HasWork()) Act(restarts_.OnWork(now), now);
+  FinishIfDone();  // an earlier bridge may have finished it, and not have got to drop it
 }
 
 void RunFeed::Offer(const Intake::Slice& slice, Time now) {
   const bool caught_up = IsLive() && sent_ == info_.last_position;
   info_.last_position = slice.first_position + slice.count - 1;
-  if (info_.ended && !slice.ends && !uploads_.empty()) {
-    resumed_ = true;  // it was done with, and goes on
+  if (info_.ended && !uploads_.empty()) {
+    resumed_ = true;  // it was done with, and goes on, if only to another end
     TellUploads();
   }
   info_.ended = slice.ends;

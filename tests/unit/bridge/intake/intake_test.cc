@@ -16,6 +16,7 @@ using flarebridge::testing::kSession;
 using flarebridge::testing::Metric;
 using flarebridge::testing::Opening;
 using flarebridge::testing::TempFolder;
+using std::chrono::seconds;
 
 class Taking {
  public:
@@ -327,6 +328,112 @@ TEST_CASE("a lost session's runs end as failed; it goes on if it comes back") {
   t.Take(kSession, 3, {Metric("a", 2)});
   CHECK_FALSE(t.Commit().slices.at(0).ends);
   CHECK_FALSE(t.intake->AllEnded());
+}
+
+int32_t ExitCodeOf(const Intake::Slice& slice) {
+  EventDecoder decoder;
+  return std::get<RunEnded>(*decoder.Decode(slice.body).event).exit_code;
+}
+
+TEST_CASE("an end that was only guessed is put right by the true one, also behind a restart") {
+  for (const bool restart : {false, true}) {
+    CAPTURE(restart);
+    Taking t;
+    t.Hello(kSession);
+    t.Take(kSession, 1, {Opening(), Metric("a", 1), Metric("b", 1)});
+    t.Commit();
+    t.intake->EndLost({kSession}, "silent", 5);
+    const Intake::Committed guessed = t.Commit();
+    REQUIRE(guessed.slices.size() == 2);
+    CHECK(ExitCodeOf(guessed.slices[0]) == 1);
+    if (restart) t.Load();
+    t.Hello(kSession);
+    // One goes on before its end, the other does not.
+    t.Take(kSession, 4, {Metric("a", 2)});
+    t.Commit();
+    if (restart) t.Load();
+    t.Hello(kSession);
+    t.Take(kSession, 5, {Encode(SessionEnded{9, 0, ""})});
+    const Intake::Committed ended = t.Commit();
+    REQUIRE(ended.slices.size() == 2);
+    for (const Intake::Slice& slice : ended.slices) {
+      CHECK(slice.ends);
+      CHECK(ExitCodeOf(slice) == 0);
+    }
+    // No guess replaces a true end, and no end comes twice.
+    t.intake->EndLost({kSession}, "silent", 10);
+    CHECK(t.Commit().slices.empty());
+    t.Take(kSession, 6, {Encode(SessionEnded{11, 3, ""})});
+    CHECK(t.Commit().slices.empty());
+  }
+}
+
+TEST_CASE("a restart is no silence: who may come back counts as heard of when the log is read") {
+  Taking t;
+  t.Hello(kSession);
+  t.Take(kSession, 1, {Opening(), Metric("a", 1)});
+  t.Commit();
+  const Intake::Time now = Clock::now();
+  t.intake = Intake::Load(*t.journal, t.limits, {now, 1000}).value();
+  CHECK(t.intake->SilentSince(now - seconds(1)).empty());
+  CHECK(t.intake->SilentSince(now) == std::vector<std::string>{kSession});
+}
+
+TEST_CASE("what vanished is forgotten after its silence with all its runs, over restarts") {
+  Taking t;
+  t.limits.forget_after = seconds(600);
+  t.limits.runs = 1;
+  t.Load();
+  const Intake::Time now = Clock::now();
+  t.Hello(kSession);
+  t.Take(kSession, 1, {Opening(), Metric("a", 1)});
+  const int64_t run = t.Commit().new_runs.at(0).id;
+  t.intake->EndLost({kSession}, "silent", 5);
+  t.intake->Commit(1000).value();
+  CHECK(t.intake->LeaveForSilent(now + seconds(500), seconds(60)).empty());
+
+  // 550 s of the silence are over at the restart; a session may always come back for a minute.
+  t.intake = Intake::Load(*t.journal, t.limits, {now, 1550}).value();
+  t.intake->Finished(run);
+  CHECK(t.intake->LeaveForSilent(now + seconds(40), seconds(60)).empty());
+  CHECK(t.intake->LeaveForSilent(now + seconds(70), seconds(60)) ==
+        std::vector<std::string>{kSession});
+  const Intake::Committed committed = t.Commit();
+  CHECK(committed.dropped_sessions == std::vector<std::string>{kSession});
+  CHECK(committed.dropped_runs == std::vector<int64_t>{run});
+  CHECK(t.journal->Sessions()->empty());
+  CHECK(t.journal->Runs()->empty());
+
+  t.intake = Intake::Load(*t.journal, t.limits, {now, 9999}).value();
+  t.Hello(kOther);
+  t.Take(kOther, 1, {Opening(), Metric("b", 1)});
+  CHECK(EventsIn(t.Commit()) == 1);
+}
+
+TEST_CASE("a session that comes back in time is not forgotten, nor one that goes on") {
+  Taking t;
+  t.limits.forget_after = seconds(600);
+  t.Load();
+  t.Hello(kSession);
+  t.Hello(kOther);
+  t.Take(kSession, 1, {Opening(), Encode(SessionEnded{9, 0, ""})});
+  t.Take(kOther, 1, {Opening()});
+  t.Commit();
+  const Intake::Time late = Clock::now() + seconds(700);
+  CHECK(t.intake->LeaveForSilent(late, seconds(60)) == std::vector<std::string>{kSession});
+  CHECK(t.Hello(kSession) == 2);
+  CHECK(t.Commit().dropped_sessions.empty());
+}
+
+TEST_CASE("a session that has said hello and opened nothing is soon forgotten") {
+  Taking t;
+  t.limits.forget_after = seconds(600);
+  t.Load();
+  t.Hello(kSession);
+  CHECK(t.intake->LeaveForSilent(Clock::now(), seconds(60)).empty());
+  CHECK(t.intake->LeaveForSilent(Clock::now() + seconds(61), seconds(60)).size() == 1);
+  t.Commit();
+  CHECK_FALSE(t.intake->AnySession());
 }
 
 TEST_CASE("events that no receiver wants are acknowledged and not stored") {

@@ -54,6 +54,7 @@ class MemoryLog : public CommitLog {
       next_position_ += slice.count;
       runs_[run].last_position = next_position_ - 1;
       runs_[run].ended = slice.ends;
+      runs_[run].guessed = slice.guessed;
       slices_.push_back({run, next_position_ - 1, slice.body});
     }
     for (const StoredFeed& feed : commit.feeds) feeds_.push_back({feed.session, id_of(feed.run)});

@@ -30,6 +30,8 @@ constexpr seconds kStoreSoon{1};
 constexpr seconds kLockDeadline{5};
 // How often silent sessions are looked for that may be forgotten.
 constexpr seconds kForgetInterval{1};
+// That the journal is full is told this often.
+constexpr seconds kFullInterval{60};
 // Reasons of rejected events are logged at most this often.
 constexpr seconds kRejectionInterval{10};
 
@@ -182,6 +184,9 @@ void Bridge::MakeSupervisor() {
   Supervisor::Limits limits;
   // However small the journal is, most of it is for receivers that live.
   limits.backlog_bytes = std::min(limits.backlog_bytes, options_.limits.journal_bytes / 4);
+  // A later start with other arguments can finish what a job's own bridge leaves; a shared one must
+  // go on.
+  limits.gives_up_runs = !options_.own;
   supervisor_ = std::make_unique<Supervisor>(
       *journal_, Quarantine(options_.state + "/quarantine", journal_->id()), std::move(callbacks),
       std::move(seams), limits);
@@ -207,6 +212,7 @@ int Bridge::Run() {
     const Time now = Clock::now();
     Receive(now);
     Store(now);
+    TellFull(now);
     supervisor_->OnTimer(now);
     uploader_->OnTimer(now);
     EndLostSessions(now);
@@ -271,6 +277,7 @@ void Bridge::HandOut(const Intake::Committed& committed, Time now) {
   filtered_ = intake_->filtered();
   for (const std::string& session : committed.sessions)
     conversations_->Tell(session, intake_->AckOf(session));
+  for (const std::string& session : committed.held) conversations_->SendAgain(session);
   TellRejections(committed.notices, now);
   for (const Intake::RunInfo& run : committed.new_runs) {
     log_->info("a run for {} of job {}", run.spec.site, run.spec.job);
@@ -279,6 +286,21 @@ void Bridge::HandOut(const Intake::Committed& committed, Time now) {
   for (const Intake::Slice& slice : committed.slices) supervisor_->Offer(slice, now);
   for (const int64_t run : committed.dropped_runs) supervisor_->Remove(run);
   for (const std::string& session : committed.dropped_sessions) conversations_->Forget(session);
+}
+
+void Bridge::TellFull(Time now) {
+  if (!intake_->IsFull()) {
+    if (full_told_) log_->info("the journal has room again");
+    full_told_.reset();
+    return;
+  }
+  if (full_told_ && now - *full_told_ < kFullInterval) return;
+  full_told_ = now;
+  conversations_->Announce(
+      Notice{NoticeLevel::kError,
+             "the journal is full (--journal-max): events wait in the training "
+             "processes until there is room; most of it is " +
+                 intake_->FillsMost()});
 }
 
 void Bridge::TellRejections(const std::vector<std::string>& reasons, Time now) {

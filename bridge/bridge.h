@@ -77,6 +77,8 @@ class Bridge {
   void Store(Time now);
   void OnBlocked(const Error& error, Time now);
   void HandOut(const Intake::Committed& committed, Time now);
+  // Whose events fill the journal, once per interval while it is full.
+  void TellFull(Time now);
   void TellRejections(const std::vector<std::string>& reasons, Time now);
   // There is something to store that is not urgent.
   void StoreSoon(Time now);
@@ -108,6 +110,7 @@ class Bridge {
   std::optional<Time> store_at_;      // when to store although nothing arrived
   std::optional<Time> rejections_told_;
   std::optional<Time> forgot_at_;
+  std::optional<Time> full_told_;
   uint64_t filtered_ = 0;
 };
 

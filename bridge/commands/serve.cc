@@ -157,6 +157,7 @@ Expected<ServeOptions> CheckServe(const ServeArguments& from) {
   options.session_timeout = std::chrono::seconds(from.session_timeout);
   options.limits.journal_bytes = from.journal_mib << 20;
   options.limits.runs = from.max_runs;
+  options.limits.shares = !from.own;
   if (!from.own) options.limits.forget_after = std::chrono::seconds(from.forget_after);
   return options;
 }

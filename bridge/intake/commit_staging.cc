@@ -32,6 +32,7 @@ void CommitStaging::Add(const Sessions::Arrival& arrival) {
     if (state.open) End(session, {arrival.end_time, 1, arrival.end_reason}, true);
     return;
   }
+  if (session.held) return;
   std::string_view rest = arrival.body;
   const uint64_t end = arrival.first_seq + arrival.count;
   for (uint64_t seq = arrival.first_seq; seq < end; ++seq) {
@@ -51,6 +52,11 @@ void CommitStaging::Add(const Sessions::Arrival& arrival) {
     Expected<void> placed =
         decoded.event ? Place(session, *decoded.event, bytes) : Propagate(decoded.event);
     if (placed) continue;
+    if (placed.error().code == ErrorCode::kBusy) {
+      session.held = true;
+      state.last_seq = seq - 1;
+      return;
+    }
     ++state.rejected;
     Note("event rejected: " + placed.error().message);
   }
@@ -132,7 +138,7 @@ const RoutedRun& CommitStaging::RunOf(int64_t run) const {
 Expected<int64_t> CommitStaging::RunFor(StagedSession& session, const Event& event) {
   std::optional<int64_t> run = known_.router.Find(session.state.scope, SiteOf(event));
   if (!run) {
-    Expected<int64_t> made = MakeRun(session.state, event);
+    Expected<int64_t> made = MakeRun(session, event);
     if (!made) return made;
     run = *made;
   }
@@ -141,11 +147,14 @@ Expected<int64_t> CommitStaging::RunFor(StagedSession& session, const Event& eve
   return *run;
 }
 
-Expected<int64_t> CommitStaging::MakeRun(const SessionState& state, const Event& event) {
+Expected<int64_t> CommitStaging::MakeRun(const StagedSession& session, const Event& event) {
+  const SessionState& state = session.state;
   const std::string_view site = SiteOf(event);
   auto& sites = new_sites_[state.scope];
   if (const auto found = sites.find(site); found != sites.end()) return found->second;
   if (known_.runs.size() + staged_.new_runs.size() >= known_.limits.runs) {
+    if (session.known->runs.size() + session.new_feeds.size() < known_.limits.runs)
+      return Fail(ErrorCode::kBusy, "there is no room for another run");
     return Fail(ErrorCode::kTooLarge, "more than " + std::to_string(known_.limits.runs) +
                                           " sites; start the bridge with a larger --max-runs");
   }
@@ -153,7 +162,7 @@ Expected<int64_t> CommitStaging::MakeRun(const SessionState& state, const Event&
   sites.emplace(site, run);
   staged_.commit.new_runs.push_back({std::string(site), state.opened->stored(), TimeOf(event)});
   staged_.new_runs.push_back(
-      {std::string(site), state.opened, state.scope, TimeOf(event), 0, false, false});
+      {std::string(site), state.opened, state.scope, TimeOf(event), 0, false, false, 0});
   return run;
 }
 
@@ -195,6 +204,7 @@ StagedCommit CommitStaging::Finish() {
     StoredSession stored{id, state.last_seq, state.rejected, state.open, {}, state.closed_at};
     if (state.opened) stored.opened = state.opened->stored();
     staged_.commit.sessions.push_back(std::move(stored));
+    if (session.held) staged_.held.push_back(id);
     staged_.sessions.emplace(id, std::move(session.state));
   }
   return std::move(staged_);

@@ -61,6 +61,7 @@ class Intake {
     std::vector<std::string> dropped_sessions;  // that nobody will hear of again, both
     std::vector<int64_t> dropped_runs;
     std::vector<std::string> notices;  // errors that a person should know of
+    std::vector<std::string> held;  // sessions that are to send again when there is a run for them
   };
 
   // Reads what the log knows of sessions and runs. Errors: kIo, kCorrupt.
@@ -74,14 +75,14 @@ class Intake {
   // `client`: whose key it came with, or empty. A session belongs to one. Errors: kUnsupported,
   // kTooLarge, kForbidden.
   Expected<Welcome> Hello(const flarebridge::Hello& hello, const std::string& client, Time now) {
-    return sessions_.Hello(hello, client, HasRoom(), now);
+    return sessions_.Hello(hello, client, HasRoom(hello.session), now);
   }
-  // Takes a batch into memory. A refusal: the session is not known, or the batch does not join.
+  // Takes a batch into memory. Refusals: as Sessions::Take().
   std::optional<Refusal> Take(const std::string& session, const Batch& batch, Time now) {
-    return sessions_.Take(session, batch, now);
+    return sessions_.Take(session, batch, now, HasRoom(session));
   }
   // What a session is told now.
-  Ack AckOf(const std::string& session) const;
+  Ack AckOf(const std::string& session);
   void Heard(const std::string& session, Time now) { sessions_.Heard(session, now); }
   void Bye(const std::string& session) { sessions_.Bye(session); }
 
@@ -94,6 +95,8 @@ class Intake {
   bool HasEvents() const { return !sessions_.arrivals().empty(); }
   // No room in the journal: what has been taken waits.
   bool IsFull() const { return log_.stored_bytes() > limits_.journal_bytes; }
+  // Of which run the most is in the journal, in words.
+  std::string FillsMost() const;
   // Stores everything that was taken, and forgets what receivers have. After an error everything
   // still waits, and nothing has changed but that what receivers have may be forgotten. `time`:
   // now, in seconds since the epoch; 0: not known. Errors: kIo, kTemporary.
@@ -144,7 +147,11 @@ class Intake {
   Time HeardOf(const StoredSession& session, const Start& start) const;
   Expected<void> RestoreRuns();
   Router::Scope ScopeOf(const OpenedSession& opened);
-  bool HasRoom() const { return !blocked_ && !IsFull(); }
+  // The journal has some, and the session's party has not taken its share.
+  bool HasRoom(const std::string& session) const;
+  bool HasShare(const OpenedSession& opened) const;
+  // Its commit has forgotten this.
+  void CountForgotten(const JournalCommit& commit, const CommitResult& result);
 
   Expected<Committed> Store(double time);
   // What receivers have makes room in a full log.
@@ -161,6 +168,7 @@ class Intake {
   EventDecoder decoder_;
   RoutedRuns runs_;
   Unwritten unwritten_;
+  std::map<std::string, uint64_t> stored_;  // bytes in the journal, by party
   std::map<int64_t, uint64_t> forget_;
   std::set<int64_t> finished_;
   bool blocked_ = false;

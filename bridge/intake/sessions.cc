@@ -23,7 +23,7 @@ Expected<Welcome> Sessions::Hello(const flarebridge::Hello& hello, const std::st
   }
   const auto known = sessions_.find(hello.session);
   if (known == sessions_.end() && sessions_.size() >= limits_.sessions)
-    return Fail(ErrorCode::kTooLarge, "this bridge serves no more sessions");
+    return Fail(ErrorCode::kTooLarge, "this bridge serves no more sessions for now");
   if (known != sessions_.end() && known->second.client != client)
     return Fail(ErrorCode::kForbidden, "this session belongs to another client");
   Session& session = sessions_[hello.session];
@@ -34,12 +34,13 @@ Expected<Welcome> Sessions::Hello(const flarebridge::Hello& hello, const std::st
   welcome.version = kWireVersion;
   welcome.bridge = std::string("flarebridge ") + FLAREBRIDGE_VERSION;
   welcome.acked_seq = session.stored.last_seq;
-  welcome.credit_bytes = Credit(room);
+  welcome.credit_bytes = Tell(session, room);
   welcome.heartbeat_ms = kHeartbeatMs;
   return welcome;
 }
 
-std::optional<Refusal> Sessions::Take(const std::string& id, const Batch& batch, Time now) {
+std::optional<Refusal> Sessions::Take(const std::string& id, const Batch& batch, Time now,
+                                      bool room) {
   const auto found = sessions_.find(id);
   if (found == sessions_.end()) return Refusal{RefusalCode::kUnknownSession, "say hello first"};
   Session& session = found->second;
@@ -51,8 +52,15 @@ std::optional<Refusal> Sessions::Take(const std::string& id, const Batch& batch,
   }
   const uint64_t last = batch.first_seq + batch.count - 1;
   if (last <= session.received_seq) return std::nullopt;  // all of it is here already
+  const uint64_t credit = std::max(session.credit, session.credit_before);
+  if (session.waiting_bytes + batch.body.size() > credit + kMaxBatchBytes)
+    return Refusal{RefusalCode::kGap, "more than the credit that was given"};
+  // A batch may have been on its way; more is not kept in memory, so that others are still heard.
+  if ((!room || session.held) && waiting_bytes_ + batch.body.size() > kMaxBatchBytes)
+    return Refusal{RefusalCode::kGap, "there is no room for now"};
   session.received_seq = last;
   ++session.waiting;
+  session.waiting_bytes += batch.body.size();
   arrivals_.push_back({id, batch.first_seq, batch.count, std::string(batch.body)});
   waiting_bytes_ += batch.body.size();
   return std::nullopt;
@@ -61,14 +69,21 @@ std::optional<Refusal> Sessions::Take(const std::string& id, const Batch& batch,
 uint64_t Sessions::Credit(bool room) const {
   if (!room) return 0;
   const uint64_t share = limits_.total_credit / std::max<uint64_t>(1, sessions_.size());
-  // Never less than one largest event, or a session would wait for ever.
-  return std::max<uint64_t>(std::min(limits_.session_credit, share), kMaxEventBytes);
+  // However little it is, one batch may follow it, so that nobody waits for ever.
+  return std::max<uint64_t>(std::min(limits_.session_credit, share), 1);
 }
 
-Ack Sessions::AckOf(const std::string& id, bool room) const {
+uint64_t Sessions::Tell(Session& session, bool room) const {
+  session.credit_before = session.credit;
+  session.credit = Credit(room && !session.held);
+  return session.credit;
+}
+
+Ack Sessions::AckOf(const std::string& id, bool room) {
   const auto found = sessions_.find(id);
-  if (found == sessions_.end()) return {0, Credit(room), 0};
-  return {found->second.stored.last_seq, Credit(room), found->second.stored.rejected};
+  if (found == sessions_.end()) return {0, 0, 0};
+  Session& session = found->second;
+  return {session.stored.last_seq, Tell(session, room), session.stored.rejected};
 }
 
 void Sessions::Heard(const std::string& id, Time now) {
@@ -95,9 +110,23 @@ void Sessions::EndLost(const std::vector<std::string>& ids, const std::string& r
 // --- what waits, and what is stored ---
 
 void Sessions::ClearArrivals() {
-  for (const Arrival& arrival : arrivals_) sessions_[arrival.session].waiting = 0;
+  for (const Arrival& arrival : arrivals_) {
+    Session& session = sessions_[arrival.session];
+    session.waiting = 0;
+    session.waiting_bytes = 0;
+  }
   arrivals_.clear();
   waiting_bytes_ = 0;
+}
+
+void Sessions::Hold(const std::string& id) {
+  Session& session = sessions_[id];
+  session.held = true;
+  session.received_seq = session.stored.last_seq;
+}
+
+void Sessions::ReleaseHeld() {
+  for (auto& [id, session] : sessions_) session.held = false;
 }
 
 void Sessions::Restore(const std::string& id, SessionState state, Time heard) {

@@ -215,7 +215,9 @@ Expected<std::vector<StoredSession>> Journal::Sessions() {
 }
 
 Expected<std::vector<StoredRun>> Journal::Runs() {
-  Expected<StatementPtr> query = Compile("SELECT * FROM runs ORDER BY id");
+  Expected<StatementPtr> query = Compile(
+      "SELECT *, (SELECT coalesce(sum(length(body)),0) FROM events WHERE run=id) FROM runs "
+      "ORDER BY id");
   if (!query) return Propagate(query);
   SqliteStatement& rows = (*query)->Start();
   std::vector<StoredRun> runs;
@@ -230,6 +232,7 @@ Expected<std::vector<StoredRun>> Journal::Runs() {
     run.last_position = rows.IntegerAt(5);
     run.ended = rows.IntegerAt(6) != 0;
     run.guessed = rows.IntegerAt(6) == 2;
+    run.stored_bytes = rows.IntegerAt(8);
     runs.push_back(std::move(run));
   }
   if (result != SQLITE_DONE) return FailSqlite("can't be read");
@@ -264,7 +267,8 @@ Expected<CommitResult> Journal::Commit(const JournalCommit& commit) {
 Expected<CommitResult> Journal::CarryOut(const JournalCommit& commit) {
   if (Expected<void> begun = Execute("BEGIN IMMEDIATE"); !begun) return Propagate(begun);
   CommitResult result;
-  for (const JournalCommit::Forgotten& forgotten : commit.forgotten) Forget(forgotten);
+  for (const JournalCommit::Forgotten& forgotten : commit.forgotten)
+    result.forgotten_bytes.push_back(Forget(forgotten));
   for (const JournalCommit::NewRun& run : commit.new_runs) result.runs.push_back(MakeRun(run));
   // Where each run's last slice is: it says how far the run is now.
   std::map<int64_t, size_t> last_slices;
@@ -352,15 +356,17 @@ uint64_t Journal::Append(int64_t run, const JournalCommit::Slice& slice) {
   return first;
 }
 
-void Journal::Forget(const JournalCommit::Forgotten& forgotten) {
-  if (failed_) return;
+uint64_t Journal::Forget(const JournalCommit::Forgotten& forgotten) {
+  if (failed_) return 0;
   const auto run = static_cast<uint64_t>(forgotten.run);
   const uint64_t position = forgotten.position;
   SqliteStatement& bytes =
       forgotten_bytes_->Start().Integer(run).Integer(position).Integer(position);
-  if (bytes.Step() == SQLITE_ROW) next_.stored_bytes -= bytes.IntegerAt(0);
+  const uint64_t freed = bytes.Step() == SQLITE_ROW ? bytes.IntegerAt(0) : 0;
+  next_.stored_bytes -= freed;
   bytes.Start();
   Step(forget_->Start().Integer(run).Integer(position).Integer(position));
+  return freed;
 }
 
 void Journal::Drop(const JournalCommit& commit) {

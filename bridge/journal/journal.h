@@ -73,7 +73,8 @@ class Journal : public CommitLog {
   Expected<CommitResult> CarryOut(const JournalCommit& commit);
   // Runs a statement that gives no rows.
   void Step(SqliteStatement& statement);
-  void Forget(const JournalCommit::Forgotten& forgotten);
+  // Gives the bytes that it made free.
+  uint64_t Forget(const JournalCommit::Forgotten& forgotten);
   int64_t MakeRun(const JournalCommit::NewRun& run);
   // Gives the position of the first event.
   uint64_t Append(int64_t run, const JournalCommit::Slice& slice);

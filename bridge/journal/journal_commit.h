@@ -31,6 +31,7 @@ struct StoredRun {
   uint64_t last_position = 0;  // of its last event
   bool ended = false;          // its last event is the run's end
   bool guessed = false;        // that end is the bridge's guess; the true one may still come
+  uint64_t stored_bytes = 0;   // of its events that are not forgotten
 };
 
 // Which session feeds which run.
@@ -81,6 +82,7 @@ constexpr size_t IndexOfNewRun(int64_t run) { return static_cast<size_t>(-1 - ru
 struct CommitResult {
   std::vector<int64_t> runs;              // ids of new_runs, in their order
   std::vector<uint64_t> first_positions;  // of the slices, in their order
+  std::vector<uint64_t> forgotten_bytes;  // of the forgotten ones, in their order
 };
 
 }  // namespace flarebridge

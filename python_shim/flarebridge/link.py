@@ -38,6 +38,7 @@ _HELLO, _BATCH, _PING, _BYE = 1, 2, 3, 4
 _WELCOME, _ACK, _NOTICE, _REFUSAL = 1, 2, 3, 4
 _ASK_AGAIN = (1, 5)
 _FULL = 6  # the bridge has no room for now: everything is kept, and it is asked again
+
 _NO_BRIDGE = "bridge not available"  # why an event was dropped
 _LEVELS = {1: "info", 2: "warning", 3: "error"}
 
@@ -383,7 +384,7 @@ class Link(EventBuffer):
         self._welcome = True
         self._full_told = False
         self._connections += 1
-self._credit = credit
+        self._credit = credit
         self._heartbeat = heartbeat_ms / 1000
         if acked < self._acked:
             self._begin_anew(acked)

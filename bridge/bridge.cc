@@ -28,6 +28,10 @@ constexpr seconds kCommitRetry{1};
 constexpr seconds kStoreSoon{1};
 // How long the state folder's lock may be held by a bridge that is just finishing.
 constexpr seconds kLockDeadline{5};
+// How often silent sessions are looked for that may be forgotten.
+constexpr seconds kForgetInterval{1};
+// That the journal is full is told this often.
+constexpr seconds kFullInterval{60};
 // Reasons of rejected events are logged at most this often.
 constexpr seconds kRejectionInterval{10};
 
@@ -141,7 +145,12 @@ Expected<void> Bridge::OpenJournal() {
   Expected<std::unique_ptr<Journal>> journal = Journal::Open(options_.state + "/journal.db");
   if (!journal) return Propagate(journal);
   journal_ = std::move(*journal);
-  Expected<std::unique_ptr<Intake>> intake = Intake::Load(*journal_, options_.limits);
+  Intake::Start start;
+  // The process that a bridge of its own serves has started this one, or it is gone: sessions of
+  // another are lost. Those of a shared bridge do not even notice a restart.
+  const bool shims_may_return = options_.parent == 0 && !options_.endpoint.empty();
+  if (shims_may_return) start = {Clock::now(), EpochNow()};
+  Expected<std::unique_ptr<Intake>> intake = Intake::Load(*journal_, options_.limits, start);
   if (!intake) return Propagate(intake);
   intake_ = std::move(*intake);
   return {};
@@ -186,6 +195,9 @@ void Bridge::MakeSupervisor() {
   Supervisor::Limits limits;
   // However small the journal is, most of it is for receivers that live.
   limits.backlog_bytes = std::min(limits.backlog_bytes, options_.limits.journal_bytes / 4);
+  // A later start with other arguments can finish what a job's own bridge leaves; a shared one must
+  // go on.
+  limits.gives_up_runs = !options_.own;
   supervisor_ = std::make_unique<Supervisor>(
       *journal_, Quarantine(options_.state + "/quarantine", journal_->id()), std::move(callbacks),
       std::move(seams), limits);
@@ -211,9 +223,11 @@ int Bridge::Run() {
     const Time now = Clock::now();
     Receive(now);
     Store(now);
+    TellFull(now);
     supervisor_->OnTimer(now);
     uploader_->OnTimer(now);
     EndLostSessions(now);
+    ForgetSilentSessions(now);
     decision = DecideToLeave(now);
     if (decision.step == Leaving::Step::kStopWorkers) supervisor_->StopAll(now);
     if (decision.step == Leaving::Step::kFinishUploads) uploader_->Finish(now);
@@ -248,7 +262,7 @@ void Bridge::Store(Time now) {
   const bool due = store_at_ && now >= *store_at_;
   if (due) store_at_.reset();
   if (!due && !(intake_->HasEvents() && intake_->HasWork())) return;
-  const Expected<Intake::Committed> committed = intake_->Commit();
+  const Expected<Intake::Committed> committed = intake_->Commit(EpochNow());
   if (!committed) {
     OnBlocked(committed.error(), now);
     return;
@@ -274,6 +288,7 @@ void Bridge::HandOut(const Intake::Committed& committed, Time now) {
   filtered_ = intake_->filtered();
   for (const std::string& session : committed.sessions)
     conversations_->Tell(session, intake_->AckOf(session));
+  for (const std::string& session : committed.held) conversations_->SendAgain(session);
   TellRejections(committed.notices, now);
   for (const Intake::RunInfo& run : committed.new_runs) {
     log_->info("a run for {} of job {}", run.spec.site, run.spec.job);
@@ -281,6 +296,22 @@ void Bridge::HandOut(const Intake::Committed& committed, Time now) {
   }
   for (const Intake::Slice& slice : committed.slices) supervisor_->Offer(slice, now);
   for (const int64_t run : committed.dropped_runs) supervisor_->Remove(run);
+  for (const std::string& session : committed.dropped_sessions) conversations_->Forget(session);
+}
+
+void Bridge::TellFull(Time now) {
+  if (!intake_->IsFull()) {
+    if (full_told_) log_->info("the journal has room again");
+    full_told_.reset();
+    return;
+  }
+  if (full_told_ && now - *full_told_ < kFullInterval) return;
+  full_told_ = now;
+  conversations_->Announce(
+      Notice{NoticeLevel::kError,
+             "the journal is full (--journal-max): events wait in the training "
+             "processes until there is room; most of it is " +
+                 intake_->FillsMost()});
 }
 
 void Bridge::TellRejections(const std::vector<std::string>& reasons, Time now) {
@@ -307,12 +338,24 @@ std::optional<milliseconds> Bridge::Patience(std::optional<Time> leaving, Time n
 // --- when it leaves ---
 
 void Bridge::EndLostSessions(Time now) {
+  // While nothing is taken from the link, the silence is ours.
+  if (intake_->waiting_bytes() >= kMostPerCommit) return;
   const std::optional<Time> since = leaving_.LostIfSilentSince(seen_, now);
   if (!since) return;
   const std::vector<std::string> lost = intake_->SilentSince(*since);
   if (lost.empty()) return;
   for (const std::string& session : lost) log_->warn("session {} ended without saying so", session);
   intake_->EndLost(lost, "the training process ended without ending the run", EpochNow());
+}
+
+void Bridge::ForgetSilentSessions(Time now) {
+  if (forgot_at_ && now - *forgot_at_ < kForgetInterval) return;
+  if (intake_->waiting_bytes() >= kMostPerCommit) return;
+  forgot_at_ = now;
+  const std::vector<std::string> left = intake_->LeaveForSilent(now, options_.session_timeout);
+  if (left.empty()) return;
+  for (const std::string& session : left) log_->info("session {} is forgotten", session);
+  StoreSoon(now);
 }
 
 Leaving::Decision Bridge::DecideToLeave(Time now) {

@@ -80,10 +80,14 @@ class Bridge {
   void Store(Time now);
   void OnBlocked(const Error& error, Time now);
   void HandOut(const Intake::Committed& committed, Time now);
+  // Whose events fill the journal, once per interval while it is full.
+  void TellFull(Time now);
   void TellRejections(const std::vector<std::string>& reasons, Time now);
   // There is something to store that is not urgent.
   void StoreSoon(Time now);
   void EndLostSessions(Time now);
+  // Those that ended or never began, and that nothing is heard of any more.
+  void ForgetSilentSessions(Time now);
   Leaving::Decision DecideToLeave(Time now);
   // How long to sleep if nothing happens.
   std::optional<std::chrono::milliseconds> Patience(std::optional<Time> leaving, Time now) const;
@@ -108,6 +112,8 @@ class Bridge {
   std::optional<Time> retry_commit_;  // after a failed commit
   std::optional<Time> store_at_;      // when to store although nothing arrived
   std::optional<Time> rejections_told_;
+  std::optional<Time> forgot_at_;
+  std::optional<Time> full_told_;
   uint64_t filtered_ = 0;
 };
 

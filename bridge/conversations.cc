@@ -2,7 +2,6 @@
 
 #include <spdlog/spdlog.h>
 
-#include <optional>
 #include <utility>
 #include <variant>
 
@@ -12,9 +11,9 @@
 namespace flarebridge {
 namespace {
 
-// Whoever may connect may send as much as they like that is refused: a line for it is logged at
-// most this often, and older lines stay in the log.
-constexpr std::chrono::seconds kRefusedInterval{10};
+// Refusals, and connections turned away, are logged at most this often each.
+constexpr std::chrono::seconds kRefusalInterval{10};
+constexpr std::chrono::seconds kTurnedAwayInterval{60};
 
 spdlog::level::level_enum SeverityOf(NoticeLevel level) {
   switch (level) {
@@ -42,16 +41,16 @@ bool Conversations::ReceiveAll(size_t most_bytes, Time now) {
          link_->Receive([&](const Link::Incoming& incoming) { Handle(incoming, now); })) {
     received = true;
   }
+  TellTurnedAway(now);
   return received;
 }
 
 void Conversations::Handle(const Link::Incoming& incoming, Time now) {
   if (!incoming.message) {
     const Error& error = incoming.message.error();
-    LogRefused("a message was refused: " + error.message, now);
     const RefusalCode code =
         error.code == ErrorCode::kForbidden ? RefusalCode::kForbidden : RefusalCode::kMalformed;
-    link_->Send(incoming.peer, Refusal{code, error.message});
+    Refuse(incoming.peer, {code, error.message}, now);
     return;
   }
   const ShimMessage& message = *incoming.message;
@@ -64,12 +63,14 @@ void Conversations::Handle(const Link::Incoming& incoming, Time now) {
     link_->Send(incoming.peer, Refusal{RefusalCode::kUnknownSession, "say hello first"});
     return;
   }
-  const std::string session = found->second;
+  if (found->second.client != incoming.client) {
+    Refuse(incoming.peer, {RefusalCode::kForbidden, "this session belongs to another client"}, now);
+    return;
+  }
+  const std::string session = found->second.session;
   if (const auto* batch = std::get_if<Batch>(&message)) {
-    if (const std::optional<Refusal> refusal = intake_.Take(session, *batch, now)) {
-      LogRefused("a batch was refused: " + refusal->text, now);
-      link_->Send(incoming.peer, *refusal);
-    }
+    const std::optional<Refusal> refusal = intake_.Take(session, *batch, now);
+    if (refusal) Refuse(incoming.peer, *refusal, now);
   } else if (std::holds_alternative<Ping>(message)) {
     intake_.Heard(session, now);
     link_->Send(incoming.peer, intake_.AckOf(session));
@@ -78,26 +79,33 @@ void Conversations::Handle(const Link::Incoming& incoming, Time now) {
   }
 }
 
-void Conversations::LogRefused(const std::string& line, Time now) {
-  if (refused_told_ && now - *refused_told_ < kRefusedInterval) {
-    ++refused_untold_;
-    return;
-  }
-  refused_told_ = now;
-  log_->warn("{}{}", line,
-             refused_untold_ == 0 ? ""
-                                  : " (and " + std::to_string(refused_untold_) +
-                                        " more since the last line of this kind)");
-  refused_untold_ = 0;
+void Conversations::Refuse(const Link::Peer& peer, const Refusal& refusal, Time now) {
+  link_->Send(peer, refusal);
+  ++refusals_;
+  if (refusal_told_ && now - *refusal_told_ < kRefusalInterval) return;
+  refusal_told_ = now;
+  log_->warn("a message was refused: {}{}", refusal.text,
+             refusals_ > 1 ? " (the last of " + std::to_string(refusals_) + ")" : "");
+  refusals_ = 0;
+}
+
+void Conversations::TellTurnedAway(Time now) {
+  const uint64_t refused = link_->refused();
+  if (refused == turned_away_) return;
+  if (turned_away_told_ && now - *turned_away_told_ < kTurnedAwayInterval) return;
+  turned_away_told_ = now;
+  log_->warn("{} connections were turned away: their keys are not on the list (--clients)",
+             refused - turned_away_);
+  turned_away_ = refused;
 }
 
 void Conversations::OnHello(const Link::Incoming& incoming, const Hello& hello, Time now) {
   const Expected<Welcome> welcome = intake_.Hello(hello, incoming.client, now);
   if (!welcome) {
-    const RefusalCode code = welcome.error().code == ErrorCode::kUnsupported
-                                 ? RefusalCode::kVersion
-                                 : RefusalCode::kForbidden;
-    link_->Send(incoming.peer, Refusal{code, welcome.error().message});
+    RefusalCode code = RefusalCode::kForbidden;
+    if (welcome.error().code == ErrorCode::kUnsupported) code = RefusalCode::kVersion;
+    if (welcome.error().code == ErrorCode::kTooLarge) code = RefusalCode::kFull;
+    Refuse(incoming.peer, {code, welcome.error().message}, now);
     return;
   }
   log_->info("session {} of {}{} from event {}", hello.session, hello.producer,
@@ -106,7 +114,7 @@ void Conversations::OnHello(const Link::Incoming& incoming, const Hello& hello, 
     session_of_peer_.erase(old->second);
   }
   served_ = true;
-  session_of_peer_[incoming.peer] = hello.session;
+  session_of_peer_[incoming.peer] = {hello.session, incoming.client};
   peer_of_session_[hello.session] = incoming.peer;
   link_->Send(incoming.peer, *welcome);
 }
@@ -121,11 +129,29 @@ void Conversations::OnBye(const Link::Peer& peer, const std::string& session, Ti
   session_of_peer_.erase(peer);
 }
 
+void Conversations::Forget(const std::string& session) {
+  const auto found = peer_of_session_.find(session);
+  if (found == peer_of_session_.end()) return;
+  const auto peer = session_of_peer_.find(found->second);
+  if (peer != session_of_peer_.end() && peer->second.session == session)
+    session_of_peer_.erase(peer);
+  peer_of_session_.erase(found);
+}
+
 // --- what they are told ---
 
 void Conversations::Tell(const std::string& session, const BridgeMessage& message) {
   const auto peer = peer_of_session_.find(session);
   if (peer != peer_of_session_.end()) link_->Send(peer->second, message);
+}
+
+void Conversations::SendAgain(const std::string& session) {
+  const std::string words =
+      "there is no room for another run (--max-runs): events wait in the training process until "
+      "others are over";
+  log_->warn("session {}: {}", session, words);
+  Tell(session, Notice{NoticeLevel::kWarning, words});
+  Tell(session, Refusal{RefusalCode::kGap, words});
 }
 
 void Conversations::TellAll(const Notice& notice) {

@@ -36,8 +36,13 @@ class Conversations {
   // Somebody has said hello.
   bool served() const { return served_; }
 
+  // The session is over: whoever speaks on its connection says hello again.
+  void Forget(const std::string& session);
+
   // Sends to a session if it is connected.
   void Tell(const std::string& session, const BridgeMessage& message);
+  // What it sent behind its last acknowledgement is to be sent again when there is room.
+  void SendAgain(const std::string& session);
   // To every session.
   void TellAll(const Notice& notice);
   // To a person: in the log, and in every training process's or in those of one run.
@@ -46,20 +51,27 @@ class Conversations {
 
  private:
   void Handle(const Link::Incoming& incoming, Time now);
-  // At most one line per interval, with how many there were.
-  void LogRefused(const std::string& line, Time now);
   void OnHello(const Link::Incoming& incoming, const Hello& hello, Time now);
+  // Refuses what a peer said. In the log at most one line per interval, with their number.
+  void Refuse(const Link::Peer& peer, const Refusal& refusal, Time now);
+  void TellTurnedAway(Time now);
   void OnBye(const Link::Peer& peer, const std::string& session, Time now);
 
   std::unique_ptr<Link> link_;
   Intake& intake_;
   std::shared_ptr<spdlog::logger> log_;
   std::function<void(Time)> bye_;
-  std::map<Link::Peer, std::string> session_of_peer_;
+  struct Speaker {
+    std::string session;
+    std::string client;  // whose key said hello, or empty
+  };
+  std::map<Link::Peer, Speaker> session_of_peer_;
   std::map<std::string, Link::Peer> peer_of_session_;
   bool served_ = false;
-  std::optional<Time> refused_told_;
-  uint64_t refused_untold_ = 0;
+  uint64_t refusals_ = 0;  // since one was logged
+  std::optional<Time> refusal_told_;
+  uint64_t turned_away_ = 0;  // of the link's, those that were logged
+  std::optional<Time> turned_away_told_;
 };
 
 }  // namespace flarebridge

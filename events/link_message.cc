@@ -68,7 +68,7 @@ Notice ReadNotice(FieldReader& in) {
 
 Refusal ReadRefusal(FieldReader& in) {
   Refusal m;
-  const uint64_t code = in.Unsigned("code", 5);
+  const uint64_t code = in.Unsigned("code", 6);
   m.code = code == 0 ? RefusalCode::kMalformed : static_cast<RefusalCode>(code);
   m.text = in.Text("text");
   return m;

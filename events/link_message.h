@@ -67,6 +67,7 @@ enum class RefusalCode : uint8_t {
   kMalformed = 3,       // final: the message makes no sense
   kForbidden = 4,       // final: not this user
   kGap = 5,             // a batch does not join the last one: say hello, then resend
+  kFull = 6,            // no room for now: keep everything, and say hello again after a while
 };
 struct Refusal {
   RefusalCode code = RefusalCode::kMalformed;

@@ -106,6 +106,14 @@ void AddLifeOptions(CLI::App* serve, ServeArguments& to) {
       ->check(CLI::Range(5, 86400))
       ->envname("FLAREBRIDGE_SESSION_TIMEOUT")
       ->capture_default_str();
+  serve
+      ->add_option(
+          "--forget-after", to.forget_after,
+          "Seconds of silence after which a shared bridge forgets a session that has ended "
+          "or was given up, and its runs; it can't come back then")
+      ->check(CLI::Range(5, 30 * 86400))
+      ->envname("FLAREBRIDGE_FORGET_AFTER")
+      ->capture_default_str();
 }
 
 void AddLimits(CLI::App* serve, ServeArguments& to) {
@@ -153,6 +161,8 @@ Expected<ServeOptions> CheckServe(const ServeArguments& from) {
   options.session_timeout = std::chrono::seconds(from.session_timeout);
   options.limits.journal_bytes = from.journal_mib << 20;
   options.limits.runs = from.max_runs;
+  options.limits.shares = !from.own;
+  if (!from.own) options.limits.forget_after = std::chrono::seconds(from.forget_after);
   return options;
 }
 

@@ -24,6 +24,7 @@ struct ServeArguments {
   int finish_timeout = 10;
   int upload_timeout = 30;
   int session_timeout = 60;
+  int forget_after = 600;
   uint64_t journal_mib = 1024;
   size_t max_runs = 1000;
 };

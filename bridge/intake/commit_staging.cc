@@ -29,9 +29,10 @@ void CommitStaging::Add(const Sessions::Arrival& arrival) {
   StagedSession& session = Staged(arrival.session);
   SessionState& state = session.state;
   if (!arrival.end_reason.empty()) {
-    if (state.open) End(session, {arrival.end_time, 1, arrival.end_reason});
+    if (state.open) End(session, {arrival.end_time, 1, arrival.end_reason}, true);
     return;
   }
+  if (session.held) return;
   std::string_view rest = arrival.body;
   const uint64_t end = arrival.first_seq + arrival.count;
   for (uint64_t seq = arrival.first_seq; seq < end; ++seq) {
@@ -51,6 +52,11 @@ void CommitStaging::Add(const Sessions::Arrival& arrival) {
     Expected<void> placed =
         decoded.event ? Place(session, *decoded.event, bytes) : Propagate(decoded.event);
     if (placed) continue;
+    if (placed.error().code == ErrorCode::kBusy) {
+      session.held = true;
+      state.last_seq = seq - 1;
+      return;
+    }
     ++state.rejected;
     Note("event rejected: " + placed.error().message);
   }
@@ -67,7 +73,7 @@ Expected<void> CommitStaging::Place(StagedSession& session, const Event& event,
   if (const auto* opened = std::get_if<SessionOpened>(&event)) return Open(session, *opened, bytes);
   if (!state.opened) return Fail(ErrorCode::kMalformed, "the session has not been opened");
   if (const auto* ended = std::get_if<SessionEnded>(&event)) {
-    End(session, *ended);
+    End(session, *ended, false);
     return {};
   }
   if (!state.opened->Wants(event)) {
@@ -94,15 +100,15 @@ Expected<void> CommitStaging::Open(StagedSession& session, const SessionOpened& 
   return {};
 }
 
-void CommitStaging::End(StagedSession& session, const SessionEnded& event) {
+void CommitStaging::End(StagedSession& session, const SessionEnded& event, bool guessed) {
   session.state.open = false;
   std::set<int64_t> runs = session.known->runs;
   runs.insert(session.new_feeds.begin(), session.new_feeds.end());
   for (const int64_t run : runs) {
-    if (IsFedByOthers(run, *session.id) || HasEnded(run)) continue;
+    if (IsFedByOthers(run, *session.id) || HasEnded(run, !guessed)) continue;
     std::string bytes;
     EncodeEvent(RunEnded{event.time, RunOf(run).site, event.exit_code, event.reason}, bytes);
-    Append(run, bytes, true);
+    Append(run, bytes, true).guessed = guessed;
   }
 }
 
@@ -118,10 +124,11 @@ bool CommitStaging::IsFedByOthers(int64_t run, const std::string& session) const
   });
 }
 
-bool CommitStaging::HasEnded(int64_t run) const {
+bool CommitStaging::HasEnded(int64_t run, bool truly) const {
   const auto staged = last_slices_.find(run);
-  return staged == last_slices_.end() ? RunOf(run).ended
-                                      : staged_.commit.slices[staged->second].ends;
+  if (staged == last_slices_.end()) return RunOf(run).ended && !(truly && RunOf(run).guessed);
+  const JournalCommit::Slice& slice = staged_.commit.slices[staged->second];
+  return slice.ends && !(truly && slice.guessed);
 }
 
 const RoutedRun& CommitStaging::RunOf(int64_t run) const {
@@ -131,7 +138,7 @@ const RoutedRun& CommitStaging::RunOf(int64_t run) const {
 Expected<int64_t> CommitStaging::RunFor(StagedSession& session, const Event& event) {
   std::optional<int64_t> run = known_.router.Find(session.state.scope, SiteOf(event));
   if (!run) {
-    Expected<int64_t> made = MakeRun(session.state, event);
+    Expected<int64_t> made = MakeRun(session, event);
     if (!made) return made;
     run = *made;
   }
@@ -140,11 +147,14 @@ Expected<int64_t> CommitStaging::RunFor(StagedSession& session, const Event& eve
   return *run;
 }
 
-Expected<int64_t> CommitStaging::MakeRun(const SessionState& state, const Event& event) {
+Expected<int64_t> CommitStaging::MakeRun(const StagedSession& session, const Event& event) {
+  const SessionState& state = session.state;
   const std::string_view site = SiteOf(event);
   auto& sites = new_sites_[state.scope];
   if (const auto found = sites.find(site); found != sites.end()) return found->second;
   if (known_.runs.size() + staged_.new_runs.size() >= known_.limits.runs) {
+    if (session.known->runs.size() + session.new_feeds.size() < known_.limits.runs)
+      return Fail(ErrorCode::kBusy, "there is no room for another run");
     return Fail(ErrorCode::kTooLarge, "more than " + std::to_string(known_.limits.runs) +
                                           " sites; start the bridge with a larger --max-runs");
   }
@@ -152,11 +162,11 @@ Expected<int64_t> CommitStaging::MakeRun(const SessionState& state, const Event&
   sites.emplace(site, run);
   staged_.commit.new_runs.push_back({std::string(site), state.opened->stored(), TimeOf(event)});
   staged_.new_runs.push_back(
-      {std::string(site), state.opened, state.scope, TimeOf(event), 0, false});
+      {std::string(site), state.opened, state.scope, TimeOf(event), 0, false, false, 0});
   return run;
 }
 
-void CommitStaging::Append(int64_t run, std::string_view bytes, bool ends) {
+JournalCommit::Slice& CommitStaging::Append(int64_t run, std::string_view bytes, bool ends) {
   std::vector<JournalCommit::Slice>& slices = staged_.commit.slices;
   const auto [last, is_first] = last_slices_.try_emplace(run, slices.size());
   if (is_first || slices[last->second].body.size() + bytes.size() > kSliceBytes) {
@@ -167,6 +177,8 @@ void CommitStaging::Append(int64_t run, std::string_view bytes, bool ends) {
   slice.body += bytes;
   ++slice.count;
   slice.ends = ends;
+  slice.guessed = false;
+  return slice;
 }
 
 void CommitStaging::DropWhatIsOver(const std::set<int64_t>& finished) {
@@ -186,10 +198,13 @@ void CommitStaging::DropWhatIsOver(const std::set<int64_t>& finished) {
 
 StagedCommit CommitStaging::Finish() {
   for (auto& [id, session] : sessions_) {
-    const SessionState& state = session.state;
-    StoredSession stored{id, state.last_seq, state.rejected, state.open, {}};
+    SessionState& state = session.state;
+    if (state.open) state.closed_at = 0;
+    if (!state.open && state.closed_at == 0) state.closed_at = static_cast<uint64_t>(known_.time);
+    StoredSession stored{id, state.last_seq, state.rejected, state.open, {}, state.closed_at};
     if (state.opened) stored.opened = state.opened->stored();
     staged_.commit.sessions.push_back(std::move(stored));
+    if (session.held) staged_.held.push_back(id);
     staged_.sessions.emplace(id, std::move(session.state));
   }
   return std::move(staged_);

@@ -30,6 +30,8 @@ struct RoutedRun {
   double started = 0;          // seconds since the epoch
   uint64_t last_position = 0;  // of its last event
   bool ended = false;          // its last event is its end
+  bool guessed = false;        // that end is a guess, which the true one puts right
+  uint64_t stored_bytes = 0;   // of its events, in the journal
 };
 using RoutedRuns = std::map<int64_t, RoutedRun>;
 
@@ -40,6 +42,9 @@ struct StagedCommit {
   std::vector<RoutedRun> new_runs;               // those of commit.new_runs, in their order
   uint64_t filtered = 0;                         // events that no receiver wants
   std::vector<std::string> notices;              // a few of the reasons of rejections
+  // Sessions that need a run for which there is no room: what is behind the last event stored is to
+  // be sent again.
+  std::vector<std::string> held;
 };
 
 class CommitStaging {
@@ -52,6 +57,7 @@ class CommitStaging {
     EventDecoder& decoder;
     const IntakeLimits& limits;
     const OpenedSession::Surroundings& surroundings;
+    double time = 0;  // now, in seconds since the epoch; 0: not known
   };
 
   explicit CommitStaging(const Known& known) : known_(known) {}
@@ -74,19 +80,24 @@ class CommitStaging {
     const Sessions::Session* known = nullptr;
     SessionState state;
     std::set<int64_t> new_feeds;
+    bool held = false;
   };
 
   StagedSession& Staged(const std::string& id);
   // Puts one event where it belongs. Errors: why it is rejected.
   Expected<void> Place(StagedSession& session, const Event& event, std::string_view bytes);
   Expected<void> Open(StagedSession& session, const SessionOpened& event, std::string_view bytes);
-  void End(StagedSession& session, const SessionEnded& event);
+  // `guessed`: nobody has said so. A guess ends no run that has ended; a true end puts a guess
+  // right.
+  void End(StagedSession& session, const SessionEnded& event, bool guessed);
   bool IsFedByOthers(int64_t run, const std::string& session) const;
-  bool HasEnded(int64_t run) const;
-  // The run of the event's site, made if it is not there. Errors: kTooLarge.
+  // `truly`: an end that was guessed is none.
+  bool HasEnded(int64_t run, bool truly) const;
+  // The run of the event's site, made if it is not there. Errors: kBusy (runs of others take the
+  // room; it may be there later), kTooLarge (the session's own do).
   Expected<int64_t> RunFor(StagedSession& session, const Event& event);
-  Expected<int64_t> MakeRun(const SessionState& state, const Event& event);
-  void Append(int64_t run, std::string_view bytes, bool ends);
+  Expected<int64_t> MakeRun(const StagedSession& session, const Event& event);
+  JournalCommit::Slice& Append(int64_t run, std::string_view bytes, bool ends);
   const RoutedRun& RunOf(int64_t run) const;
   void Note(const std::string& reason);
 

@@ -1,7 +1,12 @@
 #include "bridge/intake/intake.h"
 
+#include <algorithm>
+
 namespace flarebridge {
 namespace {
+
+// Whatever the clock says of the time before the start, a session may come back for this long.
+constexpr std::chrono::seconds kReturn{60};
 
 Intake::RunInfo InfoOf(int64_t id, const RoutedRun& run) {
   return {id, run.opened->SpecOf(run.site, run.started), run.last_position, run.ended};
@@ -9,9 +14,11 @@ Intake::RunInfo InfoOf(int64_t id, const RoutedRun& run) {
 
 }  // namespace
 
-Expected<std::unique_ptr<Intake>> Intake::Load(CommitLog& log, const Limits& limits) {
+Expected<std::unique_ptr<Intake>> Intake::Load(CommitLog& log, const Limits& limits,
+                                               const Start& start) {
   std::unique_ptr<Intake> intake(new Intake(log, limits));
-  if (Expected<void> restored = intake->RestoreSessions(); !restored) return Propagate(restored);
+  if (Expected<void> restored = intake->RestoreSessions(start); !restored)
+    return Propagate(restored);
   if (Expected<void> restored = intake->RestoreRuns(); !restored) return Propagate(restored);
   const Expected<std::vector<StoredFeed>> feeds = log.Feeds();
   if (!feeds) return Propagate(feeds);
@@ -19,18 +26,28 @@ Expected<std::unique_ptr<Intake>> Intake::Load(CommitLog& log, const Limits& lim
   return intake;
 }
 
-Expected<void> Intake::RestoreSessions() {
+Intake::Time Intake::HeardOf(const StoredSession& session, const Start& start) const {
+  const auto at = static_cast<double>(session.closed_at);
+  const bool counts = !session.open && session.closed_at > 0 && limits_.forget_after;
+  if (!counts || start.now == Time{} || start.time <= at) return start.now;
+  const std::chrono::seconds most =
+      *limits_.forget_after - std::min(kReturn, *limits_.forget_after);
+  const auto silent = std::min(start.time - at, static_cast<double>(most.count()));
+  return start.now - std::chrono::seconds(static_cast<int64_t>(silent));
+}
+
+Expected<void> Intake::RestoreSessions(const Start& start) {
   const Expected<std::vector<StoredSession>> sessions = log_.Sessions();
   if (!sessions) return Propagate(sessions);
   for (const StoredSession& stored : *sessions) {
-    SessionState state{stored.last_seq, stored.rejected, stored.open, nullptr, 0};
+    SessionState state{stored.last_seq, stored.rejected, stored.open, nullptr, 0, stored.closed_at};
     if (!stored.opened.empty()) {
       auto opened = OpenedSession::Restore(stored.opened, surroundings_);
       if (!opened) return Propagate(opened);
       state.scope = ScopeOf(**opened);
       state.opened = std::move(*opened);
     }
-    sessions_.Restore(stored.id, std::move(state));
+    sessions_.Restore(stored.id, std::move(state), HeardOf(stored, start));
   }
   return {};
 }
@@ -44,7 +61,9 @@ Expected<void> Intake::RestoreRuns() {
     const Router::Scope scope = ScopeOf(**opened);
     router_.Add(scope, stored.site, stored.id);
     runs_[stored.id] = {stored.site,    std::move(*opened),   scope,
-                        stored.started, stored.last_position, stored.ended};
+                        stored.started, stored.last_position, stored.ended,
+                        stored.guessed, stored.stored_bytes};
+    stored_[runs_[stored.id].opened->party()] += stored.stored_bytes;
   }
   return {};
 }
@@ -64,8 +83,36 @@ void Intake::HasUnwritten(int64_t run, uint64_t first_position) {
   unwritten_.Stored(run, last, last - first_position + 1);
 }
 
-Ack Intake::AckOf(const std::string& session) const {
-  Ack ack = sessions_.AckOf(session, HasRoom());
+bool Intake::HasRoom(const std::string& session) const {
+  if (blocked_ || IsFull()) return false;
+  if (!limits_.shares) return true;
+  const auto found = sessions_.all().find(session);
+  const bool opened = found != sessions_.all().end() && found->second.stored.opened;
+  return !opened || HasShare(*found->second.stored.opened);
+}
+
+bool Intake::HasShare(const OpenedSession& opened) const {
+  const auto found = stored_.find(opened.party());
+  const uint64_t bytes = found == stored_.end() ? 0 : found->second;
+  const uint64_t all = log_.stored_bytes();
+  return all <= limits_.journal_bytes && bytes <= limits_.journal_bytes - all;
+}
+
+std::string Intake::FillsMost() const {
+  const auto most =
+      std::max_element(runs_.begin(), runs_.end(), [](const auto& one, const auto& other) {
+        return one.second.stored_bytes < other.second.stored_bytes;
+      });
+  if (most == runs_.end()) return "no run";
+  const RoutedRun& run = most->second;
+  const std::string& owner = run.opened->owner();
+  return "the run of " + run.site + " of job " + run.opened->job() +
+         (owner.empty() ? "" : " of client " + owner) + " (" +
+         std::to_string(run.stored_bytes >> 10) + " KiB)";
+}
+
+Ack Intake::AckOf(const std::string& session) {
+  Ack ack = sessions_.AckOf(session, HasRoom(session));
   const auto found = sessions_.all().find(session);
   // While it goes on nobody asks, and a session may feed a thousand runs.
   if (found != sessions_.all().end() && !found->second.stored.open)
@@ -73,15 +120,20 @@ Ack Intake::AckOf(const std::string& session) const {
   return ack;
 }
 
-Expected<Intake::Committed> Intake::Commit() {
-  Expected<Committed> committed = Store();
+std::vector<std::string> Intake::LeaveForSilent(Time now, std::chrono::seconds unopened) {
+  if (!limits_.forget_after) return {};
+  return sessions_.LeaveForSilent(now - *limits_.forget_after, now - unopened);
+}
+
+Expected<Intake::Committed> Intake::Commit(double time) {
+  Expected<Committed> committed = Store(time);
   blocked_ = !committed.has_value();
   return committed;
 }
 
-Expected<Intake::Committed> Intake::Store() {
+Expected<Intake::Committed> Intake::Store(double time) {
   if (Expected<void> made = MakeRoom(); !made) return Propagate(made);
-  CommitStaging staging({sessions_, runs_, router_, decoder_, limits_, surroundings_});
+  CommitStaging staging({sessions_, runs_, router_, decoder_, limits_, surroundings_, time});
   for (const auto& [run, position] : forget_) staging.Forget(run, position);
   const bool full = IsFull();
   if (!full) {
@@ -91,6 +143,7 @@ Expected<Intake::Committed> Intake::Store() {
   StagedCommit staged = staging.Finish();
   const Expected<CommitResult> result = log_.Commit(staged.commit);
   if (!result) return Propagate(result);
+  CountForgotten(staged.commit, *result);
   forget_.clear();
   if (!full) sessions_.ClearArrivals();
   return Apply(std::move(staged), *result);
@@ -100,9 +153,20 @@ Expected<void> Intake::MakeRoom() {
   if (!IsFull() || forget_.empty()) return {};
   JournalCommit commit;
   for (const auto& [run, position] : forget_) commit.forgotten.push_back({run, position});
-  if (const Expected<CommitResult> done = log_.Commit(commit); !done) return Propagate(done);
+  const Expected<CommitResult> done = log_.Commit(commit);
+  if (!done) return Propagate(done);
+  CountForgotten(commit, *done);
   forget_.clear();
   return {};
+}
+
+void Intake::CountForgotten(const JournalCommit& commit, const CommitResult& result) {
+  for (size_t i = 0; i < commit.forgotten.size(); ++i) {
+    const auto run = runs_.find(commit.forgotten[i].run);
+    if (run == runs_.end()) continue;
+    run->second.stored_bytes -= result.forgotten_bytes[i];
+    stored_[run->second.opened->party()] -= result.forgotten_bytes[i];
+  }
 }
 
 Intake::Committed Intake::Apply(StagedCommit staged, const CommitResult& result) {
@@ -130,13 +194,25 @@ Intake::Committed Intake::Apply(StagedCommit staged, const CommitResult& result)
     run.last_position = first + slice.count - 1;
     unwritten_.Stored(id, run.last_position, slice.count);
     run.ended = slice.ends;
+    run.guessed = slice.guessed;
+    run.stored_bytes += slice.body.size();
+    stored_[run.opened->party()] += slice.body.size();
     finished_.erase(id);  // it went on: its worker has to finish once more
     committed.slices.push_back({id, first, slice.count, slice.ends, std::move(slice.body)});
   }
   Drop(staged.commit);
+  for (const std::string& session : staged.held) sessions_.Hold(session);
+  committed.held = std::move(staged.held);
   filtered_ += staged.filtered;
+  committed.dropped_sessions = std::move(staged.commit.dropped_sessions);
   committed.dropped_runs = std::move(staged.commit.dropped_runs);
   committed.notices = std::move(staged.notices);
+  for (const std::string& id : committed.sessions) {
+    const auto& opened = sessions_.all().at(id).stored.opened;
+    if (limits_.shares && opened && !HasShare(*opened))
+      committed.notices.push_back("no more events are taken of " + opened->party() +
+                                  " for now: those not delivered are its share of the journal");
+  }
   return committed;
 }
 
@@ -148,6 +224,15 @@ void Intake::Drop(const JournalCommit& commit) {
     unwritten_.Drop(id);
     finished_.erase(id);
   }
+  if (commit.dropped_sessions.empty() && commit.dropped_runs.empty()) return;
+  if (!commit.dropped_runs.empty()) sessions_.ReleaseHeld();
+  // What nobody is left for takes no memory.
+  std::set<Router::Scope> scopes;
+  for (const auto& [id, session] : sessions_.all())
+    if (session.stored.opened) scopes.insert(session.stored.scope);
+  for (const auto& [id, run] : runs_) scopes.insert(run.scope);
+  router_.KeepOnly(scopes);
+  std::erase_if(stored_, [](const auto& party) { return party.second == 0; });
 }
 
 }  // namespace flarebridge

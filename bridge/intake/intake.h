@@ -4,6 +4,7 @@
 // Between the link (before) and the supervisor (behind). The bridge's one thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -25,10 +26,18 @@
 
 namespace flarebridge {
 
+// When the log is read, if the processes of the sessions that it remembers may come back: they
+// count as heard of now, so that no restart ends a run that lives. Without it nobody is heard of.
+struct IntakeStart {
+  Sessions::Time now{};
+  double time = 0;  // the same, in seconds since the epoch
+};
+
 class Intake {
  public:
   using Time = Sessions::Time;
   using Limits = IntakeLimits;
+  using Start = IntakeStart;
 
   // Events of one run that are stored now.
   struct Slice {
@@ -49,12 +58,15 @@ class Intake {
     std::vector<RunInfo> new_runs;
     std::vector<Slice> slices;
     std::vector<std::string> sessions;  // whose events were stored: they get an acknowledgement
-    std::vector<int64_t> dropped_runs;  // that nobody will hear of again
-    std::vector<std::string> notices;   // errors that a person should know of
+    std::vector<std::string> dropped_sessions;  // that nobody will hear of again, both
+    std::vector<int64_t> dropped_runs;
+    std::vector<std::string> notices;  // errors that a person should know of
+    std::vector<std::string> held;  // sessions that are to send again when there is a run for them
   };
 
   // Reads what the log knows of sessions and runs. Errors: kIo, kCorrupt.
-  static Expected<std::unique_ptr<Intake>> Load(CommitLog& log, const Limits& limits);
+  static Expected<std::unique_ptr<Intake>> Load(CommitLog& log, const Limits& limits,
+                                                const Start& start = {});
 
   // Runs that the log knew, for the supervisor to go on with.
   std::vector<RunInfo> KnownRuns() const;
@@ -63,14 +75,14 @@ class Intake {
   // `client`: whose key it came with, or empty. A session belongs to one. Errors: kUnsupported,
   // kTooLarge, kForbidden.
   Expected<Welcome> Hello(const flarebridge::Hello& hello, const std::string& client, Time now) {
-    return sessions_.Hello(hello, client, HasRoom(), now);
+    return sessions_.Hello(hello, client, HasRoom(hello.session), now);
   }
-  // Takes a batch into memory. A refusal: the session is not known, or the batch does not join.
+  // Takes a batch into memory. Refusals: as Sessions::Take().
   std::optional<Refusal> Take(const std::string& session, const Batch& batch, Time now) {
-    return sessions_.Take(session, batch, now);
+    return sessions_.Take(session, batch, now, HasRoom(session));
   }
   // What a session is told now.
-  Ack AckOf(const std::string& session) const;
+  Ack AckOf(const std::string& session);
   void Heard(const std::string& session, Time now) { sessions_.Heard(session, now); }
   void Bye(const std::string& session) { sessions_.Bye(session); }
 
@@ -83,10 +95,12 @@ class Intake {
   bool HasEvents() const { return !sessions_.arrivals().empty(); }
   // No room in the journal: what has been taken waits.
   bool IsFull() const { return log_.stored_bytes() > limits_.journal_bytes; }
+  // Of which run the most is in the journal, in words.
+  std::string FillsMost() const;
   // Stores everything that was taken, and forgets what receivers have. After an error everything
-  // still waits, and nothing has changed but that what receivers have may be forgotten. Errors:
-  // kIo, kTemporary.
-  Expected<Committed> Commit();
+  // still waits, and nothing has changed but that what receivers have may be forgotten. `time`:
+  // now, in seconds since the epoch; 0: not known. Errors: kIo, kTemporary.
+  Expected<Committed> Commit(double time = 0);
   // The last commit failed: no credit is given until one succeeds.
   bool blocked() const { return blocked_; }
 
@@ -111,6 +125,9 @@ class Intake {
   std::vector<std::string> SilentSince(Time since) const { return sessions_.SilentSince(since); }
   // Any session that may still send: not bye, and not ended and silent since `since`.
   bool AnyAlive(Time since) const { return sessions_.AnyAlive(since); }
+  // Sessions that are silent for as long as the limits say are gone with the next commit; gives
+  // their ids. `unopened`: how long those may be silent that have opened nothing.
+  std::vector<std::string> LeaveForSilent(Time now, std::chrono::seconds unopened);
   bool AnySession() const { return !sessions_.all().empty(); }
   // Every session's end is stored and none of them lacks an answer.
   bool AllEnded() const { return sessions_.AllEnded(); }
@@ -126,12 +143,17 @@ class Intake {
         surroundings_{log.id(), limits.clients_folder},
         sessions_(limits) {}
 
-  Expected<void> RestoreSessions();
+  Expected<void> RestoreSessions(const Start& start);
+  Time HeardOf(const StoredSession& session, const Start& start) const;
   Expected<void> RestoreRuns();
   Router::Scope ScopeOf(const OpenedSession& opened);
-  bool HasRoom() const { return !blocked_ && !IsFull(); }
+  // The journal has some, and the session's party has not taken its share.
+  bool HasRoom(const std::string& session) const;
+  bool HasShare(const OpenedSession& opened) const;
+  // Its commit has forgotten this.
+  void CountForgotten(const JournalCommit& commit, const CommitResult& result);
 
-  Expected<Committed> Store();
+  Expected<Committed> Store(double time);
   // What receivers have makes room in a full log.
   Expected<void> MakeRoom();
   // Brings memory to what is durable now.
@@ -146,6 +168,7 @@ class Intake {
   EventDecoder decoder_;
   RoutedRuns runs_;
   Unwritten unwritten_;
+  std::map<std::string, uint64_t> stored_;  // bytes in the journal, by party
   std::map<int64_t, uint64_t> forget_;
   std::set<int64_t> finished_;
   bool blocked_ = false;

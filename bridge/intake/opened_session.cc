@@ -20,6 +20,7 @@ Expected<std::shared_ptr<const OpenedSession>> OpenedSession::Make(
   spec.run_name = event.run_name;
   spec.side = event.side;
   spec.owner = owner;
+  opened->party_ = owner.empty() ? "job " + spec.job : "client " + spec.owner;
   // Somebody from elsewhere does not choose where this machine's files are written.
   spec.folder = owner.empty() ? std::string(event.folder)
                               : surroundings.clients_folder + "/" + std::string(owner);

@@ -38,6 +38,8 @@ class OpenedSession {
   // The event's wire form and behind it the owner's name, for the journal.
   const std::string& stored() const { return stored_; }
   const std::string& owner() const { return spec_.owner; }
+  // Who shares the journal with others: the client, if it has a key, else the job. In words.
+  const std::string& party() const { return party_; }
   const std::string& job() const { return spec_.job; }
   const std::string& run_name() const { return spec_.run_name; }
   const std::string& side() const { return spec_.side; }
@@ -49,8 +51,8 @@ class OpenedSession {
 
  private:
   OpenedSession() = default;
-
   std::string stored_;
+  std::string party_;
   RunSpec spec_;  // without a site and a start
   std::vector<ReceiverSettings> receivers_;
 };

@@ -6,8 +6,12 @@ Router::Scope Router::FindScope(std::string_view owner, std::string_view job,
                                 std::string_view run_name, std::string_view side) {
   const auto [found, added] = scopes_.try_emplace(
       {std::string(owner), std::string(job), std::string(run_name), std::string(side)},
-      sites_.size());
-  if (added) sites_.emplace_back();
+      free_.empty() ? sites_.size() : free_.back());
+  if (added && free_.empty()) {
+    sites_.emplace_back();
+  } else if (added) {
+    free_.pop_back();
+  }
   return found->second;
 }
 
@@ -22,5 +26,17 @@ void Router::Add(Scope scope, std::string_view site, int64_t run) {
 }
 
 void Router::Remove(Scope scope, std::string_view site) { sites_[scope].erase(std::string(site)); }
+
+void Router::KeepOnly(const std::set<Scope>& used) {
+  for (auto scope = scopes_.begin(); scope != scopes_.end();) {
+    if (used.contains(scope->second)) {
+      ++scope;
+      continue;
+    }
+    sites_[scope->second].clear();
+    free_.push_back(scope->second);
+    scope = scopes_.erase(scope);
+  }
+}
 
 }  // namespace flarebridge

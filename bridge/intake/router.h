@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -26,6 +27,8 @@ class Router {
   std::optional<int64_t> Find(Scope scope, std::string_view site) const;
   void Add(Scope scope, std::string_view site, int64_t run);
   void Remove(Scope scope, std::string_view site);
+  // Forgets all other scopes; their numbers are given again.
+  void KeepOnly(const std::set<Scope>& used);
 
  private:
   struct Hash {
@@ -36,6 +39,7 @@ class Router {
 
   std::map<std::tuple<std::string, std::string, std::string, std::string>, Scope> scopes_;
   std::vector<Sites> sites_;
+  std::vector<Scope> free_;
 };
 
 }  // namespace flarebridge

@@ -23,35 +23,44 @@ Expected<Welcome> Sessions::Hello(const flarebridge::Hello& hello, const std::st
   }
   const auto known = sessions_.find(hello.session);
   if (known == sessions_.end() && sessions_.size() >= limits_.sessions)
-    return Fail(ErrorCode::kTooLarge, "this bridge serves no more sessions");
+    return Fail(ErrorCode::kTooLarge, "this bridge serves no more sessions for now");
   if (known != sessions_.end() && known->second.client != client)
     return Fail(ErrorCode::kForbidden, "this session belongs to another client");
   Session& session = sessions_[hello.session];
   session.client = client;
   session.heard = now;
-  session.bye = false;
+  session.bye = session.left = false;
   Welcome welcome;
   welcome.version = kWireVersion;
   welcome.bridge = std::string("flarebridge ") + FLAREBRIDGE_VERSION;
   welcome.acked_seq = session.stored.last_seq;
-  welcome.credit_bytes = Credit(room);
+  welcome.credit_bytes = Tell(session, room);
   welcome.heartbeat_ms = kHeartbeatMs;
   return welcome;
 }
 
-std::optional<Refusal> Sessions::Take(const std::string& id, const Batch& batch, Time now) {
+std::optional<Refusal> Sessions::Take(const std::string& id, const Batch& batch, Time now,
+                                      bool room) {
   const auto found = sessions_.find(id);
   if (found == sessions_.end()) return Refusal{RefusalCode::kUnknownSession, "say hello first"};
   Session& session = found->second;
   session.heard = now;
+  session.left = false;
   if (batch.first_seq > session.received_seq + 1) {
     return Refusal{RefusalCode::kGap, "expected event " + std::to_string(session.received_seq + 1) +
                                           ", got " + std::to_string(batch.first_seq)};
   }
   const uint64_t last = batch.first_seq + batch.count - 1;
   if (last <= session.received_seq) return std::nullopt;  // all of it is here already
+  const uint64_t credit = std::max(session.credit, session.credit_before);
+  if (session.waiting_bytes + batch.body.size() > credit + kMaxBatchBytes)
+    return Refusal{RefusalCode::kGap, "more than the credit that was given"};
+  // A batch may have been on its way; more is not kept in memory, so that others are still heard.
+  if ((!room || session.held) && waiting_bytes_ + batch.body.size() > kMaxBatchBytes)
+    return Refusal{RefusalCode::kGap, "there is no room for now"};
   session.received_seq = last;
   ++session.waiting;
+  session.waiting_bytes += batch.body.size();
   arrivals_.push_back({id, batch.first_seq, batch.count, std::string(batch.body)});
   waiting_bytes_ += batch.body.size();
   return std::nullopt;
@@ -60,18 +69,28 @@ std::optional<Refusal> Sessions::Take(const std::string& id, const Batch& batch,
 uint64_t Sessions::Credit(bool room) const {
   if (!room) return 0;
   const uint64_t share = limits_.total_credit / std::max<uint64_t>(1, sessions_.size());
-  // Never less than one largest event, or a session would wait for ever.
-  return std::max<uint64_t>(std::min(limits_.session_credit, share), kMaxEventBytes);
+  // However little it is, one batch may follow it, so that nobody waits for ever.
+  return std::max<uint64_t>(std::min(limits_.session_credit, share), 1);
 }
 
-Ack Sessions::AckOf(const std::string& id, bool room) const {
+uint64_t Sessions::Tell(Session& session, bool room) const {
+  session.credit_before = session.credit;
+  session.credit = Credit(room && !session.held);
+  return session.credit;
+}
+
+Ack Sessions::AckOf(const std::string& id, bool room) {
   const auto found = sessions_.find(id);
-  if (found == sessions_.end()) return {0, Credit(room), 0};
-  return {found->second.stored.last_seq, Credit(room), found->second.stored.rejected};
+  if (found == sessions_.end()) return {0, 0, 0};
+  Session& session = found->second;
+  return {session.stored.last_seq, Tell(session, room), session.stored.rejected};
 }
 
 void Sessions::Heard(const std::string& id, Time now) {
-  if (const auto found = sessions_.find(id); found != sessions_.end()) found->second.heard = now;
+  const auto found = sessions_.find(id);
+  if (found == sessions_.end()) return;
+  found->second.heard = now;
+  found->second.left = false;
 }
 
 void Sessions::Bye(const std::string& id) {
@@ -91,13 +110,28 @@ void Sessions::EndLost(const std::vector<std::string>& ids, const std::string& r
 // --- what waits, and what is stored ---
 
 void Sessions::ClearArrivals() {
-  for (const Arrival& arrival : arrivals_) sessions_[arrival.session].waiting = 0;
+  for (const Arrival& arrival : arrivals_) {
+    Session& session = sessions_[arrival.session];
+    session.waiting = 0;
+    session.waiting_bytes = 0;
+  }
   arrivals_.clear();
   waiting_bytes_ = 0;
 }
 
-void Sessions::Restore(const std::string& id, SessionState state) {
+void Sessions::Hold(const std::string& id) {
   Session& session = sessions_[id];
+  session.held = true;
+  session.received_seq = session.stored.last_seq;
+}
+
+void Sessions::ReleaseHeld() {
+  for (auto& [id, session] : sessions_) session.held = false;
+}
+
+void Sessions::Restore(const std::string& id, SessionState state, Time heard) {
+  Session& session = sessions_[id];
+  session.heard = heard;
   session.received_seq = state.last_seq;
   if (state.opened) session.client = state.opened->owner();
   session.stored = std::move(state);
@@ -112,6 +146,19 @@ std::vector<std::string> Sessions::SilentSince(Time since) const {
     if (open && session.heard <= since && session.waiting == 0) silent.push_back(id);
   }
   return silent;
+}
+
+std::vector<std::string> Sessions::LeaveForSilent(Time ended, Time unopened) {
+  std::vector<std::string> left;
+  for (auto& [id, session] : sessions_) {
+    const bool opened = session.stored.opened != nullptr;
+    const bool goes_on = opened && session.stored.open;
+    if (goes_on || session.left || session.waiting > 0) continue;
+    if (session.heard > (opened ? ended : unopened)) continue;
+    session.left = true;
+    left.push_back(id);
+  }
+  return left;
 }
 
 bool Sessions::AnyAlive(Time since) const {

@@ -27,6 +27,7 @@ struct SessionState {
   bool open = true;                             // false: it has ended
   std::shared_ptr<const OpenedSession> opened;  // nothing until its SessionOpened is stored
   Router::Scope scope = 0;                      // of its runs; has a meaning once it is opened
+  uint64_t closed_at = 0;  // of one that has ended: seconds since the epoch; 0: not known
 };
 
 class Sessions {
@@ -35,11 +36,16 @@ class Sessions {
 
   struct Session {
     SessionState stored;
-    std::string client;         // whose key it came with, or empty
-    uint64_t received_seq = 0;  // stored or waiting
-    size_t waiting = 0;         // of its arrivals
-    Time heard{};               // never, if it is only remembered from before the start
+    std::string client;          // whose key it came with, or empty
+    uint64_t received_seq = 0;   // stored or waiting
+    size_t waiting = 0;          // of its arrivals
+    size_t waiting_bytes = 0;    // of these
+    uint64_t credit = 0;         // told last
+    uint64_t credit_before = 0;  // told before that: what is under way may rely on it
+    bool held = false;           // it needs a run and there is no room: no credit until there is
+    Time heard{};                // never, if its process was there before the start only
     bool bye = false;
+    bool left = false;       // silent for so long that leave was taken in its place
     std::set<int64_t> runs;  // that it feeds
   };
   // A batch that waits to be stored, or instead of one: that the session is lost.
@@ -59,10 +65,12 @@ class Sessions {
   // to another client).
   Expected<Welcome> Hello(const flarebridge::Hello& hello, const std::string& client, bool room,
                           Time now);
-  // Takes over a batch. A refusal: the session is not known, or the batch does not join. What has
-  // been received before is left out.
-  std::optional<Refusal> Take(const std::string& id, const Batch& batch, Time now);
-  Ack AckOf(const std::string& id, bool room) const;
+  // Takes over a batch. A refusal (after which only a hello and what was not stored make sense):
+  // the session is not known, the batch does not join, there is no room for it, or it is beyond the
+  // session's credit by more than one batch. What has been received before is left out.
+  std::optional<Refusal> Take(const std::string& id, const Batch& batch, Time now,
+                              bool room = true);
+  Ack AckOf(const std::string& id, bool room);
   void Heard(const std::string& id, Time now);
   void Bye(const std::string& id);
   // They are gone without having said so, or left without an end.
@@ -71,12 +79,16 @@ class Sessions {
   // --- what waits, in the order in which it came ---
   const std::vector<Arrival>& arrivals() const { return arrivals_; }
   size_t waiting_bytes() const { return waiting_bytes_; }
-  // All of it has been stored.
+  // All of it has been stored, but for what is behind the last event stored of those held.
   void ClearArrivals();
+  // What was received and not stored is to be sent again, when there is room.
+  void Hold(const std::string& id);
+  void ReleaseHeld();
 
   // --- what is stored of them ---
-  // Also one that is not known yet, remembered from before the start.
-  void Restore(const std::string& id, SessionState state);
+  // Also one that is not known yet, remembered from before the start. `heard`: when it counts as
+  // heard of last; never, if its process can't come back.
+  void Restore(const std::string& id, SessionState state, Time heard = {});
   // A commit has stored this of a session.
   void Stored(const std::string& id, SessionState state) {
     sessions_[id].stored = std::move(state);
@@ -91,16 +103,23 @@ class Sessions {
   bool AnyAlive(Time since) const;
   // Every end is stored, and nothing waits.
   bool AllEnded() const;
-  // It has said goodbye, its end is stored and nothing of it waits: nobody asks for it again.
+  // Takes leave of sessions in their place, unless they come back before the next commit: those
+  // that have ended and are silent since `ended`, and those that have opened nothing and are silent
+  // since `unopened`. Gives their ids.
+  std::vector<std::string> LeaveForSilent(Time ended, Time unopened);
+  // It has said goodbye and its end is stored, or leave was taken for it, and nothing of it waits:
+  // nobody asks for it again.
   static bool IsOver(const Session& session) {
-    return session.bye && !session.stored.open && session.waiting == 0;
+    return (session.left || (session.bye && !session.stored.open)) && session.waiting == 0;
   }
   std::vector<std::string> FeedersOf(int64_t run) const;
 
   const std::map<std::string, Session>& all() const { return sessions_; }
 
  private:
+  // Of all sessions together never more than the limit.
   uint64_t Credit(bool room) const;
+  uint64_t Tell(Session& session, bool room) const;
 
   IntakeLimits limits_;
   std::map<std::string, Session> sessions_;

@@ -16,7 +16,8 @@ namespace {
 // Version of the tables below; another one is refused.
 constexpr int kSchemaVersion = 2;
 constexpr int kBusyMilliseconds = 5000;
-// sum: of the columns before it, see RowSum.
+// sum: of the columns before it, see RowSum. sessions.open: see OpenColumn. runs.ended: 0 no, 1
+// yes, 2 as the bridge guesses.
 constexpr const char* kSchema = R"(
 CREATE TABLE meta(id TEXT NOT NULL, id_sum INTEGER NOT NULL,
                   next_position INTEGER NOT NULL, sum INTEGER NOT NULL);
@@ -31,6 +32,12 @@ CREATE TABLE events(position INTEGER PRIMARY KEY, run INTEGER NOT NULL, count IN
                     ends INTEGER NOT NULL, body BLOB NOT NULL, sum INTEGER NOT NULL);
 CREATE INDEX events_of_run ON events(run, position);
 )";
+
+// 1: it is open; 0: it has ended, nobody knows when; else the second in which that was stored.
+uint64_t OpenColumn(const StoredSession& session) {
+  if (session.open) return 1;
+  return session.closed_at > 1 ? session.closed_at : 0;
+}
 
 std::string RandomId() {
   std::array<unsigned char, 16> bytes{};
@@ -202,7 +209,9 @@ Expected<std::vector<StoredSession>> Journal::Sessions() {
     session.id = rows.BytesAt(0);
     session.last_seq = rows.IntegerAt(1);
     session.rejected = rows.IntegerAt(2);
-    session.open = rows.IntegerAt(3) != 0;
+    const uint64_t open = rows.IntegerAt(3);
+    session.open = open == 1;
+    if (open > 1) session.closed_at = open;
     session.opened = rows.BytesAt(4);
     sessions.push_back(std::move(session));
   }
@@ -211,7 +220,9 @@ Expected<std::vector<StoredSession>> Journal::Sessions() {
 }
 
 Expected<std::vector<StoredRun>> Journal::Runs() {
-  Expected<StatementPtr> query = Compile("SELECT * FROM runs ORDER BY id");
+  Expected<StatementPtr> query = Compile(
+      "SELECT *, (SELECT coalesce(sum(length(body)),0) FROM events WHERE run=id) FROM runs "
+      "ORDER BY id");
   if (!query) return Propagate(query);
   SqliteStatement& rows = (*query)->Start();
   std::vector<StoredRun> runs;
@@ -225,6 +236,8 @@ Expected<std::vector<StoredRun>> Journal::Runs() {
     run.started = rows.RealAt(3);
     run.last_position = rows.IntegerAt(5);
     run.ended = rows.IntegerAt(6) != 0;
+    run.guessed = rows.IntegerAt(6) == 2;
+    run.stored_bytes = rows.IntegerAt(8);
     runs.push_back(std::move(run));
   }
   if (result != SQLITE_DONE) return FailSqlite("can't be read");
@@ -259,7 +272,8 @@ Expected<CommitResult> Journal::Commit(const JournalCommit& commit) {
 Expected<CommitResult> Journal::CarryOut(const JournalCommit& commit) {
   if (Expected<void> begun = Execute("BEGIN IMMEDIATE"); !begun) return Propagate(begun);
   CommitResult result;
-  for (const JournalCommit::Forgotten& forgotten : commit.forgotten) Forget(forgotten);
+  for (const JournalCommit::Forgotten& forgotten : commit.forgotten)
+    result.forgotten_bytes.push_back(Forget(forgotten));
   for (const JournalCommit::NewRun& run : commit.new_runs) result.runs.push_back(MakeRun(run));
   // Where each run's last slice is: it says how far the run is now.
   std::map<int64_t, size_t> last_slices;
@@ -270,7 +284,7 @@ Expected<CommitResult> Journal::CarryOut(const JournalCommit& commit) {
   }
   for (const auto& [run, i] : last_slices) {
     const JournalCommit::Slice& slice = commit.slices[i];
-    UpdateRun(run, result.first_positions[i] + slice.count - 1, slice.ends);
+    UpdateRun(run, result.first_positions[i] + slice.count - 1, slice);
   }
   for (const StoredFeed& feed : commit.feeds) PutFeed(feed.session, IdOf(feed.run, result));
   for (const StoredSession& session : commit.sessions) PutSession(session);
@@ -300,7 +314,7 @@ void Journal::PutSession(const StoredSession& session) {
            .Text(session.id)
            .Integer(session.last_seq)
            .Integer(session.rejected)
-           .Integer(session.open ? 1 : 0)
+           .Integer(OpenColumn(session))
            .Blob(session.opened)
            .Sum());
 }
@@ -320,10 +334,11 @@ int64_t Journal::MakeRun(const JournalCommit::NewRun& run) {
   return id;
 }
 
-void Journal::UpdateRun(int64_t run, uint64_t last_position, bool ended) {
+void Journal::UpdateRun(int64_t run, uint64_t last_position, const JournalCommit::Slice& last) {
+  const uint64_t ended = !last.ends ? 0 : last.guessed ? 2 : 1;
   Step(update_run_->Start()
            .Integer(last_position)
-           .Integer(ended ? 1 : 0)
+           .Integer(ended)
            .Sum()
            .Integer(static_cast<uint64_t>(run)));
 }
@@ -346,15 +361,17 @@ uint64_t Journal::Append(int64_t run, const JournalCommit::Slice& slice) {
   return first;
 }
 
-void Journal::Forget(const JournalCommit::Forgotten& forgotten) {
-  if (failed_) return;
+uint64_t Journal::Forget(const JournalCommit::Forgotten& forgotten) {
+  if (failed_) return 0;
   const auto run = static_cast<uint64_t>(forgotten.run);
   const uint64_t position = forgotten.position;
   SqliteStatement& bytes =
       forgotten_bytes_->Start().Integer(run).Integer(position).Integer(position);
-  if (bytes.Step() == SQLITE_ROW) next_.stored_bytes -= bytes.IntegerAt(0);
+  const uint64_t freed = bytes.Step() == SQLITE_ROW ? bytes.IntegerAt(0) : 0;
+  next_.stored_bytes -= freed;
   bytes.Start();
   Step(forget_->Start().Integer(run).Integer(position).Integer(position));
+  return freed;
 }
 
 void Journal::Drop(const JournalCommit& commit) {

@@ -75,11 +75,12 @@ class Journal : public CommitLog {
   Expected<CommitResult> CarryOut(const JournalCommit& commit);
   // Runs a statement that gives no rows.
   void Step(SqliteStatement& statement);
-  void Forget(const JournalCommit::Forgotten& forgotten);
+  // Gives the bytes that it made free.
+  uint64_t Forget(const JournalCommit::Forgotten& forgotten);
   int64_t MakeRun(const JournalCommit::NewRun& run);
   // Gives the position of the first event.
   uint64_t Append(int64_t run, const JournalCommit::Slice& slice);
-  void UpdateRun(int64_t run, uint64_t last_position, bool ended);
+  void UpdateRun(int64_t run, uint64_t last_position, const JournalCommit::Slice& last);
   void PutFeed(const std::string& session, int64_t run);
   void PutSession(const StoredSession& session);
   void Drop(const JournalCommit& commit);

@@ -18,6 +18,8 @@ struct StoredSession {
   uint64_t rejected = 0;  // of these, refused as malformed
   bool open = true;       // false: the session has ended
   std::string opened;     // wire form of its SessionOpened event; empty: not seen yet
+  // Of one that has ended: when that was stored, seconds since the epoch; 0: not known.
+  uint64_t closed_at = 0;
 };
 
 // One site's run of one session's job.
@@ -28,6 +30,8 @@ struct StoredRun {
   double started = 0;          // seconds since the epoch
   uint64_t last_position = 0;  // of its last event
   bool ended = false;          // its last event is the run's end
+  bool guessed = false;        // that end is the bridge's guess; the true one may still come
+  uint64_t stored_bytes = 0;   // of its events that are not forgotten
 };
 
 // Which session feeds which run.
@@ -49,8 +53,9 @@ struct JournalCommit {
   struct Slice {
     int64_t run = 0;
     uint32_t count = 0;
-    bool ends = false;  // the last event is the run's end
-    std::string body;   // wire form of the events
+    bool ends = false;     // the last event is the run's end
+    std::string body;      // wire form of the events
+    bool guessed = false;  // that end is the bridge's guess
   };
   // The run's slices that end at or before the position are deleted.
   struct Forgotten {
@@ -77,6 +82,7 @@ constexpr size_t IndexOfNewRun(int64_t run) { return static_cast<size_t>(-1 - ru
 struct CommitResult {
   std::vector<int64_t> runs;              // ids of new_runs, in their order
   std::vector<uint64_t> first_positions;  // of the slices, in their order
+  std::vector<uint64_t> forgotten_bytes;  // of the forgotten ones, in their order
 };
 
 }  // namespace flarebridge

@@ -18,8 +18,9 @@ constexpr std::string_view kIpc = "ipc://";
 constexpr std::string_view kTcp = "tcp://";
 // sun_path's limit without its final zero (unix(7)).
 constexpr size_t kMaxIpcPath = 107;
-// Messages of one peer that ZeroMQ holds for us; credit bounds their bytes.
-constexpr int kReceiveHighWater = 256;
+// Messages of one peer that ZeroMQ holds for us, each of kMaxBatchBytes at most, whatever the
+// peer's credit. A shim's batches of half a MiB make up a session's whole credit with as many.
+constexpr int kReceiveHighWater = 8;
 // Acknowledgements and notices that wait for a peer that does not read.
 constexpr int kSendHighWater = 64;
 constexpr std::chrono::milliseconds kLinger{500};
@@ -147,6 +148,10 @@ int Link::fd() const { return sockets_->router.get(zmq::sockopt::fd); }
 
 bool Link::HasInput() const {
   return (sockets_->router.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0;
+}
+
+uint64_t Link::refused() const {
+  return sockets_->gatekeeper ? sockets_->gatekeeper->refused() : 0;
 }
 
 bool Link::Receive(const std::function<void(const Incoming&)>& handle) {

@@ -52,6 +52,8 @@ class Link {
   };
   // Takes one message if there is one and hands it on. False: nothing there.
   bool Receive(const std::function<void(const Incoming&)>& handle);
+  // Connections that were turned away because of their keys, so far.
+  uint64_t refused() const;
 
   // Sends without waiting. False: the peer is gone or does not read; what is lost is only ever an
   // acknowledgement or a notice, and the next one says the same.

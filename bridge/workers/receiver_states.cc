@@ -151,6 +151,11 @@ ReceiverStates::Receiver* ReceiverStates::ToGiveUp(uint64_t last, bool over, Tim
   return nullptr;
 }
 
+void ReceiverStates::GiveUp(Receiver& receiver) {
+  receiver.state = State::kGivenUp;
+  any_failed_ = true;
+}
+
 ReceiverStates::Receiver* ReceiverStates::LargestBacklog(uint64_t last) {
   Receiver* largest = nullptr;
   for (Receiver& receiver : receivers_) {

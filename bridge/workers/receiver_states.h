@@ -90,6 +90,8 @@ class ReceiverStates {
   // One that has failed for too long, or too much, while others go on; nothing: none has.
   // `over`: the run has ended and the others have it.
   Receiver* ToGiveUp(uint64_t last, bool over, Time now);
+  // Its events go to quarantine from now on.
+  void GiveUp(Receiver& receiver);
   // Of those that failed while others go on the one with the largest backlog, or nothing.
   Receiver* LargestBacklog(uint64_t last);
   uint64_t BacklogBytes() const;

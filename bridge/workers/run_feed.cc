@@ -52,18 +52,20 @@ RunFeed::RunFeed(Shared& shared, const Intake::RunInfo& info, std::optional<uint
 
 void RunFeed::Start(Time now) {
   if (HasWork()) Act(restarts_.OnWork(now), now);
+  FinishIfDone();  // an earlier bridge may have finished it, and not have got to drop it
 }
 
 void RunFeed::Offer(const Intake::Slice& slice, Time now) {
   const bool caught_up = IsLive() && sent_ == info_.last_position;
   info_.last_position = slice.first_position + slice.count - 1;
-  if (info_.ended && !slice.ends && !uploads_.empty()) {
-    resumed_ = true;  // it was done with, and goes on
+  if (info_.ended && !uploads_.empty()) {
+    resumed_ = true;  // it was done with, and goes on, if only to another end
     TellUploads();
   }
   info_.ended = slice.ends;
   finished_ = false;
   receivers_.OnStored(slice.body.size());
+  if (failed_since_) failed_bytes_ += slice.body.size();
   // What does not join, or finds no room, is read back from the journal in its order.
   if (caught_up && outgoing_.size() < kMaxOutgoing) {
     shared_.quarantine.AppendSlice(info_, {slice.first_position, slice.count, slice.body},
@@ -221,6 +223,10 @@ void RunFeed::OnExit(Time now) {
   const bool expected = exit->signal == 0 && exit->status == kExitOk;
   const bool stopped = restarts_.state() == RestartPolicy::State::kStopping;
   restarts_.OnExit(now, expected, IsFinal(*exit));
+  if (restarts_.state() == RestartPolicy::State::kFailed) {
+    failed_since_ = now;
+    failed_bytes_ = shared_.journal.BytesAfter(info_.id, receivers_.Forgotten()).value_or(0);
+  }
   if (!(expected && stopped) && !told_) {
     told_ = true;
     Tell(NoticeLevel::kWarning,
@@ -319,11 +325,23 @@ void RunFeed::OnFailed(ReceiverStates::Receiver& receiver) {
 }
 
 void RunFeed::GiveUp(ReceiverStates::Receiver& receiver, const std::string& why) {
-  receiver.state = ReceiverStates::State::kGivenUp;
+  receivers_.GiveUp(receiver);
   quarantined_until_ = info_.last_position;
   Tell(NoticeLevel::kError, receiver.name + " is given up (" + why +
                                 "): events that it lacks are kept in " +
                                 shared_.quarantine.folder().string());
+}
+
+void RunFeed::GiveUpRun(Time now) {
+  const ReceiverStates::Patience& patience = shared_.limits.patience;
+  if (!failed_since_ || !shared_.limits.gives_up_runs) return;
+  if (now - *failed_since_ < patience.time && failed_bytes_ <= patience.bytes) return;
+  failed_since_.reset();
+  for (ReceiverStates::Receiver& receiver : receivers_.all()) {
+    if (receiver.state == ReceiverStates::State::kGivenUp) continue;
+    receiver.backlog = shared_.journal.BytesAfter(info_.id, receiver.kept).value_or(0);
+    GiveUp(receiver, last_error_);
+  }
 }
 
 void RunFeed::GiveUpLargest() {
@@ -383,6 +401,7 @@ void RunFeed::QuarantineSome(ReceiverStates::Receiver& receiver, Time now) {
 
 void RunFeed::OnTimer(Time now) {
   Act(restarts_.OnTimer(now), now);
+  if (!shared_.stopping) GiveUpRun(now);
   if (shared_.stopping || !receivers_.AnyFailed()) return;
   const uint64_t last = info_.last_position;
   if (receivers_.RetryIsDue(last, now)) {
@@ -402,10 +421,12 @@ void RunFeed::OnTimer(Time now) {
 
 std::optional<RunFeed::Time> RunFeed::NextTimer() const {
   std::optional<Time> next = restarts_.NextTimer();
-  if (shared_.stopping || !receivers_.AnyFailed()) return next;
   const auto consider = [&next](std::optional<Time> time) {
     if (time && (!next || *time < *next)) next = time;
   };
+  if (failed_since_ && shared_.limits.gives_up_runs)
+    consider(*failed_since_ + shared_.limits.patience.time);
+  if (shared_.stopping || !receivers_.AnyFailed()) return next;
   const bool idle = restarts_.state() == RestartPolicy::State::kIdle;
   consider(receivers_.NextTimer(info_.last_position, idle || IsLive()));
   for (const ReceiverStates::Receiver& receiver : receivers_.all()) {

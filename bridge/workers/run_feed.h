@@ -43,6 +43,9 @@ class RunFeed {
     // What the journal keeps for receivers that failed, of all runs together; beyond it the one
     // with the most is given up.
     uint64_t backlog_bytes = uint64_t{256} << 20;
+    // A run that failed as a whole, so that trying again does not help, costs the journal no more
+    // than the patience for one of its receivers. Without it its events wait for ever.
+    bool gives_up_runs = false;
   };
   // What all runs share.
   struct Shared {
@@ -111,6 +114,9 @@ class RunFeed {
   // A receiver has failed, and others go on.
   void OnFailed(ReceiverStates::Receiver& receiver);
   void GiveUp(ReceiverStates::Receiver& receiver, const std::string& why);
+  // The run failed for good, too long ago or with too much in the journal: all receivers are given
+  // up.
+  void GiveUpRun(Time now);
   // The events of this receiver, which is given up, are to be moved to quarantine now.
   bool IsForQuarantine(const ReceiverStates::Receiver& receiver) const;
   // Moves a piece of them.
@@ -131,6 +137,8 @@ class RunFeed {
   std::vector<UploadTarget> uploads_;
   bool resumed_ = false;                  // it has gone on after an end
   bool finished_ = false;                 // told
+  std::optional<Time> failed_since_;      // for good, and not given up
+  uint64_t failed_bytes_ = 0;             // then: of its events in the journal
   std::string last_error_;                // the worker's last words
   bool told_ = false;                     // this failure has been told
   uint64_t suspect_ = 0;                  // position of the event at which workers die

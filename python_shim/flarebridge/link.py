@@ -30,12 +30,14 @@ _HELLO_RETRY = 0.02  # seconds; a bridge of one's own is up within some tens of 
 _HELLO_RETRY_MOST = 0.5
 _WRITTEN_LOOK = 0.03  # seconds between questions for what is written by now
 _WRITTEN_STALL = 5.0  # seconds without progress after which writing is not waited for any more
+_FULL_RETRY = 2.0  # seconds until a bridge without room is asked again
 _BYE_LINGER = 200  # milliseconds that the last word may take to leave
 
 # Kinds of messages, and the refusals after which the shim says hello again.
 _HELLO, _BATCH, _PING, _BYE = 1, 2, 3, 4
 _WELCOME, _ACK, _NOTICE, _REFUSAL = 1, 2, 3, 4
 _ASK_AGAIN = (1, 5)
+_FULL = 6  # the bridge has no room for now: everything is kept, and it is asked again
 
 _NO_BRIDGE = "bridge not available"  # why an event was dropped
 _LEVELS = {1: "info", 2: "warning", 3: "error"}
@@ -77,6 +79,7 @@ class Link(EventBuffer):
         self._resent = 0
         self._connections = 0
         self._welcome = False
+        self._full_told = False
         self._blocked = False  # the socket takes no more
         self._heartbeat = _HEARTBEAT
 
@@ -379,6 +382,7 @@ class Link(EventBuffer):
 
     def _on_welcome(self, _version: int, _bridge: str, acked: int, credit: int, heartbeat_ms: int, *_more) -> None:
         self._welcome = True
+        self._full_told = False
         self._connections += 1
         self._credit = credit
         self._heartbeat = heartbeat_ms / 1000
@@ -425,6 +429,13 @@ class Link(EventBuffer):
         self._report(_LEVELS.get(level, "info"), text)
 
     def _on_refusal(self, code: int, text: str, *_more) -> None:
+        if code == _FULL:
+            if not self._full_told:
+                self._report("warning", f"the bridge has no room: {text}; events are kept and it is asked again")
+            self._full_told = True
+            self._welcome = False
+            self._hello_at = time.monotonic() + _FULL_RETRY
+            return
         if code not in _ASK_AGAIN:
             raise BridgeUnavailable(f"the bridge refuses this job: {text}")
         if self._welcome:

@@ -29,6 +29,7 @@ class Peer:
         self.credit = 1 << 20
         self.acknowledge = True
         self.drop_next = 0  # batches to lose
+        self.refusal = None  # what hellos are answered with, if they are refused
         self.unwritten = None  # how many events are in no run yet; None: an older bridge, which does not say
         self._context = zmq.Context()
         self._router = self._context.socket(zmq.ROUTER)
@@ -49,6 +50,9 @@ class Peer:
         kind, *fields = msgpack.unpackb(header)
         if kind == 1:
             self.hellos += 1
+            if self.refusal:
+                self.send(peer, self.refusal)
+                return
             session = self._sessions[peer] = fields[2]
             acked = len(self.journal.setdefault(session, []))
             self.send(peer, [1, 1, "peer", acked, self.credit, 100])
@@ -238,6 +242,21 @@ def test_a_final_refusal_ends_the_tracking_with_one_error(endpoint):
         assert not link.put(_event(1))
         assert link.wait_acknowledged(5) in (True, False)
         assert link.stats()["off"]
+    peer.die()
+
+
+def test_a_bridge_without_room_is_asked_again_and_gets_everything(endpoint, monkeypatch):
+    monkeypatch.setattr("flarebridge.link._FULL_RETRY", 0.05)
+    peer = Peer(endpoint, {})
+    peer.refusal = [4, 6, "no more sessions for now"]
+    with _linked(endpoint) as link:
+        for number in range(3):
+            link.put(_event(number))
+        peer.serve_until(lambda: peer.hellos == 3)
+        assert [level for level, _ in link.reports] == ["warning"]
+        peer.refusal = None
+        peer.serve_until(lambda: link.unacknowledged == 0)
+        assert len(_only(peer.journal)) == 3
     peer.die()
 
 

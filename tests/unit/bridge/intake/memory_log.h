@@ -26,7 +26,11 @@ class MemoryLog : public CommitLog {
   }
   Expected<std::vector<StoredRun>> Runs() override {
     std::vector<StoredRun> all;
-    for (const auto& [id, run] : runs_) all.push_back(run);
+    for (const auto& [id, run] : runs_) {
+      all.push_back(run);
+      for (const Stored& stored : slices_)
+        if (stored.run == id) all.back().stored_bytes += stored.body.size();
+    }
     return all;
   }
   Expected<std::vector<StoredFeed>> Feeds() override { return feeds_; }
@@ -36,8 +40,11 @@ class MemoryLog : public CommitLog {
     if (failing) return Fail(ErrorCode::kTemporary, "the disk is full");
     CommitResult result;
     for (const auto& [run, position] : commit.forgotten) {
-      std::erase_if(slices_, [run = run, position = position](const Stored& stored) {
-        return stored.run == run && stored.last_position <= position;
+      uint64_t& bytes = result.forgotten_bytes.emplace_back();
+      std::erase_if(slices_, [&bytes, run = run, position = position](const Stored& stored) {
+        const bool gone = stored.run == run && stored.last_position <= position;
+        if (gone) bytes += stored.body.size();
+        return gone;
       });
     }
     for (const JournalCommit::NewRun& run : commit.new_runs) {
@@ -54,6 +61,7 @@ class MemoryLog : public CommitLog {
       next_position_ += slice.count;
       runs_[run].last_position = next_position_ - 1;
       runs_[run].ended = slice.ends;
+      runs_[run].guessed = slice.guessed;
       slices_.push_back({run, next_position_ - 1, slice.body});
     }
     for (const StoredFeed& feed : commit.feeds) feeds_.push_back({feed.session, id_of(feed.run)});

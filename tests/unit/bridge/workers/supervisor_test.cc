@@ -93,18 +93,17 @@ class World {
 
   // A new run with receivers of these names (of less than 32 letters).
   int64_t Add(const std::vector<std::string>& receivers) {
-    Intake::RunInfo info;
-    info.id = NewRun();
-    info.spec.journal = journal_->id();
-    info.spec.job = "job";
-    info.spec.site = "site";
-    info.spec.run_name = "run";
-    std::string map(1, static_cast<char>(0x80 + receivers.size()));
-    for (const std::string& name : receivers)
-      map += static_cast<char>(0xa0 + name.size()) + name + "\x80";
-    info.spec.receivers = Document::Parse(map).value();
+    const Intake::RunInfo info = NewInfo(receivers);
     supervisor_->Add(info, std::nullopt, now_);
     return info.id;
+  }
+
+  // One whose events, its end with them, all receivers have on disk since before the start.
+  void AddComplete(const std::vector<std::string>& receivers) {
+    Intake::RunInfo info = NewInfo(receivers);
+    info.last_position = 3;
+    info.ended = true;
+    supervisor_->Add(info, std::nullopt, now_);
   }
 
   // Events of a run become durable in the journal; each with `padding` bytes. Gives the last one's
@@ -222,6 +221,19 @@ class World {
   std::vector<std::string> uploads;
 
  private:
+  Intake::RunInfo NewInfo(const std::vector<std::string>& receivers) {
+    Intake::RunInfo info;
+    info.id = NewRun();
+    info.spec.journal = journal_->id();
+    info.spec.job = "job";
+    info.spec.site = "site";
+    info.spec.run_name = "run";
+    std::string map(1, static_cast<char>(0x80 + receivers.size()));
+    for (const std::string& name : receivers)
+      map += static_cast<char>(0xa0 + name.size()) + name + "\x80";
+    info.spec.receivers = Document::Parse(map).value();
+    return info;
+  }
   int64_t NewRun() {
     JournalCommit commit;
     commit.new_runs = {{"site", "opened", 1.0}};
@@ -363,6 +375,49 @@ TEST_CASE("a run whose only receiver refuses is not tried again, and keeps its e
   CHECK(world.finished == 0);
   CHECK(world.supervisor().Undone() == std::vector<std::string>{"site (no such folder)"});
   CHECK(world.Quarantined("") == 0);
+}
+
+TEST_CASE(
+    "where a run that failed for good is not waited for, its events go to quarantine in time") {
+  Supervisor::Limits limits;
+  limits.gives_up_runs = true;
+  limits.patience.bytes = 10000;
+  for (const bool too_much : {false, true}) {
+    CAPTURE(too_much);
+    World world(limits);
+    const int64_t run = world.Add({"wandb"});
+    world.Store(run, 3);
+    std::string words;
+    AppendNotice({NoticeLevel::kError, "makes no sense"}, words);
+    world.Say(words);
+    world.Exit(kExitConfig);
+    world.Pass(minutes(59));
+    CHECK(world.durable == 0);
+    if (too_much) {
+      world.Store(run, 1, false, 20000);
+      world.Pass(seconds(1));
+      CHECK(world.durable == 4);
+    } else {
+      world.Pass(minutes(1));
+      CHECK(world.durable == 3);
+    }
+    CHECK(world.notices.back().starts_with("wandb is given up (makes no sense)"));
+    // Its end goes there, too, and then nothing is left of it.
+    const uint64_t last = world.Store(run, 2, true);
+    world.Pass(seconds(1));
+    CHECK(world.durable == last);
+    CHECK(world.finished == 1);
+    CHECK(world.workers.size() == 1);
+    CHECK(world.Quarantined(".wandb.events") == last);
+    CHECK(world.supervisor().AllDone());
+  }
+}
+
+TEST_CASE("a run that was complete before the start, and not dropped, is finished at the start") {
+  World world;
+  world.AddComplete({"wandb"});
+  CHECK(world.finished == 1);
+  CHECK(world.workers.empty());
 }
 
 TEST_CASE("what is to be uploaded is told again when a run that was done with goes on") {

@@ -1,11 +1,14 @@
 #include "receivers/wandb/log/record_writer.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <protozero/pbf_reader.hpp>
 #include <protozero/pbf_writer.hpp>
 
 #include "receivers/json.h"
 #include "receivers/wandb/log/record_fields.h"
+#include "receivers/wandb/log/utf8_cut.h"
 #include "receivers/wandb/log/varint.h"
 
 namespace flarebridge::wandb {
@@ -107,6 +110,17 @@ std::string PathOf(std::string_view component) {
   std::string path;
   AppendPath(component, path);
   return path;
+}
+
+std::string KeyOfPath(std::string_view path, size_t most) {
+  std::string key;
+  protozero::pbf_reader components(path.data(), path.size());
+  while (key.size() < most && components.next(kNestedKey)) {
+    if (!key.empty()) key += '.';
+    const protozero::data_view component = components.get_view();
+    key += FirstBytes({component.data(), component.size()}, most - std::min(most, key.size()));
+  }
+  return key;
 }
 
 void AppendHeader(int64_t number, std::string_view version, std::string& out) {

@@ -20,6 +20,8 @@ namespace flarebridge::wandb {
 void AppendPath(std::string_view component, std::string& path);
 // The path of one component.
 std::string PathOf(std::string_view component);
+// The key of a path: its components joined by '.', cut at `most` bytes.
+std::string KeyOfPath(std::string_view path, size_t most);
 
 // Each appends a whole Record with its number and, if there is one, its mark, which is written
 // behind the record's own content, in a field that W&B's readers skip. Times are seconds

@@ -202,6 +202,9 @@ std::string WandbRun::Report() const {
        " records were brought in another order than they were logged");
   tell(out_.rows.merger().overwritten(),
        " values were replaced by a later one of the same step and key");
+  tell(out_.rows.left_out().values(),
+       " values have no room in their row, of which W&B takes 10 MiB, and are left out: ");
+  if (out_.rows.left_out().values() > 0) report += out_.rows.left_out().names();
   tell(unsupported_,
        " records have no place in a W&B run (models, empty values, what is no image, impossible "
        "file "

@@ -181,6 +181,46 @@ TEST_CASE("a dict without content becomes no record: an empty one ends W&B's upl
   CHECK(one.run().DurablePosition() == one.position());
 }
 
+// A dict of so many numbers, as msgpack: {"0": 1, "1": 1, ...}, with keys of 5 bytes.
+std::string Numbers(size_t count) {
+  std::string map = "\xde";
+  map += {static_cast<char>(count >> 8), static_cast<char>(count & 0xff)};
+  for (size_t i = 0; i < count; ++i) {
+    const std::string key = std::to_string(10000 + i);
+    map += "\xa5" + key + "\x01";
+  }
+  return map;
+}
+
+TEST_CASE("a small event never becomes a row that W&B does not take: what has no room is named") {
+  OneRun one;
+  // Each of 4,000 values repeats a key of 40,000 bytes.
+  const std::string event = "\x82" + Text(std::string(40000, 'k')) + Numbers(4000) + "\xa4loss" +
+                            "\xcb\x3f\xe0" + std::string(6, '\0');
+  REQUIRE(one.Give(DataType::kMetrics, "metrics", event, 1).has_value());
+  REQUIRE(one.Give(DataType::kScalar, "after", "\x01", 2).has_value());
+  REQUIRE(one.End().has_value());
+  size_t largest = 0;
+  size_t values = 0;
+  const auto log = ReadLog(one.Log(), [&](const std::vector<ParsedRecord::ParsedItem>& items) {
+    size_t bytes = 0;
+    for (const auto& item : items) bytes += item.key.size() + item.json.size();
+    largest = std::max(largest, bytes);
+    values += items.size();
+  });
+  REQUIRE(log);
+  CHECK(log->bad_bytes == 0);
+  CHECK(log->rows == 2);
+  CHECK(log->summary.at("after") == "1");
+  CHECK(log->summary.at("loss") == "0.5");
+  CHECK(largest > size_t{9} << 20);
+  CHECK(largest < 10383360);
+  CHECK(fs::file_size(one.Log()) < size_t{2} * 10383360);
+  const uint64_t left_out = 4000 + 2 + 2 * 3 - values;  // three of W&B's own in each row
+  CHECK(one.run().Report().find(std::to_string(left_out) + " values have no room") == 0);
+  CHECK(one.run().Report().find("kkkk") != std::string::npos);
+}
+
 TEST_CASE("an event without content does not take a run's end away") {
   OneRun one;
   REQUIRE(one.End().has_value());

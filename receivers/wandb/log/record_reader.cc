@@ -211,6 +211,23 @@ void ParseStats(pbf_reader message, ParsedRecord& record) {
   }
 }
 
+void ParseTagChange(pbf_reader message, ParsedRecord& record) {
+  if (!TakePart(record)) return;
+  auto& [key, tag] = record.tag_changes.emplace_back();
+  while (message.next()) {
+    switch (message.tag()) {
+      case kTagKey:
+        key = View(message.get_view());
+        break;
+      case kTagText:
+        tag = View(message.get_view());
+        break;
+      default:
+        message.skip();
+    }
+  }
+}
+
 void ParseContent(pbf_reader& message, ParsedRecord& record) {
   if (message.tag() != kNum && message.tag() != kControl && message.tag() != kUuid &&
       message.tag() < kInfo) {
@@ -261,6 +278,9 @@ void ParseContent(pbf_reader& message, ParsedRecord& record) {
       break;
     case kApplied:
       record.mark = ParseMark(message.get_message());
+      break;
+    case kTagChange:
+      ParseTagChange(message.get_message(), record);
       break;
     default:
       if (message.tag() == record.field &&

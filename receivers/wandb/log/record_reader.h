@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "events/error.h"
@@ -41,8 +42,10 @@ struct ParsedRecord {
   std::optional<AppliedMark> mark;
   std::vector<ParsedItem> items;    // history, summary, config (also the run's), stats
   std::vector<ParsedItem> removed;  // config and summary; without values
-  int64_t step = 0;                 // history
-  RunRecord run;                    // its config is in `items`
+  // Config, of ours: keys and the tags that they have got.
+  std::vector<std::pair<std::string_view, std::string_view>> tag_changes;
+  int64_t step = 0;  // history
+  RunRecord run;     // its config is in `items`
   int32_t exit_code = 0;
   double time = 0;                      // output and stats: seconds since the epoch
   std::string_view line;                // output

@@ -202,6 +202,13 @@ void AppendConfig(int64_t number, const std::vector<std::pair<std::string, std::
   });
 }
 
+void AppendTagChange(std::string_view key, std::string_view tag, std::string& out) {
+  pbf_writer record(out);
+  pbf_writer change(record, kTagChange);
+  change.add_string(kTagKey, key.data(), key.size());
+  change.add_string(kTagText, tag.data(), tag.size());
+}
+
 void AppendOutput(int64_t number, double time, std::string_view line, const AppliedMark* mark,
                   std::string& out) {
   AppendRecord(number, kOutputRaw, mark, out, [&](pbf_writer& message) {

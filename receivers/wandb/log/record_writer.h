@@ -36,6 +36,8 @@ void AppendHistory(int64_t number, const ItemList& items, int64_t step, const Ap
 void AppendSummary(int64_t number, const ItemList& items, std::string& out);
 void AppendConfig(int64_t number, const std::vector<std::pair<std::string, std::string>>& items,
                   const AppliedMark* mark, std::string& out);
+// Behind a config record: the tag of a key has become this one (ours, as a mark is).
+void AppendTagChange(std::string_view key, std::string_view tag, std::string& out);
 // A line of the run's console, with its newline.
 void AppendOutput(int64_t number, double time, std::string_view line, const AppliedMark* mark,
                   std::string& out);

@@ -9,6 +9,7 @@
 #include "events/error.h"
 #include "receivers/applied.h"
 #include "receivers/wandb/log/records.h"
+#include "receivers/wandb/run/tag_keys.h"
 
 namespace flarebridge::wandb {
 
@@ -22,8 +23,10 @@ struct Recovered {
   int64_t number = 0;             // of the last record
   AppliedEvents applied{0};       // of the journal asked for
   std::optional<int64_t> last_step;
-  double runtime = 0;  // seconds, `_runtime` of the last row
-  RunRecord run;       // the newest one
+  double runtime = 0;      // seconds, `_runtime` of the last row
+  RunRecord run;           // the newest one, with the tags that were set behind it
+  TagKeys tag_keys;        // of run.tags
+  bool tags_wait = false;  // no run record has the tags that were set last
 };
 
 // Reads the whole log. Errors: kIo, kMalformed (not a run log).

@@ -188,7 +188,8 @@ StagedCommit CommitStaging::Finish() {
   for (auto& [id, session] : sessions_) {
     const SessionState& state = session.state;
     StoredSession stored{id, state.last_seq, state.rejected, state.open, {}};
-    if (state.opened) stored.opened = state.opened->stored();
+    // Once: it may be large, and does not change.
+    if (state.opened && !session.known->stored.opened) stored.opened = state.opened->stored();
     staged_.commit.sessions.push_back(std::move(stored));
     staged_.sessions.emplace(id, std::move(session.state));
   }

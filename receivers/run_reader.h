@@ -22,6 +22,7 @@ struct RunSummary {
   std::vector<std::string> tags;
   std::map<std::string, std::string> config;   // key -> JSON
   std::map<std::string, std::string> summary;  // key -> JSON, without the tracking system's own
+  uint64_t left_out = 0;  // values in none of these, nor in the rows visited: there are too many
   uint64_t rows = 0;
   State state = State::kRunning;
   int32_t exit_code = 0;   // once it does not run
@@ -60,7 +61,7 @@ class RunReader {
   // Tells by its name alone whether a file is a log of this tracking system.
   virtual bool IsLog(const std::filesystem::path& file) const = 0;
 
-  // Reads the log in one pass of constant memory, and calls visit (if given) for each row. Errors:
+  // Reads the log in one pass of bounded memory, and calls visit (if given) for each row. Errors:
   // kIo, kMalformed; the words name the log.
   virtual Expected<RunSummary> Read(const std::filesystem::path& log,
                                     const RowVisitor& visit) const = 0;

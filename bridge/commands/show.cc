@@ -7,8 +7,10 @@
 #include <filesystem>
 #include <iomanip>
 #include <iostream>
+#include <numeric>
 #include <sstream>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
 #include "bridge/process/exit_code.h"
@@ -19,21 +21,6 @@ namespace flarebridge {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A row that outlives the record it was read from.
-using KeptRow = std::vector<std::pair<std::string, std::string>>;
-
-KeptRow Keep(const Row& row) {
-  KeptRow kept;
-  for (const Cell& cell : row) kept.emplace_back(cell.key, cell.json);
-  return kept;
-}
-
-const std::string* Find(const KeptRow& row, const std::string& key) {
-  const auto found =
-      std::find_if(row.begin(), row.end(), [&](const auto& item) { return item.first == key; });
-  return found == row.end() ? nullptr : &found->second;
-}
 
 // One word.
 const char* NameOf(RunSummary::State state) {
@@ -72,7 +59,7 @@ std::string JsonObject(const Pairs& pairs) {
   std::string object = "{";
   const char* separator = "";
   for (const auto& [key, json] : pairs) {
-    object += separator + Quote(key) + ": " + json;
+    object.append(separator).append(Quote(key)).append(": ").append(json);
     separator = ", ";
   }
   return object + "}";
@@ -90,7 +77,7 @@ int ShowJson(const FoundRun& found) {
   std::cout << "{\"rows\": [";
   const char* separator = "\n";
   const auto run = found.reader->Read(found.log, [&](const Row& row) {
-    std::cout << separator << JsonObject(Keep(row));
+    std::cout << separator << JsonObject(row);
     separator = ",\n";
   });
   if (!run) return Complain(run.error());
@@ -104,36 +91,101 @@ int ShowJson(const FoundRun& found) {
   std::cout << "], \"state\": " << Quote(NameOf(run->state))
             << ", \"exit_code\": " << (running ? "null" : std::to_string(run->exit_code))
             << ", \"damaged\": " << (run->bad_bytes > 0 ? "true" : "false")
-            << ", \"damaged_bytes\": " << run->bad_bytes
+            << ", \"damaged_bytes\": " << run->bad_bytes << ", \"left_out\": " << run->left_out
             << ", \"log\": " << Quote(found.log.string())
             << "},\n\"config\": " << JsonObject(run->config)
             << ",\n\"summary\": " << JsonObject(run->summary) << "}\n";
   return run->bad_bytes > 0 ? kExitData : kExitOk;
 }
 
-// The keys of all rows: the step, then the user's in the order of their first row, then the
-// tracking system's own.
-Expected<std::vector<std::string>> ColumnsOf(const FoundRun& found) {
-  std::vector<std::string> columns;
-  const auto read = found.reader->Read(found.log, [&](const Row& row) {
-    for (const Cell& cell : row) {
-      if (std::find(columns.begin(), columns.end(), cell.key) == columns.end())
-        columns.emplace_back(cell.key);
-    }
-  });
-  if (!read) return Propagate(read);
-  std::stable_sort(columns.begin(), columns.end(), [](const std::string& a, const std::string& b) {
-    const auto rank = [](const std::string& key) {
-      return key == "_step" ? 0 : key.starts_with('_') ? 2 : 1;
+// The keys of all rows, as columns: the step, then the user's in the order of their first row, then
+// the tracking system's own. A row's cells are found by their key, so that a table takes time for
+// each cell and not for each pair of them.
+class Columns {
+ public:
+  // Of all rows of a run, in one pass over it. Gives what the run says of itself.
+  Expected<RunSummary> Take(const FoundRun& found) {
+    const auto take = [this](const Row& row) {
+      for (const Cell& cell : row) Take(cell);
     };
-    return rank(a) < rank(b);
-  });
-  return columns;
+    Expected<RunSummary> run = found.reader->Read(found.log, take);
+    if (run) Sort();
+    return run;
+  }
+
+  size_t size() const { return names_.size(); }
+  const std::string& name(size_t column) const { return names_[column]; }
+  // Bytes of the longest value in it.
+  size_t width(size_t column) const { return widths_[column]; }
+  // Values that have no column, because there are too many.
+  uint64_t left_out() const { return left_out_; }
+
+  // The row's values, one for each column, empty where it has none; valid until the next call.
+  const std::vector<std::string_view>& Arrange(const Row& row) {
+    cells_.assign(size(), {});
+    for (const Cell& cell : row) {
+      const auto found = places_.find(cell.key);
+      if (found != places_.end()) cells_[found->second] = cell.json;
+    }
+    return cells_;
+  }
+
+ private:
+  // A line that W&B takes has less than a million keys.
+  static constexpr size_t kMost = size_t{1} << 20;
+  static constexpr size_t kMostBytes = size_t{64} << 20;
+
+  void Take(const Cell& cell) {
+    auto found = places_.find(cell.key);
+    if (found == places_.end()) {
+      if (size() >= kMost || bytes_ + cell.key.size() > kMostBytes) {
+        ++left_out_;
+        return;
+      }
+      bytes_ += cell.key.size();
+      found = places_.emplace(names_.emplace_back(cell.key), widths_.size()).first;
+      widths_.push_back(0);
+    }
+    size_t& width = widths_[found->second];
+    width = std::max(width, cell.json.size());
+  }
+
+  void Sort() {
+    const auto rank = [this](size_t column) {
+      return name(column) == "_step" ? 0 : name(column).starts_with('_') ? 2 : 1;
+    };
+    std::vector<size_t> order(size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return rank(a) < rank(b); });
+    std::deque<std::string> names;
+    std::vector<size_t> widths;
+    places_.clear();
+    for (const size_t column : order) {
+      widths.push_back(width(column));
+      names.push_back(std::move(names_[column]));
+      places_.emplace(names.back(), places_.size());
+    }
+    names_ = std::move(names);
+    widths_ = std::move(widths);
+  }
+
+  std::deque<std::string> names_;  // stay where they are, for the keys of places_ are their views
+  std::vector<size_t> widths_;
+  std::unordered_map<std::string_view, size_t> places_;
+  std::vector<std::string_view> cells_;
+  size_t bytes_ = 0;  // of names
+  uint64_t left_out_ = 0;
+};
+
+// To be said of a run that has too many keys.
+std::string LeftOutText(uint64_t values) {
+  return std::to_string(values) + " values are not shown: there are too many keys";
 }
 
 // RFC 4180: a field with a comma, a quote or a line break is quoted, its quotes doubled.
-std::string CsvField(const std::string& text) {
-  if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
+std::string CsvField(std::string_view text) {
+  if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
   std::string field = "\"";
   for (const char c : text) {
     if (c == '"') field.push_back('"');
@@ -143,29 +195,32 @@ std::string CsvField(const std::string& text) {
 }
 
 int ShowCsv(const FoundRun& found) {
-  const auto columns = ColumnsOf(found);
-  if (!columns) return Complain(columns.error());
-  const auto line = [&](const auto& cell) {
-    for (size_t i = 0; i < columns->size(); ++i)
-      std::cout << (i == 0 ? "" : ",") << CsvField(cell((*columns)[i]));
+  Columns columns;
+  const auto run = columns.Take(found);
+  if (!run) return Complain(run.error());
+  for (size_t i = 0; i < columns.size(); ++i)
+    std::cout << (i == 0 ? "" : ",") << CsvField(columns.name(i));
+  std::cout << "\n";
+  const auto read = found.reader->Read(found.log, [&](const Row& row) {
+    const char* separator = "";
+    for (const std::string_view cell : columns.Arrange(row)) {
+      std::cout << separator << CsvField(cell);
+      separator = ",";
+    }
     std::cout << "\n";
-  };
-  line([](const std::string& column) { return column; });
-  const auto read = found.reader->Read(found.log, [&](const Row& cells) {
-    const KeptRow row = Keep(cells);
-    line([&](const std::string& column) {
-      const std::string* json = Find(row, column);
-      return json == nullptr ? std::string() : *json;
-    });
   });
   if (!read) return Complain(read.error());
+  const uint64_t left_out = run->left_out + columns.left_out();
+  if (left_out > 0)
+    std::cerr << "flarebridge: " << found.log.string() << ": " << LeftOutText(left_out) << '\n';
   if (read->bad_bytes == 0) return kExitOk;
   std::cerr << "flarebridge: " << found.log.string() << ": " << StateOf(*read) << '\n';
   return kExitData;
 }
 
-std::string Shorten(const std::string& text, size_t width) {
-  return text.size() <= width ? text : text.substr(0, width - 2) + "..";
+std::string Shorten(std::string_view text, size_t width) {
+  if (text.size() <= width) return std::string(text);
+  return std::string(text.substr(0, width - 2)) + "..";
 }
 
 void PrintPairs(const char* title, const std::map<std::string, std::string>& pairs) {
@@ -179,24 +234,20 @@ void PrintPairs(const char* title, const std::map<std::string, std::string>& pai
   }
 }
 
-void PrintTable(const std::vector<std::string>& columns, const std::deque<KeptRow>& rows,
-                uint64_t all_rows) {
+// The last rows of a run, or with `most_rows` 0 all; none that came since they were counted.
+Expected<void> PrintTable(const FoundRun& found, Columns& columns, uint64_t all_rows,
+                          uint64_t most_rows) {
   constexpr size_t kWidest = 22;
-  std::vector<std::string> shown;
-  for (const std::string& column : columns) {
-    if (column == "_step" || !column.starts_with('_')) shown.push_back(column);
-  }
+  std::vector<size_t> shown;
   std::vector<size_t> widths;
-  for (const std::string& column : shown) {
-    size_t width = column.size();
-    for (const KeptRow& row : rows) {
-      if (const std::string* json = Find(row, column)) width = std::max(width, json->size());
-    }
-    widths.push_back(std::min(width, kWidest));
+  for (size_t i = 0; i < columns.size(); ++i) {
+    if (columns.name(i) != "_step" && columns.name(i).starts_with('_')) continue;
+    shown.push_back(i);
+    widths.push_back(std::min(std::max(columns.name(i).size(), columns.width(i)), kWidest));
   }
   std::cout << "\nrows";
-  if (rows.size() < all_rows)
-    std::cout << " (the last " << rows.size() << " of " << all_rows << "; --rows 0 shows all)";
+  if (most_rows > 0 && most_rows < all_rows)
+    std::cout << " (the last " << most_rows << " of " << all_rows << "; --rows 0 shows all)";
   std::cout << "\n";
   const auto line = [&](const auto& cell) {
     std::ostringstream text;
@@ -207,31 +258,35 @@ void PrintTable(const std::vector<std::string>& columns, const std::deque<KeptRo
     const std::string whole = text.str();
     std::cout << whole.substr(0, whole.find_last_not_of(' ') + 1) << "\n";
   };
-  line([](const std::string& column) { return column; });
-  for (const KeptRow& row : rows) {
-    line([&](const std::string& column) {
-      const std::string* json = Find(row, column);
-      return json == nullptr ? std::string() : *json;
-    });
-  }
+  line([&](size_t column) -> std::string_view { return columns.name(column); });
+  const uint64_t first = most_rows > 0 && most_rows < all_rows ? all_rows - most_rows : 0;
+  uint64_t at = 0;
+  const auto read = found.reader->Read(found.log, [&](const Row& row) {
+    const uint64_t number = at++;
+    if (number < first || number >= all_rows) return;
+    const std::vector<std::string_view>& cells = columns.Arrange(row);
+    line([&](size_t column) { return cells[column]; });
+  });
+  if (!read) return Propagate(read);
+  return {};
 }
 
 int ShowTable(const FoundRun& found, int most_rows) {
-  const auto columns = ColumnsOf(found);
-  if (!columns) return Complain(columns.error());
-  std::deque<KeptRow> rows;
-  const auto run = found.reader->Read(found.log, [&](const Row& row) {
-    rows.push_back(Keep(row));
-    if (most_rows > 0 && rows.size() > static_cast<size_t>(most_rows)) rows.pop_front();
-  });
+  Columns columns;
+  const auto run = columns.Take(found);
   if (!run) return Complain(run.error());
   std::cout << Printable(run->name) << "\n"
             << "  state    " << StateOf(*run) << "\n  run id   " << Printable(run->id)
             << "\n  project  " << Printable(run->project) << "\n  group    "
             << Printable(run->group) << "\n  log      " << found.log.string() << "\n";
+  const uint64_t left_out = run->left_out + columns.left_out();
+  if (left_out > 0) std::cout << "  " << LeftOutText(left_out) << "\n";
   PrintPairs("config", run->config);
   PrintPairs("summary", run->summary);
-  if (!rows.empty()) PrintTable(*columns, rows, run->rows);
+  if (run->rows > 0) {
+    const auto printed = PrintTable(found, columns, run->rows, static_cast<uint64_t>(most_rows));
+    if (!printed) return Complain(printed.error());
+  }
   return run->bad_bytes > 0 ? kExitData : kExitOk;
 }
 

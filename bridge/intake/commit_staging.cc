@@ -202,7 +202,8 @@ StagedCommit CommitStaging::Finish() {
     if (state.open) state.closed_at = 0;
     if (!state.open && state.closed_at == 0) state.closed_at = static_cast<uint64_t>(known_.time);
     StoredSession stored{id, state.last_seq, state.rejected, state.open, {}, state.closed_at};
-    if (state.opened) stored.opened = state.opened->stored();
+    // Once: it may be large, and does not change.
+    if (state.opened && !session.known->stored.opened) stored.opened = state.opened->stored();
     staged_.commit.sessions.push_back(std::move(stored));
     if (session.held) staged_.held.push_back(id);
     staged_.sessions.emplace(id, std::move(session.state));

@@ -33,10 +33,12 @@ CREATE TABLE events(position INTEGER PRIMARY KEY, run INTEGER NOT NULL, count IN
 CREATE INDEX events_of_run ON events(run, position);
 )";
 
-// 1: it is open; 0: it has ended, nobody knows when; else the second in which that was stored.
+// 0: it has ended, nobody knows when; up to kLastOpen: it is open; else the second in which its end
+// was stored.
+constexpr uint64_t kFirstOpen = 2, kLastOpen = 127;
 uint64_t OpenColumn(const StoredSession& session) {
-  if (session.open) return 1;
-  return session.closed_at > 1 ? session.closed_at : 0;
+  if (session.open) return kFirstOpen;
+  return session.closed_at > kLastOpen ? session.closed_at : 0;
 }
 
 std::string RandomId() {
@@ -63,9 +65,9 @@ Expected<std::unique_ptr<Journal>> Journal::Open(const std::string& path) {
 Journal::Journal() : file_(std::make_unique<JournalFile>()) {}
 
 Journal::~Journal() {
-  for (auto* statement :
-       {&put_session_, &put_run_, &update_run_, &put_feed_, &append_, &forget_, &forgotten_bytes_,
-        &put_next_, &read_, &bytes_after_, &drop_session_, &drop_feeds_, &drop_run_}) {
+  for (auto* statement : {&put_session_, &update_session_, &opening_, &put_run_, &update_run_,
+                          &put_feed_, &append_, &forget_, &forgotten_bytes_, &put_next_, &read_,
+                          &bytes_after_, &drop_session_, &drop_feeds_, &drop_run_}) {
     statement->reset();
   }
 }
@@ -119,6 +121,11 @@ Expected<void> Journal::Prepare(const std::string& path) {
   if (Expected<void> loaded = LoadMeta(); !loaded) return loaded;
   const std::pair<StatementPtr*, const char*> statements[] = {
       {&put_session_, "INSERT OR REPLACE INTO sessions VALUES(?,?,?,?,?,?)"},
+      // A range of one, for SQLite then overwrites the row in place, and of its pages those only
+      // that differ, if its size stays (btreeOverwriteCell; measured with 3.40).
+      {&update_session_,
+       "UPDATE sessions SET last_seq=?, rejected=?, open=?, sum=? WHERE id>=?5 AND id<=?5"},
+      {&opening_, "SELECT opened FROM sessions WHERE id=?"},
       {&put_run_, "INSERT INTO runs VALUES(?,?,?,?,?,?,?,?)"},
       {&update_run_, "UPDATE runs SET last_position=?, ended=?, sum=? WHERE id=?"},
       {&put_feed_, "INSERT OR IGNORE INTO feeds VALUES(?,?,?)"},
@@ -210,8 +217,8 @@ Expected<std::vector<StoredSession>> Journal::Sessions() {
     session.last_seq = rows.IntegerAt(1);
     session.rejected = rows.IntegerAt(2);
     const uint64_t open = rows.IntegerAt(3);
-    session.open = open == 1;
-    if (open > 1) session.closed_at = open;
+    session.open = open > 0 && open <= kLastOpen;
+    if (open > kLastOpen) session.closed_at = open;
     session.opened = rows.BytesAt(4);
     sessions.push_back(std::move(session));
   }
@@ -266,6 +273,7 @@ Expected<CommitResult> Journal::Commit(const JournalCommit& commit) {
   // Some failures (a full disk) have rolled back already; then this says so and changes nothing.
   sqlite3_exec(db_, "ROLLBACK", nullptr, nullptr, nullptr);
   next_ = before;
+  openings_.clear();
   return done;
 }
 
@@ -309,14 +317,54 @@ int64_t Journal::IdOf(int64_t run, const CommitResult& made) {
   return run;
 }
 
+Journal::Opening Journal::OpeningOf(std::string_view opened) {
+  RowSum sum;
+  sum.Add(opened);
+  return {sum.value(), sizeof(uint64_t) + opened.size()};
+}
+
+std::optional<Journal::Opening> Journal::StoredOpening(const std::string& session) {
+  if (const auto found = openings_.find(session); found != openings_.end()) return found->second;
+  SqliteStatement& row = opening_->Start().Text(session);
+  if (row.Step() != SQLITE_ROW) return std::nullopt;
+  const Opening opening = OpeningOf(row.BytesAt(0));
+  row.Start();
+  return openings_.emplace(session, opening).first->second;
+}
+
 void Journal::PutSession(const StoredSession& session) {
+  const std::optional<Opening> stored =
+      session.opened.empty() ? StoredOpening(session.id) : std::nullopt;
+  const Opening opening = stored ? *stored : OpeningOf(session.opened);
+  const auto sum_with = [&](uint64_t open) {
+    RowSum sum;
+    sum.Add(session.id);
+    for (const uint64_t number : {session.last_seq, session.rejected, open}) sum.Number(number);
+    return sum.Followed(opening.sum, opening.bytes);
+  };
+  // An open session has one of several numbers: one with which the sum takes four bytes, as most
+  // often, so that the row keeps its size and its opening, of up to a MiB, need not be written
+  // again.
+  uint64_t open = OpenColumn(session);
+  const auto fits = [](uint64_t sum) { return sum >= (1U << 23) && sum < (1U << 31); };
+  while (session.open && open < kLastOpen && !fits(sum_with(open))) ++open;
+  if (stored) {
+    Step(update_session_->Start()
+             .Integer(session.last_seq)
+             .Integer(session.rejected)
+             .Integer(open)
+             .Integer(sum_with(open))
+             .Text(session.id));
+    return;
+  }
   Step(put_session_->Start()
            .Text(session.id)
            .Integer(session.last_seq)
            .Integer(session.rejected)
-           .Integer(OpenColumn(session))
+           .Integer(open)
            .Blob(session.opened)
            .Sum());
+  openings_[session.id] = opening;
 }
 
 int64_t Journal::MakeRun(const JournalCommit::NewRun& run) {
@@ -376,6 +424,7 @@ uint64_t Journal::Forget(const JournalCommit::Forgotten& forgotten) {
 
 void Journal::Drop(const JournalCommit& commit) {
   for (const std::string& session : commit.dropped_sessions) {
+    openings_.erase(session);
     Step(drop_session_->Start().Text(session));
     Step(drop_feeds_->Start().Text(session));
   }

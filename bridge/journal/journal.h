@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -83,6 +84,14 @@ class Journal : public CommitLog {
   void UpdateRun(int64_t run, uint64_t last_position, const JournalCommit::Slice& last);
   void PutFeed(const std::string& session, int64_t run);
   void PutSession(const StoredSession& session);
+  // What the sum of a session's row needs of its opening.
+  struct Opening {
+    uint64_t sum = 0;
+    uint64_t bytes = 0;
+  };
+  static Opening OpeningOf(std::string_view opened);
+  // That of a session that is stored, or nothing.
+  std::optional<Opening> StoredOpening(const std::string& session);
   void Drop(const JournalCommit& commit);
   // The id of a run as a commit names it.
   int64_t IdOf(int64_t run, const CommitResult& made);
@@ -99,7 +108,9 @@ class Journal : public CommitLog {
   };
   Next next_;
   std::optional<Error> failed_;
-  StatementPtr put_session_, put_run_, update_run_, put_feed_, append_, forget_;
+  std::map<std::string, Opening> openings_;  // of sessions that are stored; not of all
+  StatementPtr put_session_, update_session_, opening_, put_run_, update_run_, put_feed_, append_,
+      forget_;
   StatementPtr forgotten_bytes_, put_next_, read_, bytes_after_;
   StatementPtr drop_session_, drop_feeds_, drop_run_;
 };

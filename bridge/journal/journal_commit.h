@@ -17,7 +17,8 @@ struct StoredSession {
   uint64_t last_seq = 0;  // all of the session's events up to here are stored
   uint64_t rejected = 0;  // of these, refused as malformed
   bool open = true;       // false: the session has ended
-  std::string opened;     // wire form of its SessionOpened event; empty: not seen yet
+  // Wire form of its SessionOpened event. Empty: not seen yet, or in a commit: as stored before.
+  std::string opened;
   // Of one that has ended: when that was stored, seconds since the epoch; 0: not known.
   uint64_t closed_at = 0;
 };
@@ -67,7 +68,7 @@ struct JournalCommit {
   std::vector<NewRun> new_runs;
   std::vector<Slice> slices;
   std::vector<StoredFeed> feeds;        // inserted where they are not there
-  std::vector<StoredSession> sessions;  // inserted or replaced
+  std::vector<StoredSession> sessions;  // inserted or replaced, but for openings that are stored
   // All that is known of them is deleted. A run's events must have been forgotten.
   std::vector<std::string> dropped_sessions;
   std::vector<int64_t> dropped_runs;

@@ -36,6 +36,10 @@ class RowSum {
   }
   void Number(uint64_t value) { Bytes(&value, sizeof value); }
   uint64_t value() const { return sum_; }
+  // Of these values and behind them those of `later`, which have so many bytes with their lengths.
+  uint64_t Followed(uint64_t later, uint64_t bytes) const {
+    return crc32_combine(sum_, later, static_cast<z_off_t>(bytes));
+  }
 
  private:
   void Bytes(const void* data, size_t size) {

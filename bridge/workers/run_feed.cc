@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <csignal>
+#include <utility>
 
 #include "bridge/process/exit_code.h"
 
@@ -14,6 +15,9 @@ constexpr size_t kMaxOutgoing = size_t{256} << 10;
 // Workers that die at the same event before it is left out. What ends a worker once may be a
 // chance.
 constexpr unsigned kMostDeaths = 3;
+// The same with those that somebody killed among them: the kernel, where memory is short, kills who
+// takes the most, and does so again for an event that takes too much.
+constexpr unsigned kMostKills = 10;
 // A file of events of a receiver that was given up: written between two turns of the bridge's loop.
 constexpr size_t kQuarantinePiece = size_t{4} << 20;
 // Once given up, a receiver's further events go to quarantine in files of about this size.
@@ -108,7 +112,13 @@ void RunFeed::TellUploads() {
 
 void RunFeed::Act(RestartPolicy::Action action, Time now) {
   if (action == RestartPolicy::Action::kSpawn && !shared_.stopping) Spawn(now);
-  if (action == RestartPolicy::Action::kKill && worker_) worker_->Kill();
+  if (action == RestartPolicy::Action::kKill) Kill();
+}
+
+void RunFeed::Kill() {
+  if (!worker_) return;
+  killed_ = true;
+  worker_->Kill();
 }
 
 void RunFeed::Spawn(Time now) {
@@ -123,6 +133,7 @@ void RunFeed::Spawn(Time now) {
     return;
   }
   worker_ = std::move(*worker);
+  killed_ = false;
   reader_ = FrameReader();
   outgoing_.clear();
   sent_ = 0;
@@ -146,7 +157,7 @@ void RunFeed::OnReadable(Time now) {
     const Expected<bool> next = reader_.Next(frame);
     if (next && !*next) break;
     if (!next || !HandleFrame(frame, now)) {
-      worker_->Kill();
+      Kill();
       break;
     }
   }
@@ -232,7 +243,9 @@ void RunFeed::OnExit(Time now) {
     Tell(NoticeLevel::kWarning,
          "its worker " + exit->Describe() + "; a new one goes on from what is on disk");
   }
-  if (IsCrash(*exit) && at_work != 0) Suspect(at_work);
+  const bool crashed = IsCrash(*exit);
+  const bool killed = exit->signal == SIGKILL && !killed_;
+  if ((crashed || killed) && at_work != 0) Suspect(at_work, crashed);
   if (!shared_.stopping && receivers_.WantsWorker(info_.last_position, now))
     Act(restarts_.OnWork(now), now);
   FinishIfDone();
@@ -248,11 +261,14 @@ void RunFeed::FinishIfDone() {
   shared_.callbacks.finished(info_.id);
 }
 
-void RunFeed::Suspect(uint64_t position) {
-  deaths_ = position == suspect_ ? deaths_ + 1 : 1;
+void RunFeed::Suspect(uint64_t position, bool crashed) {
+  if (position != suspect_) deaths_ = crashes_ = 0;
   suspect_ = position;
-  if (deaths_ < kMostDeaths) return;
-  deaths_ = 0;
+  ++deaths_;
+  crashes_ += crashed ? 1 : 0;
+  if (crashes_ < kMostDeaths && deaths_ < kMostKills) return;
+  const unsigned deaths = std::exchange(deaths_, 0);
+  crashes_ = 0;
   Expected<std::string> file = Fail(ErrorCode::kMalformed, "the journal does not hold it any more");
   const Expected<void> read =
       shared_.journal.Read(info_.id, position - 1, 1,
@@ -261,8 +277,7 @@ void RunFeed::Suspect(uint64_t position) {
                                file = shared_.quarantine.Put(info_.id, position, first, body);
                            });
   if (!read) file = Propagate(read);
-  const std::string event =
-      "an event that " + std::to_string(kMostDeaths) + " workers have died at ";
+  const std::string event = "an event that " + std::to_string(deaths) + " workers have died at ";
   Tell(NoticeLevel::kError, file ? event + "is left out; it is kept in " + *file
                                  : event + "can't be left out: " + file.error().message);
 }

@@ -93,6 +93,7 @@ class RunFeed {
  private:
   void Act(RestartPolicy::Action action, Time now);
   void Spawn(Time now);
+  void Kill();
   void Release();
   void OnReadable(Time now);
   // False: the worker has said something that makes no sense.
@@ -108,8 +109,9 @@ class RunFeed {
   void Pump();
   // Fills the outgoing bytes from the journal. Errors are told as notices.
   void Refill();
-  // A worker died at an event: one that does so again and again is left out.
-  void Suspect(uint64_t position);
+  // A worker died at an event, by a fault of its own or killed by somebody else: one that does so
+  // again and again is left out.
+  void Suspect(uint64_t position, bool crashed);
 
   // A receiver has failed, and others go on.
   void OnFailed(ReceiverStates::Receiver& receiver);
@@ -143,6 +145,8 @@ class RunFeed {
   bool told_ = false;                     // this failure has been told
   uint64_t suspect_ = 0;                  // position of the event at which workers die
   unsigned deaths_ = 0;                   // of workers at the suspect, in a row
+  unsigned crashes_ = 0;                  // of these, by a fault of their own
+  bool killed_ = false;                   // by the bridge: this worker
   uint64_t quarantined_until_ = 0;        // what was left behind when a receiver was given up
   std::optional<Time> quarantine_again_;  // after an attempt that failed
 };

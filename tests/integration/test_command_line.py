@@ -4,11 +4,13 @@ import csv
 import json
 import os
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
 from bridge_driver import Driver
 from flarebridge.bridge_process import find_binary
+from run_log_writer import header, history, run_record, write_run
 from uploads import make_run
 from wandb_tools import logs_below, rows
 
@@ -87,6 +89,25 @@ def test_show_prints_a_run_as_table_json_and_csv_with_the_same_rows(two_runs):
     lines = list(csv.DictReader(_run("show", "--csv", str(log)).stdout.splitlines()))
     assert [json.loads(line["loss"]) for line in lines] == [row["loss"] for row in expected]
     assert [json.loads(line['a "b", c']) for line in lines] == list(range(50))
+
+
+def test_show_takes_time_for_each_value_of_a_run_with_many_keys_and_reads_records_of_any_size(tmp_path):
+    wide = write_run(
+        tmp_path / "wide",
+        "made0001",
+        [header(), run_record("made0001"), *[history(i, {f"m_{k}": 1.0 for k in range(30000)}) for i in range(3)]],
+    )
+    begun = time.monotonic()
+    for form in ((), ("--csv",)):
+        assert _run("show", *form, str(wide)).stdout.count("m_29999") == 1
+    assert time.monotonic() - begun < 10  # one turn for each pair of keys took 14 s for each form
+    large = write_run(
+        tmp_path / "large",
+        "made0002",
+        [header(), run_record("made0002"), history(0, {"text": "x" * (70 << 20)}), history(1, {"behind": 1})],
+    )
+    assert "behind" in _run("show", "--csv", "--rows", "1", str(large)).stdout
+    assert "whole, 4 records, 2 rows" in _run("check", str(large)).stdout
 
 
 def test_show_lists_the_runs_below_a_folder(two_runs, tmp_path):

@@ -96,6 +96,15 @@ std::optional<size_t> ItemList::Find(std::string_view wanted) {
   return found == index_->end() ? std::nullopt : std::optional(found->second);
 }
 
+void ItemList::RemoveLast() {
+  if (indexed_ == entries_.size()) {
+    index_->erase(std::string(path(size() - 1)));
+    --indexed_;
+  }
+  encoded_.resize(entries_.back().begin);
+  entries_.pop_back();
+}
+
 void ItemList::Clear() {
   encoded_.clear();
   entries_.clear();

@@ -29,6 +29,8 @@ class ItemList {
   // Add, or Set if the path is there.
   void Put(std::string_view path, std::string_view json);
   std::optional<size_t> Find(std::string_view path);
+  // Takes the last item off; there must be one.
+  void RemoveLast();
   void Clear();
 
   size_t size() const { return entries_.size(); }

@@ -27,6 +27,8 @@ uint64_t ChunkPlace(uint64_t offset) {
 
 uint64_t NextBlock(uint64_t offset) { return offset - offset % kBlockBytes + kBlockBytes; }
 
+constexpr size_t kKeptRoom = size_t{16} << 20;
+
 bool ChecksumHolds(uint32_t expected, std::string_view type_and_payload) {
   return libdeflate_crc32(0, type_and_payload.data(), type_and_payload.size()) == expected;
 }
@@ -81,6 +83,8 @@ bool LogReader::Begins(const Chunk& chunk) {
 
 Expected<LogReader::Status> LogReader::Next(std::string_view& record) {
   if (position_ == 0) return Status::kTorn;
+  // The room of a large record is not kept for the small ones behind it.
+  if (record_.capacity() > kKeptRoom) record_ = std::string();
   record_.clear();
   resume_at_ = 0;
   uint64_t offset = position_;

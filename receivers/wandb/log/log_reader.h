@@ -1,6 +1,7 @@
 // Reads the records of a run log from a file that may be growing, torn or damaged. Stops at damage;
 // who only reads may go on behind it, who appends may not. Memory is bounded by one block and the
-// largest record; a byte is looked at a few times at most, whatever the file holds. Used when a run
+// record at hand, as far as its bytes are in the file: no length in it is
+// believed; a byte is looked at a few times at most, whatever the file holds. Used when a run
 // is continued, uploaded or shown. One thread per reader.
 #pragma once
 
@@ -20,8 +21,9 @@ class LogReader {
     kTorn,     // the file ends within a record or in bytes that no valid record follows
     kCorrupt,  // bytes that do not verify, with valid records behind them
   };
-  // A record of more than this is taken for damage: W&B's limit for one line is 10 MiB.
-  static constexpr size_t kMaxRecordBytes = size_t{64} << 20;
+  // A record of more than this is taken for damage: protobuf has no larger messages. W&B's own
+  // reader has no limit, and its writer writes what it is given.
+  static constexpr size_t kMaxRecordBytes = (size_t{2} << 30) - 1;
 
   // Reads from the open file from its beginning; the caller keeps it open. Errors: kIo, kMalformed
   // (not a run log). A file of fewer than 7 bytes that could become one is torn at 0.

@@ -13,33 +13,76 @@ namespace {
 
 namespace fs = std::filesystem;
 
-void Update(const ParsedRecord& record, std::map<std::string, std::string>& to) {
-  for (const ParsedRecord::ParsedItem& item : record.items) {
-    if (!item.key.starts_with('_')) to[item.key] = item.json;
-  }
-  for (const ParsedRecord::ParsedItem& item : record.removed) to.erase(item.key);
-}
+// The latest values of keys, as many as are kept.
+class Latest {
+ public:
+  explicit Latest(std::map<std::string, std::string>& values) : values_(values) {}
 
-void Take(const ParsedRecord& record, const RowVisitor& visit, LogSummary& log) {
+  // Gives how many values it did not keep.
+  uint64_t Update(const ParsedRecord& record) {
+    uint64_t left_out = 0;
+    for (const ParsedRecord::ParsedItem& item : record.items) {
+      if (item.key.starts_with('_')) continue;
+      Erase(item.key);
+      const size_t bytes = item.key.size() + item.json.size();
+      if (values_.size() >= kMaxKeys || bytes_ + bytes > kMaxKeyBytes) {
+        ++left_out;
+        continue;
+      }
+      bytes_ += bytes;
+      values_.emplace(item.key, item.json);
+    }
+    for (const ParsedRecord::ParsedItem& item : record.removed) Erase(item.key);
+    return left_out;
+  }
+
+ private:
+  void Erase(const std::string& key) {
+    const auto found = values_.find(key);
+    if (found == values_.end()) return;
+    bytes_ -= found->first.size() + found->second.size();
+    values_.erase(found);
+  }
+
+  std::map<std::string, std::string>& values_;
+  size_t bytes_ = 0;
+};
+
+class Summing {
+ public:
+  Summing(const RowVisitor& visit, LogSummary& log)
+      : visit_(visit), log_(log), config_(log.config), summary_(log.summary) {}
+  void Take(const ParsedRecord& record);
+
+ private:
+  const RowVisitor& visit_;
+  LogSummary& log_;
+  Latest config_;
+  Latest summary_;
+};
+
+void Summing::Take(const ParsedRecord& record) {
   using Kind = ParsedRecord::Kind;
+  log_.left_out += record.left_out;
   switch (record.kind) {
     case Kind::kRun:
-      log.run = record.run;
-      Update(record, log.config);
+      log_.run = record.run;
+      log_.left_out += config_.Update(record);
       break;
     case Kind::kConfig:
-      Update(record, log.config);
+      log_.left_out += config_.Update(record);
       break;
     case Kind::kSummary:
-      Update(record, log.summary);
+      log_.left_out += summary_.Update(record);
       break;
     case Kind::kHistory:
-      ++log.rows;
-      if (visit) visit(record.items);
+      ++log_.rows;
+      if (visit_) visit_(record.items);
       break;
     case Kind::kExit:
-      log.exit_code = record.exit_code;
-      log.state = record.exit_code == 0 ? LogSummary::State::kFinished : LogSummary::State::kFailed;
+      log_.exit_code = record.exit_code;
+      log_.state =
+          record.exit_code == 0 ? LogSummary::State::kFinished : LogSummary::State::kFailed;
       break;
     default:
       break;
@@ -48,9 +91,10 @@ void Take(const ParsedRecord& record, const RowVisitor& visit, LogSummary& log) 
 
 Expected<LogSummary> ReadOpenLog(int fd, const RowVisitor& visit) {
   LogSummary log;
-  const Expected<LogEnd> end = ReadRecords(
-      fd, OnDamage::kSkip,
-      [&](const ParsedRecord& record, uint64_t /*start*/) { Take(record, visit, log); });
+  Summing summing(visit, log);
+  const Expected<LogEnd> end =
+      ReadRecords(fd, OnDamage::kSkip,
+                  [&](const ParsedRecord& record, uint64_t /*start*/) { summing.Take(record); });
   if (!end) return Propagate(end);
   log.torn = end->torn;
   log.bad_bytes = end->bad_bytes;

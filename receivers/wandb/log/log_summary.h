@@ -1,4 +1,4 @@
-// The reading side for people: what a run log says of its run, in one pass of constant memory. Used
+// The reading side for people: what a run log says of its run, in one pass of bounded memory. Used
 // by W&B's RunReader and by `flarebridge sync`. Any thread, one pass each.
 #pragma once
 
@@ -20,12 +20,18 @@ struct LogSummary {
   RunRecord run;                               // its config is in `config`
   std::map<std::string, std::string> config;   // key -> JSON
   std::map<std::string, std::string> summary;  // key -> JSON, without W&B's own (_...)
+  // Values that are not here, nor in the rows visited, because there are too many.
+  uint64_t left_out = 0;
   uint64_t rows = 0;
   State state = State::kRunning;
   int32_t exit_code = 0;
   bool torn = false;       // ends in half a record: being written, or cut by a crash
   uint64_t bad_bytes = 0;  // of damage in its middle; what could be read behind it was
 };
+
+// Of a run's config, and of its summary. A line that W&B takes has less than a million keys.
+inline constexpr size_t kMaxKeys = size_t{1} << 20;
+inline constexpr size_t kMaxKeyBytes = size_t{64} << 20;  // with their values
 
 // One history row: keys (components joined by '.') and their JSON.
 using RowVisitor = std::function<void(const std::vector<ParsedRecord::ParsedItem>& row)>;

@@ -17,8 +17,11 @@ inline constexpr uint32_t kControl = 16, kUuid = 19, kInfo = 200;
 // what they do not know.
 inline constexpr uint32_t kApplied = 7301;
 // Of a row whose step is a number of ours, because nothing of the run was logged with a step.
-inline constexpr uint32_t kOwnNumber = 7302;
+inline constexpr uint32_t kOwnNumber = 7303;
 inline constexpr uint32_t kMarkJournal = 1, kMarkFloor = 2, kMarkPositions = 3;
+// Ours too: the key of a tag, and what its tag has become.
+inline constexpr uint32_t kTagChange = 7302;
+inline constexpr uint32_t kTagKey = 1, kTagText = 2;
 
 // HistoryItem, SummaryItem, ConfigItem and StatsItem alike.
 inline constexpr uint32_t kKey = 1, kNestedKey = 2, kValueJson = 16;

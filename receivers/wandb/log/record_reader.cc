@@ -1,6 +1,7 @@
 #include "receivers/wandb/log/record_reader.h"
 
 #include <protozero/pbf_reader.hpp>
+#include <stdexcept>
 
 #include "receivers/wandb/log/record_fields.h"
 
@@ -8,6 +9,13 @@ namespace flarebridge::wandb {
 namespace {
 
 using protozero::pbf_reader;
+
+// There is room in the record for one more entry of a list.
+bool TakePart(ParsedRecord& record) {
+  if (++record.parts <= ParsedRecord::kMaxParts) return true;
+  ++record.left_out;
+  return false;
+}
 
 AppliedMark ParseMark(pbf_reader message) {
   AppliedMark mark;
@@ -21,6 +29,9 @@ AppliedMark ParseMark(pbf_reader message) {
         break;
       case kMarkPositions: {
         const auto positions = message.get_packed_uint64();
+        // Without one of them it would say something else. Each has a byte at least.
+        if (positions.size() > ParsedRecord::kMaxParts)
+          throw std::length_error("a mark of too many positions");
         mark.positions.assign(positions.begin(), positions.end());
         break;
       }
@@ -33,12 +44,18 @@ AppliedMark ParseMark(pbf_reader message) {
 
 std::string_view View(protozero::data_view view) { return {view.data(), view.size()}; }
 
-ParsedRecord::ParsedItem ParseItem(pbf_reader message) {
-  ParsedRecord::ParsedItem item;
+void ParseItem(pbf_reader message, std::vector<ParsedRecord::ParsedItem>& items,
+               ParsedRecord& record) {
+  if (!TakePart(record)) return;
+  ParsedRecord::ParsedItem& item = items.emplace_back();
   while (message.next()) {
     switch (message.tag()) {
       case kKey:
       case kNestedKey:
+        if (!TakePart(record)) {
+          items.pop_back();
+          return;
+        }
         if (!item.key.empty()) item.key += '.';
         item.path.push_back(View(message.get_view()));
         item.key += item.path.back();
@@ -50,17 +67,16 @@ ParsedRecord::ParsedItem ParseItem(pbf_reader message) {
         message.skip();
     }
   }
-  return item;
 }
 
 void ParseUpdates(pbf_reader message, ParsedRecord& record) {
   while (message.next()) {
     switch (message.tag()) {
       case kUpdate:
-        record.items.push_back(ParseItem(message.get_message()));
+        ParseItem(message.get_message(), record.items, record);
         break;
       case kRemove:
-        record.removed.push_back(ParseItem(message.get_message()));
+        ParseItem(message.get_message(), record.removed, record);
         break;
       default:
         message.skip();
@@ -72,7 +88,7 @@ void ParseHistory(pbf_reader message, ParsedRecord& record) {
   while (message.next()) {
     switch (message.tag()) {
       case history_field::kItem:
-        record.items.push_back(ParseItem(message.get_message()));
+        ParseItem(message.get_message(), record.items, record);
         break;
       case history_field::kStep: {
         pbf_reader step = message.get_message();
@@ -90,7 +106,10 @@ void ParseHistory(pbf_reader message, ParsedRecord& record) {
 void ParseFiles(pbf_reader message, ParsedRecord& record) {
   while (message.next(files_field::kFile)) {
     pbf_reader file = message.get_message();
-    while (file.next(files_field::kPath)) record.files.push_back(View(file.get_view()));
+    while (file.next(files_field::kPath)) {
+      const std::string_view path = View(file.get_view());
+      if (TakePart(record)) record.files.push_back(path);
+    }
   }
 }
 
@@ -140,7 +159,11 @@ void ParseRun(pbf_reader message, ParsedRecord& record) {
         run.notes = message.get_string();
         break;
       case run_field::kTags:
-        run.tags.push_back(message.get_string());
+        if (TakePart(record)) {
+          run.tags.push_back(message.get_string());
+        } else {
+          message.skip();
+        }
         break;
       case run_field::kHost:
         run.host = message.get_string();
@@ -180,7 +203,24 @@ void ParseStats(pbf_reader message, ParsedRecord& record) {
         record.time = ParseTimestamp(message.get_message());
         break;
       case stats_field::kItem:
-        record.items.push_back(ParseItem(message.get_message()));
+        ParseItem(message.get_message(), record.items, record);
+        break;
+      default:
+        message.skip();
+    }
+  }
+}
+
+void ParseTagChange(pbf_reader message, ParsedRecord& record) {
+  if (!TakePart(record)) return;
+  auto& [key, tag] = record.tag_changes.emplace_back();
+  while (message.next()) {
+    switch (message.tag()) {
+      case kTagKey:
+        key = View(message.get_view());
+        break;
+      case kTagText:
+        tag = View(message.get_view());
         break;
       default:
         message.skip();
@@ -241,6 +281,9 @@ void ParseContent(pbf_reader& message, ParsedRecord& record) {
       break;
     case kApplied:
       record.mark = ParseMark(message.get_message());
+      break;
+    case kTagChange:
+      ParseTagChange(message.get_message(), record);
       break;
     default:
       if (message.tag() == record.field &&

@@ -1,12 +1,13 @@
 // Reads W&B's protobuf records, whoever wrote them, as far as they are of use here. Used by
 // recovery, by reading for people and by uploads. Bytes may be hostile: what is no record is an
-// error, and memory stays within a few times the record's. Any thread.
+// error, and memory stays within the record's and what kMaxParts takes. Any thread.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "events/error.h"
@@ -41,14 +42,24 @@ struct ParsedRecord {
   std::optional<AppliedMark> mark;
   std::vector<ParsedItem> items;    // history, summary, config (also the run's), stats
   std::vector<ParsedItem> removed;  // config and summary; without values
-  int64_t step = 0;                 // history
-  bool own_number = false;          // history: the step is a number of ours
-  RunRecord run;                    // its config is in `items`
+  // Config, of ours: keys and the tags that they have got.
+  std::vector<std::pair<std::string_view, std::string_view>> tag_changes;
+  int64_t step = 0;         // history
+  bool own_number = false;  // history: the step is a number of ours
+  RunRecord run;            // its config is in `items`
   int32_t exit_code = 0;
   double time = 0;                      // output and stats: seconds since the epoch
   std::string_view line;                // output
   bool is_error_output = false;         // output: of standard error
   std::vector<std::string_view> files;  // paths below files/
+  // Entries of these lists that are not in them, because there are more than kMaxParts.
+  uint64_t left_out = 0;
+  size_t parts = 0;  // counted while it is parsed
+
+  // Items and components of their paths, tags, files and positions in a mark together: a row that
+  // W&B takes as one line has less than half of it, and a part may take 100 bytes of memory for 2
+  // in the record.
+  static constexpr size_t kMaxParts = size_t{2} << 20;
 };
 // Errors: kMalformed.
 Expected<void> ParseRecord(std::string_view bytes, ParsedRecord& record);

@@ -1,11 +1,14 @@
 #include "receivers/wandb/log/record_writer.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
+#include <protozero/pbf_reader.hpp>
 #include <protozero/pbf_writer.hpp>
 
 #include "receivers/json.h"
 #include "receivers/wandb/log/record_fields.h"
+#include "receivers/wandb/log/utf8_cut.h"
 #include "receivers/wandb/log/varint.h"
 
 namespace flarebridge::wandb {
@@ -109,6 +112,17 @@ std::string PathOf(std::string_view component) {
   return path;
 }
 
+std::string KeyOfPath(std::string_view path, size_t most) {
+  std::string key;
+  protozero::pbf_reader components(path.data(), path.size());
+  while (key.size() < most && components.next(kNestedKey)) {
+    if (!key.empty()) key += '.';
+    const protozero::data_view component = components.get_view();
+    key += FirstBytes({component.data(), component.size()}, most - std::min(most, key.size()));
+  }
+  return key;
+}
+
 void AppendHeader(int64_t number, std::string_view version, std::string& out) {
   AppendRecord(number, kHeader, nullptr, out, [&](pbf_writer& header) {
     pbf_writer info(header, 1);
@@ -191,6 +205,13 @@ void AppendConfig(int64_t number, const std::vector<std::pair<std::string, std::
   AppendRecord(number, kConfig, mark, out, [&](pbf_writer& message) {
     for (const auto& item : items) AddConfigItem(message, item);
   });
+}
+
+void AppendTagChange(std::string_view key, std::string_view tag, std::string& out) {
+  pbf_writer record(out);
+  pbf_writer change(record, kTagChange);
+  change.add_string(kTagKey, key.data(), key.size());
+  change.add_string(kTagText, tag.data(), tag.size());
 }
 
 void AppendOutput(int64_t number, double time, std::string_view line, const AppliedMark* mark,

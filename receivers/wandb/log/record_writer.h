@@ -20,6 +20,8 @@ namespace flarebridge::wandb {
 void AppendPath(std::string_view component, std::string& path);
 // The path of one component.
 std::string PathOf(std::string_view component);
+// The key of a path: its components joined by '.', cut at `most` bytes.
+std::string KeyOfPath(std::string_view path, size_t most);
 
 // Each appends a whole Record with its number and, if there is one, its mark, which is written
 // behind the record's own content, in a field that W&B's readers skip. Times are seconds
@@ -36,6 +38,8 @@ void AppendOwnNumber(std::string& out);
 void AppendSummary(int64_t number, const ItemList& items, std::string& out);
 void AppendConfig(int64_t number, const std::vector<std::pair<std::string, std::string>>& items,
                   const AppliedMark* mark, std::string& out);
+// Behind a config record: the tag of a key has become this one (ours, as a mark is).
+void AppendTagChange(std::string_view key, std::string_view tag, std::string& out);
 // A line of the run's console, with its newline.
 void AppendOutput(int64_t number, double time, std::string_view line, const AppliedMark* mark,
                   std::string& out);

@@ -48,7 +48,7 @@ Expected<bool> ApplyData(RunOutput& out, uint64_t position, const Data& data,
       return ApplyConfig(out, position, data);
     case DataType::kTag:
     case DataType::kTags:
-      return ApplyTags(out, position, data);
+      return ApplyTags(out, position, data, now);
     case DataType::kLogRecord:
       return ApplyLogLine(out, position, data);
     default:

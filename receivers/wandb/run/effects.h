@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 
 #include "events/clock.h"
@@ -17,6 +18,8 @@
 #include "receivers/wandb/log/records.h"
 #include "receivers/wandb/run/log_appender.h"
 #include "receivers/wandb/run/row_writer.h"
+#include "receivers/wandb/run/tag_keys.h"
+#include "receivers/wandb/run/wandb_arguments.h"
 
 namespace flarebridge::wandb {
 
@@ -26,6 +29,8 @@ struct RunOutput {
             uint64_t journal)
       : folder(std::move(run_folder)),
         run(recovered.run),
+        tag_keys(recovered.tag_keys),
+        tags_wait(recovered.tags_wait),
         log(std::move(file), recovered),
         rows(journal, recovered, run, log) {}
   RunOutput(const RunOutput&) = delete;
@@ -33,7 +38,11 @@ struct RunOutput {
 
   std::filesystem::path folder;
   bool prefix_scalars = false;  // argument: keys of add_scalars are "<tag>/<key>"
-  RunRecord run;                // as last written
+  RunRecord run;                // as last written, but for tags that wait
+  TagKeys tag_keys;             // of run.tags
+  bool tags_wait = false;       // they have changed since the run record was written
+  std::optional<Clock::time_point> tags_written;
+  uint64_t tags_left_out = 0;  // there were too many; they are in the config
   LogAppender log;
   RowWriter rows;
   // Room for one event's, used again and again.
@@ -49,11 +58,18 @@ Expected<bool> ApplyData(RunOutput& out, uint64_t position, const Data& data,
 // The effects; each as ApplyData() says.
 Expected<bool> ApplyRow(RunOutput& out, uint64_t position, const Data& data, Clock::time_point now);
 Expected<bool> ApplyConfig(RunOutput& out, uint64_t position, const Data& data);
-Expected<bool> ApplyTags(RunOutput& out, uint64_t position, const Data& data);
+Expected<bool> ApplyTags(RunOutput& out, uint64_t position, const Data& data,
+                         Clock::time_point now);
 Expected<bool> ApplyLogLine(RunOutput& out, uint64_t position, const Data& data);
 Expected<bool> ApplyFile(RunOutput& out, uint64_t position, const Data& data);
 Expected<bool> ApplyImage(RunOutput& out, uint64_t position, const Data& data,
                           Clock::time_point now);
+
+// The run's tags go into the log once a second at most: when those that wait are due, if any do; if
+// they are due; at once.
+std::optional<Clock::time_point> NextTags(const RunOutput& out);
+void WriteTagsDue(RunOutput& out, Clock::time_point now);
+void WriteTags(RunOutput& out);
 
 // A clock may be anywhere; a record's times may not.
 inline double TimeOf(const Data& data) { return std::min(data.time, kMaxTime); }

@@ -16,8 +16,8 @@ namespace fs = std::filesystem;
 fs::path PathFor(const Image& image, uint64_t position, const Data& data) {
   const std::string step = data.step ? std::to_string(*data.step) : "p" + std::to_string(position);
   return fs::path("media") / "images" /
-         SafeRelativePath(std::string(data.tag) + "_" + step + "_" + image.sha256.substr(0, 20) +
-                          "." + std::string(image.format));
+         SafeRelativePath(data.tag, "_" + step + "_" + image.sha256.substr(0, 20) + "." +
+                                        std::string(image.format));
 }
 
 void AddItems(const Image& image, const std::string& file, std::string_view tag, ItemList& items) {

@@ -40,6 +40,11 @@ void TakeRecord(const ParsedRecord& record, uint64_t start, Recovered& found) {
   if (record.kind == Kind::kRun) {
     found.has_run = true;
     found.run = record.run;
+    found.tags_wait = false;
+  }
+  for (const auto& [key, tag] : record.tag_changes) {
+    const TagKeys::Outcome outcome = found.tag_keys.Set(key, tag, found.run.tags);
+    found.tags_wait = found.tags_wait || outcome == TagKeys::Outcome::kChanged;
   }
 }
 

@@ -9,6 +9,7 @@
 #include "events/error.h"
 #include "receivers/applied.h"
 #include "receivers/wandb/log/records.h"
+#include "receivers/wandb/run/tag_keys.h"
 
 namespace flarebridge::wandb {
 
@@ -25,7 +26,9 @@ struct Recovered {
   std::optional<int64_t> first_step;  // the lowest that was logged, and no number of ours
   double runtime = 0;                 // seconds, `_runtime` of the last row
   double last_time = 0;               // seconds since the epoch, `_timestamp` of the last row
-  RunRecord run;                      // the newest one
+  RunRecord run;                      // the newest one, with the tags that were set behind it
+  TagKeys tag_keys;                   // of run.tags
+  bool tags_wait = false;             // no run record has the tags that were set last
 };
 
 // Reads the whole log. Errors: kIo, kMalformed (not a run log).

@@ -15,6 +15,18 @@ constexpr size_t kRowsPerSummary = 128;
 constexpr std::chrono::milliseconds kTellInterval{300};
 // Seconds that clocks of machines which are kept right may differ.
 constexpr double kClockTolerance = 60;
+// Bytes of them that wait in memory at most, beside the last one.
+constexpr size_t kMaxReady = size_t{4} << 20;
+
+// How many of the rows share one summary record, which is no larger than a row may be.
+size_t RowsOfOneSummary(std::span<const StepMerger::Row> rows) {
+  size_t count = 1;
+  for (size_t bytes = rows.front().items.encoded().size(); count < rows.size(); ++count) {
+    bytes += rows[count].items.encoded().size();
+    if (bytes > kMaxRowBytes) break;
+  }
+  return count;
+}
 
 std::string SecondsToJson(double seconds) {
   std::string out;
@@ -44,8 +56,9 @@ RowWriter::RowWriter(uint64_t journal, const Recovered& recovered, const RunReco
 
 void RowWriter::Add(uint64_t position, std::optional<int64_t> step, double time, ItemList& items,
                     Clock::time_point now) {
+  added_ += items.encoded().size();
   merger_.Add(position, step, time, items, now);
-  if (merger_.ready().size() >= kRowsPerSummary) WriteReady();
+  if (merger_.ready().size() >= kRowsPerSummary || added_ > kMaxReady) WriteReady();
 }
 
 AppliedMark RowWriter::MarkAt(uint64_t position) {
@@ -70,15 +83,22 @@ void RowWriter::MarkRows(const std::vector<StepMerger::Row>& rows) {
 
 void RowWriter::WriteReady() {
   std::vector<StepMerger::Row>& rows = merger_.ready();
+  added_ = 0;
   if (rows.empty()) return;
   latest_ = EpochNow() + kClockTolerance;
   told_ = 0;
   MarkRows(rows);
-  // The summary goes before the rows that it sums up: if the end is torn off, their events are
-  // replayed and the summary is written again.
-  SumUp(rows);
-  WriteSummary();
-  for (size_t i = 0; i < rows.size(); ++i) WriteRow(rows[i], marks_[i]);
+  // Several records of one step may be too large together.
+  for (StepMerger::Row& row : rows) left_out_.Fit(row.items);
+  for (size_t done = 0; done < rows.size();) {
+    const std::span<StepMerger::Row> rest = std::span(rows).subspan(done);
+    const std::span<StepMerger::Row> some = rest.first(RowsOfOneSummary(rest));
+    // The summary goes before the rows that it sums up: if the end is torn off, their events are
+    // replayed and the summary is written again.
+    SumUp(some);
+    WriteSummary();
+    for (StepMerger::Row& row : some) WriteRow(row, marks_[done++]);
+  }
   merger_.ClearReady();
 }
 
@@ -123,7 +143,7 @@ double RowWriter::WriteLast(double end_time) {
   return runtime;
 }
 
-void RowWriter::SumUp(const std::vector<StepMerger::Row>& rows) {
+void RowWriter::SumUp(std::span<const StepMerger::Row> rows) {
   // From the last row on, each key's first value counts; most rows have the keys of the row behind
   // them, and nothing to say.
   const StepMerger::Row* behind = nullptr;

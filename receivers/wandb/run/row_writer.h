@@ -6,12 +6,14 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "events/clock.h"
 #include "receivers/applied.h"
 #include "receivers/wandb/log/item_list.h"
 #include "receivers/wandb/log/records.h"
+#include "receivers/wandb/run/left_out.h"
 #include "receivers/wandb/run/log_appender.h"
 #include "receivers/wandb/run/recovery.h"
 #include "receivers/wandb/run/step_merger.h"
@@ -48,12 +50,15 @@ class RowWriter {
   std::optional<Clock::time_point> NextDue() const;
   // What it counted.
   const StepMerger& merger() const { return merger_; }
+  // Values that had no room in their row; also for those who make its items.
+  LeftOut& left_out() { return left_out_; }
+  const LeftOut& left_out() const { return left_out_; }
 
  private:
   // Those of rows in their order go into marks_.
   void MarkRows(const std::vector<StepMerger::Row>& rows);
   // What they say last goes into summary_.
-  void SumUp(const std::vector<StepMerger::Row>& rows);
+  void SumUp(std::span<const StepMerger::Row> rows);
   void WriteRow(StepMerger::Row& row, const AppliedMark& mark);
   // The open row's values go into the summary, if they are new and it is time.
   void TellOpenRow(Clock::time_point now);
@@ -66,6 +71,8 @@ class RowWriter {
   const RunRecord& run_;
   LogAppender& log_;
   StepMerger merger_;
+  LeftOut left_out_;
+  size_t added_ = 0;              // bytes of items since rows were last written
   ItemList summary_;              // changed since the last summary record
   double last_runtime_ = 0;       // seconds
   std::optional<double> origin_;  // seconds since the epoch by the site's clock: `_runtime` is 0

@@ -8,23 +8,27 @@
 namespace flarebridge::wandb {
 namespace fs = std::filesystem;
 
-fs::path SafeRelativePath(std::string_view text) {
+fs::path SafeRelativePath(std::string_view text, std::string_view suffix) {
   constexpr size_t kMaxComponent = 200;  // file systems take 255 bytes
   constexpr int kMaxComponents = 16;
   fs::path path;
-  int components = 0;
-  while (!text.empty() && components < kMaxComponents) {
+  for (int components = 1; components <= kMaxComponents; ++components) {
     const size_t slash = text.find_first_of("/\\");
-    std::string component(FirstBytes(text.substr(0, slash), kMaxComponent));
-    text.remove_prefix(slash == std::string_view::npos ? text.size() : slash + 1);
+    const bool last = slash == std::string_view::npos || components == kMaxComponents;
+    const size_t most = kMaxComponent - (last ? suffix.size() : 0);
+    std::string component(FirstBytes(text.substr(0, slash), most));
     for (char& c : component) {
       if (static_cast<unsigned char>(c) < 0x20) c = '_';
     }
+    if (last) component += suffix;
     if (component.empty() || component == "." || component == "..") component = "_";
     path /= component;
-    ++components;
+    if (last) break;
+    text.remove_prefix(slash + 1);
+    // A slash at the end begins no component, but for the suffix.
+    if (text.empty() && suffix.empty()) break;
   }
-  return path.empty() ? fs::path("_") : path;
+  return path;
 }
 
 Expected<bool> WriteRunFile(const fs::path& files, const fs::path& relative,

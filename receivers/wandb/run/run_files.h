@@ -11,7 +11,8 @@ namespace flarebridge::wandb {
 
 // A path below files/ made of outside text: components that are empty, "." or ".." become "_", each
 // and the whole are cut to what a file system takes.
-std::filesystem::path SafeRelativePath(std::string_view text);
+// `suffix` (of safe characters, 100 bytes at most) ends the last component and is never cut.
+std::filesystem::path SafeRelativePath(std::string_view text, std::string_view suffix = {});
 
 // Writes the file `relative` (of SafeRelativePath) below `files` and brings it to the disk, so that
 // a record may name it. False: no file can ever have this path here (a component of it is a file, a

@@ -128,6 +128,7 @@ Expected<void> WandbRun::Write(uint64_t position, const Event& event, Clock::tim
 
 Expected<void> WandbRun::WriteEnd(uint64_t position, const RunEnded& ended) {
   if (Expected<void> reopened = out_.log.Reopen(); !reopened) return reopened;
+  WriteTags(out_);
   const double runtime =
       std::min(out_.rows.WriteLast(std::min(ended.time, kMaxTime)), kLongestRuntime);
   if (Expected<void> begun = out_.log.BeginEnd(); !begun) return begun;
@@ -141,9 +142,13 @@ Expected<void> WandbRun::WriteEnd(uint64_t position, const RunEnded& ended) {
 }
 
 std::optional<Clock::time_point> WandbRun::NextFlush() const {
-  const std::optional<Clock::time_point> rows = out_.rows.NextDue();
-  if (!next_sample_ || out_.log.ended()) return rows;
-  return rows ? std::min(*rows, *next_sample_) : next_sample_;
+  std::optional<Clock::time_point> next = out_.rows.NextDue();
+  const auto consider = [&next](std::optional<Clock::time_point> due) {
+    if (due) next = next ? std::min(*next, *due) : due;
+  };
+  consider(NextTags(out_));
+  if (!out_.log.ended()) consider(next_sample_);
+  return next;
 }
 
 void WandbRun::SampleSystem(Clock::time_point now) {
@@ -169,6 +174,7 @@ Expected<void> WandbRun::WriteOut() {
 Expected<void> WandbRun::Flush(Clock::time_point now) {
   SampleSystem(now);
   out_.rows.WriteDue(now);
+  WriteTagsDue(out_, now);
   return WriteOut();
 }
 
@@ -182,6 +188,7 @@ Expected<void> WandbRun::Persist() {
 
 Expected<void> WandbRun::Drain() {
   out_.rows.WriteAll();
+  WriteTags(out_);
   return Persist();
 }
 
@@ -205,6 +212,10 @@ std::string WandbRun::Report() const {
        " records were brought in another order than they were logged");
   tell(out_.rows.merger().overwritten(),
        " values were replaced by a later one of the same step and key");
+  tell(out_.rows.left_out().values(),
+       " values have no room in their row, of which W&B takes 10 MiB, and are left out: ");
+  if (out_.rows.left_out().values() > 0) report += out_.rows.left_out().names();
+  tell(out_.tags_left_out, " tags are in the config only: a run has 256");
   tell(unsupported_,
        " records have no place in a W&B run (models, empty values, what is no image, impossible "
        "file "

@@ -36,6 +36,7 @@ RunSummary ForPeople(wandb::LogSummary log) {
   run.tags = std::move(log.run.tags);
   run.config = std::move(log.config);
   run.summary = std::move(log.summary);
+  run.left_out = log.left_out;
   run.rows = log.rows;
   run.state = StateOf(log.state);
   run.exit_code = log.exit_code;

@@ -69,6 +69,7 @@ std::string StrictJson(std::string_view json) {
 }  // namespace
 
 void RunView::Take(const ParsedRecord& record) {
+  if (record.left_out > 0) left_out_["values of records of over a million"] += record.left_out;
   switch (record.kind) {
     case ParsedRecord::Kind::kRun:
       TakeRun(record);

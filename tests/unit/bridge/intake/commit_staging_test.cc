@@ -102,6 +102,17 @@ TEST_CASE("staging changes nothing: the same arrivals give the same commit again
   CHECK(second.commit.sessions[0].last_seq == 3);
 }
 
+TEST_CASE("an opening is in commits until one of them is durable, and in none behind it") {
+  Staging t;
+  t.Take(kSession, 1, {Opening(), Metric("a", 1)});
+  CHECK(t.Stage().commit.sessions[0].opened == Opening());
+  const StagedCommit again = t.Stage();
+  CHECK(again.commit.sessions[0].opened == Opening());
+  t.Carry(again, {7});
+  t.Take(kSession, 3, {Metric("a", 2)});
+  CHECK(t.Stage().commit.sessions[0].opened.empty());
+}
+
 TEST_CASE("runs that are known are named by their ids, and fed anew only by who did not before") {
   Staging t;
   t.Take(kSession, 1, {Opening(), Metric("a", 1)});

@@ -65,7 +65,12 @@ class MemoryLog : public CommitLog {
       slices_.push_back({run, next_position_ - 1, slice.body});
     }
     for (const StoredFeed& feed : commit.feeds) feeds_.push_back({feed.session, id_of(feed.run)});
-    for (const StoredSession& session : commit.sessions) sessions_[session.id] = session;
+    for (const StoredSession& session : commit.sessions) {
+      StoredSession& stored = sessions_[session.id];
+      const std::string opened = session.opened.empty() ? stored.opened : session.opened;
+      stored = session;
+      stored.opened = opened;
+    }
     for (const std::string& id : commit.dropped_sessions) {
       sessions_.erase(id);
       std::erase_if(feeds_, [&id](const StoredFeed& feed) { return feed.session == id; });

@@ -106,6 +106,38 @@ TEST_CASE("a session that was never opened is whole when it is read back") {
   CHECK(sessions->at(0).rejected == 1);
 }
 
+TEST_CASE("a session's opening is written once, however many commits tell how far it is") {
+  const TempFolder temp;
+  const std::string path = PathIn(temp);
+  const std::string opened(900000, 'o');
+  auto journal = Journal::Open(path).value();
+  JournalCommit commit;
+  commit.sessions = {{"other", 1, 0, true, "small"}, {"s", 1000, 500, true, opened}};
+  REQUIRE(journal->Commit(commit));
+  const auto before = std::filesystem::file_size(path + "-wal");
+  for (uint64_t seq = 1001; seq <= 1100; ++seq) {
+    commit.sessions = {{"s", seq, seq / 2, true, ""}};
+    REQUIRE(journal->Commit(commit));
+  }
+  CHECK(std::filesystem::file_size(path + "-wal") - before <
+        3 * 1000 * 1000);  // a page or two for each, and not 90 MB
+  // After a start, too, and without anything that remembers it.
+  journal.reset();
+  journal = Journal::Open(path).value();
+  commit.sessions = {{"s", 1101, 550, false, ""}, {"new", 1, 0, true, ""}};
+  REQUIRE(journal->Commit(commit));
+  journal.reset();
+  journal = Journal::Open(path).value();
+  const std::vector<StoredSession> sessions = journal->Sessions().value();  // and their sums hold
+  REQUIRE(sessions.size() == 3);
+  for (const StoredSession& session : sessions) {
+    const bool large = session.id == "s";
+    CHECK(session.open != large);
+    CHECK(session.last_seq == (large ? 1101 : 1));
+    CHECK((session.opened == (large ? opened : session.id == "other" ? "small" : "")));
+  }
+}
+
 TEST_CASE("sessions and runs that are dropped are gone, with what they fed") {
   const TempFolder temp;
   const auto journal = Journal::Open(PathIn(temp)).value();

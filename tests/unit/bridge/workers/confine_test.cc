@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -129,6 +130,18 @@ TEST_CASE("a folder that is not there confines to nothing, and is no error") {
   CHECK_FALSE(Succeeds(temp.path() / "none",
                        [&] { return CanOpen(temp.path() / "x", O_WRONLY | O_CREAT); }));
 }
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST_CASE("a confined process can't take a machine's memory") {
+  const TempFolder temp;
+  const auto take = [](size_t bytes) {
+    void* room = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return room != MAP_FAILED;
+  };
+  CHECK(Succeeds(temp.path(), [&] { return take(size_t{1} << 30); }));
+  CHECK_FALSE(Succeeds(temp.path(), [&] { return take(size_t{5} << 30); }));
+}
+#endif
 
 }  // namespace
 }  // namespace flarebridge

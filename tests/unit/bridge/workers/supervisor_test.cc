@@ -333,6 +333,27 @@ TEST_CASE("an event at which three workers die of themselves is left out of its 
   }
 }
 
+// How often workers are killed at the same event until it is left out, of 20 times at most.
+size_t KillsUntilLeftOut(bool by_bridge) {
+  World world;
+  world.Store(world.Add({"wandb"}), 3);
+  for (size_t kills = 1; kills <= 20; ++kills) {
+    world.Ready({Lives("wandb", 0)});
+    world.worker().at_work = 2;
+    if (by_bridge) world.Ready({Lives("nonsense", 0)});
+    CHECK(world.worker().killed == by_bridge);
+    world.Exit(0, SIGKILL);
+    world.Pass(seconds(30));
+    if (world.Quarantined(".event") == 1) return kills;
+  }
+  return 0;
+}
+
+TEST_CASE("an event at which workers are killed for memory again and again is left out") {
+  CHECK(KillsUntilLeftOut(false) == 10);
+  CHECK(KillsUntilLeftOut(true) == 0);  // no fault of the event
+}
+
 TEST_CASE("a worker that says nonsense is killed") {
   World world;
   const int64_t run = world.Add({"wandb"});

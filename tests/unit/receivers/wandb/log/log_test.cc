@@ -10,6 +10,8 @@
 #include "receivers/wandb/log/log_format.h"
 #include "receivers/wandb/log/log_reader.h"
 #include "receivers/wandb/log/log_writer.h"
+#include "receivers/wandb/log/record_reader.h"
+#include "receivers/wandb/log/varint.h"
 #include "tests/unit/temp_folder.h"
 
 namespace flarebridge::wandb {
@@ -55,6 +57,51 @@ ReadResult Read(const std::string& bytes) {
 // A record that leaves `left` bytes of the first block behind it.
 std::string FillBlockBut(size_t left) {
   return std::string(kBlockBytes - kFileHeader.size() - kChunkHeaderBytes - left, 'f');
+}
+
+TEST_CASE("a record of any size is read, and what lies behind it") {
+  const std::string large(size_t{70} << 20, 'l');
+  const ReadResult result = Read(MakeLog({"before", large, "behind"}));
+  CHECK(result.end == Status::kEnd);
+  REQUIRE(result.records.size() == 3);
+  CHECK((result.records[1] == large));
+  CHECK(result.records[2] == "behind");
+}
+
+// A field of bytes as protobuf has it.
+std::string Field(uint32_t number, std::string_view bytes) {
+  std::string field;
+  AppendVarint(number << 3 | 2, field);
+  AppendVarint(bytes.size(), field);
+  return field.append(bytes);
+}
+
+TEST_CASE(
+    "a record of millions of empty parts takes bounded memory, and what is left out is counted") {
+  constexpr size_t kMost = ParsedRecord::kMaxParts;
+  constexpr uint32_t kHistoryField = 2, kRunField = 17, kTagField = 10, kMarkField = 7301;
+  std::string items;
+  for (size_t i = 0; i < kMost + 1000; ++i) items.append("\x0a\0", 2);
+  ParsedRecord record;
+  REQUIRE(ParseRecord(Field(kHistoryField, items), record));
+  CHECK(record.items.size() == kMost);
+  CHECK(record.left_out == 1000);
+
+  // One item with a path of as many components.
+  std::string path;
+  for (size_t i = 0; i < kMost + 1000; ++i) path.append("\x12\0", 2);
+  REQUIRE(ParseRecord(Field(kHistoryField, Field(1, path)), record));
+  CHECK(record.items.empty());
+  CHECK(record.left_out == 1);
+
+  std::string tags;
+  for (size_t i = 0; i < kMost + 1000; ++i) tags += Field(kTagField, "");
+  REQUIRE(ParseRecord(Field(kRunField, tags), record));
+  CHECK(record.run.tags.size() == kMost);
+  CHECK(record.left_out == 1000);
+
+  const std::string positions(kMost + 1, '\1');
+  CHECK_FALSE(ParseRecord(Field(kMarkField, Field(3, positions)), record));
 }
 
 TEST_CASE("the bytes of a small log are those of W&B's own writer") {

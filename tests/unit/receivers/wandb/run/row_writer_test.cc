@@ -154,6 +154,51 @@ TEST_CASE_FIXTURE(RowWriterTest, "rows go out when they have waited for long eno
   CHECK(Read().size() == 1);
 }
 
+// Of each kind: the records, and the bytes of values of the largest.
+struct Bulk {
+  size_t rows = 0, summaries = 0, largest_row = 0, largest_summary = 0;
+};
+
+Bulk Measure(const std::filesystem::path& path) {
+  Bulk bulk;
+  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  REQUIRE(ReadRecords(fd, OnDamage::kStop, [&](const ParsedRecord& record, uint64_t) {
+    const bool row = record.kind == ParsedRecord::Kind::kHistory;
+    if (!row && record.kind != ParsedRecord::Kind::kSummary) return;
+    size_t bytes = 0;
+    for (const auto& item : record.items) bytes += item.json.size();
+    ++(row ? bulk.rows : bulk.summaries);
+    size_t& largest = row ? bulk.largest_row : bulk.largest_summary;
+    largest = std::max(largest, bytes);
+  }));
+  close(fd);
+  return bulk;
+}
+
+TEST_CASE_FIXTURE(RowWriterTest,
+                  "records of one step make no row, and rows no summary, that W&B does not take") {
+  const auto add = [&](uint64_t position, std::optional<int64_t> step, size_t bytes) {
+    ItemList items;
+    items.Add(PathOf("key" + std::to_string(position)), std::string(bytes, '1'));
+    rows_.Add(position, step, 10, items, now_);
+    rows_.Pass(position);
+  };
+  for (uint64_t position = 1; position <= 4; ++position) add(position, 7, size_t{3} << 20);
+  for (uint64_t position = 5; position <= 12; ++position) add(position, {}, size_t{3} << 20);
+  CHECK(log_.waiting_bytes() > size_t{30} << 20);  // they do not gather in the writer
+  add(13, 8, size_t{3} << 20);
+  add(14, 8, size_t{8} << 20);
+  rows_.WriteAll();
+  CHECK(rows_.EncodedPosition() == 14);
+  REQUIRE(log_.WriteOut());
+  const Bulk bulk = Measure(path_);
+  CHECK(bulk.largest_row < 10383360);
+  CHECK(bulk.largest_summary < 10383360);
+  CHECK(bulk.rows > 8);
+  CHECK(rows_.left_out().values() == 1);
+  CHECK(rows_.left_out().names() == "key14");
+}
+
 TEST_CASE_FIXTURE(RowWriterTest, "a run's length is never shorter than its rows") {
   Add(1, 0);  // at 10 s
   CHECK(rows_.WriteLast(3) == 10);

@@ -45,7 +45,8 @@ class OneRun {
   }
   // `value` is msgpack.
   Expected<void> Give(DataType type, std::string_view tag, const std::string& value,
-                      std::optional<int64_t> step = std::nullopt, std::string_view path = {}) {
+                      std::optional<int64_t> step = std::nullopt, std::string_view path = {},
+                      Clock::time_point now = {}) {
     const Document document = Document::Parse(value).value();
     Data data;
     data.time = time_;
@@ -55,7 +56,7 @@ class OneRun {
     data.value = document.root();
     data.step = step;
     data.path = path;
-    return run_->Write(++position_, data, {});
+    return run_->Write(++position_, data, now);
   }
   Expected<void> End() {
     return run_->Write(++position_, RunEnded{kStart + 9, "site-1", 0, ""}, {});
@@ -181,6 +182,46 @@ TEST_CASE("a dict without content becomes no record: an empty one ends W&B's upl
   CHECK(one.run().DurablePosition() == one.position());
 }
 
+// A dict of so many numbers, as msgpack: {"0": 1, "1": 1, ...}, with keys of 5 bytes.
+std::string Numbers(size_t count) {
+  std::string map = "\xde";
+  map += {static_cast<char>(count >> 8), static_cast<char>(count & 0xff)};
+  for (size_t i = 0; i < count; ++i) {
+    const std::string key = std::to_string(10000 + i);
+    map += "\xa5" + key + "\x01";
+  }
+  return map;
+}
+
+TEST_CASE("a small event never becomes a row that W&B does not take: what has no room is named") {
+  OneRun one;
+  // Each of 4,000 values repeats a key of 40,000 bytes.
+  const std::string event = "\x82" + Text(std::string(40000, 'k')) + Numbers(4000) + "\xa4loss" +
+                            "\xcb\x3f\xe0" + std::string(6, '\0');
+  REQUIRE(one.Give(DataType::kMetrics, "metrics", event, 1).has_value());
+  REQUIRE(one.Give(DataType::kScalar, "after", "\x01", 2).has_value());
+  REQUIRE(one.End().has_value());
+  size_t largest = 0;
+  size_t values = 0;
+  const auto log = ReadLog(one.Log(), [&](const std::vector<ParsedRecord::ParsedItem>& items) {
+    size_t bytes = 0;
+    for (const auto& item : items) bytes += item.key.size() + item.json.size();
+    largest = std::max(largest, bytes);
+    values += items.size();
+  });
+  REQUIRE(log);
+  CHECK(log->bad_bytes == 0);
+  CHECK(log->rows == 2);
+  CHECK(log->summary.at("after") == "1");
+  CHECK(log->summary.at("loss") == "0.5");
+  CHECK(largest > size_t{9} << 20);
+  CHECK(largest < 10383360);
+  CHECK(fs::file_size(one.Log()) < size_t{2} * 10383360);
+  const uint64_t left_out = 4000 + 2 + 2 * 3 - values;  // three of W&B's own in each row
+  CHECK(one.run().Report().find(std::to_string(left_out) + " values have no room") == 0);
+  CHECK(one.run().Report().find("kkkk") != std::string::npos);
+}
+
 TEST_CASE("an event without content does not take a run's end away") {
   OneRun one;
   REQUIRE(one.End().has_value());
@@ -228,7 +269,39 @@ TEST_CASE("a tag does not bring back the config that the run began with") {
   REQUIRE(one.run().Drain().has_value());
   CHECK(one.Summary().config.at("lr") == "2");
   CHECK(one.Summary().config.at("client") == "\"site-1\"");
-  CHECK(one.Summary().run.tags == std::vector<std::string>{"stage:z", "stage:y"});
+  CHECK(one.Summary().run.tags == std::vector<std::string>{"stage:y"});
+}
+
+TEST_CASE("thousands of tags of one key take little, and the last one stays") {
+  OneRun one(
+      "\x81\xa4tags\x91\xa7"
+      "epoch:0");
+  for (int i = 0; i <= 6100; ++i) {
+    const Clock::time_point now{std::chrono::milliseconds(1000 + i)};
+    REQUIRE(
+        one.Give(DataType::kTag, "epoch", Text(std::to_string(i) + "-of-the-training"), {}, {}, now)
+            .has_value());
+  }
+  // Killed before the last tags are in a run record: they are known from what was written.
+  REQUIRE(one.run().Persist().has_value());
+  one.Reopen();
+  REQUIRE(one.run().NextFlush());
+  REQUIRE(one.run().Flush(*one.run().NextFlush()).has_value());
+  CHECK_FALSE(one.run().NextFlush());
+  const LogSummary summary = one.Summary();
+  CHECK(summary.run.tags == std::vector<std::string>{"epoch:0", "epoch:6100-of-the-training"});
+  CHECK(summary.config.at("epoch") == "\"6100-of-the-training\"");
+  CHECK(fs::file_size(one.Log()) < size_t{2} << 20);
+}
+
+TEST_CASE("a run has 256 tags at most; what more say is in the config, and counted") {
+  OneRun one;
+  for (int i = 0; i < 300; ++i)
+    REQUIRE(one.Give(DataType::kTag, "k" + std::to_string(i), "\x01").has_value());
+  REQUIRE(one.End().has_value());
+  CHECK(one.Summary().run.tags.size() == 256);
+  CHECK(one.Summary().config.contains("k299"));
+  CHECK(one.run().Report().starts_with("44 tags are in the config only"));
 }
 
 TEST_CASE("a file that the file system can't take is counted; the run goes on") {

@@ -24,6 +24,19 @@ TEST_CASE("outside text can't leave files/") {
   CHECK(SafeRelativePath(std::string(5000, 'x')).string().size() == 200);
 }
 
+TEST_CASE("a suffix is never cut off, however long or deep the name before it is") {
+  const std::string suffix = "_7_0123456789abcdef0123.png";
+  CHECK(SafeRelativePath("a/b", suffix) == "a/b" + suffix);
+  CHECK(SafeRelativePath("", suffix) == suffix);
+  CHECK(SafeRelativePath("a/", suffix) == "a/" + suffix);
+  const std::string wide = SafeRelativePath(std::string(5000, 'x'), suffix).string();
+  CHECK(wide == std::string(200 - suffix.size(), 'x') + suffix);
+  std::string deep;
+  for (int i = 0; i < 40; ++i) deep += "d/";
+  CHECK(SafeRelativePath(deep + "image", suffix).string().ends_with("d" + suffix));
+  CHECK(SafeRelativePath(deep + "image").string() == deep.substr(0, 31));
+}
+
 TEST_CASE("a name is cut between characters") {
   for (size_t before = 0; before < 4; ++before) {
     std::string name(before, 'x');

@@ -146,10 +146,8 @@ Expected<void> Bridge::OpenJournal() {
   if (!journal) return Propagate(journal);
   journal_ = std::move(*journal);
   Intake::Start start;
-  // The process that a bridge of its own serves has started this one, or it is gone: sessions of
-  // another are lost. Those of a shared bridge do not even notice a restart.
-  const bool shims_may_return = options_.parent == 0 && !options_.endpoint.empty();
-  if (shims_may_return) start = {Clock::now(), EpochNow()};
+  // Sessions of a shared bridge do not notice a restart; a job's own has those of its parent only.
+  if (options_.parent == 0 && !options_.endpoint.empty()) start = {Clock::now(), EpochNow()};
   Expected<std::unique_ptr<Intake>> intake = Intake::Load(*journal_, options_.limits, start);
   if (!intake) return Propagate(intake);
   intake_ = std::move(*intake);
@@ -195,8 +193,7 @@ void Bridge::MakeSupervisor() {
   Supervisor::Limits limits;
   // However small the journal is, most of it is for receivers that live.
   limits.backlog_bytes = std::min(limits.backlog_bytes, options_.limits.journal_bytes / 4);
-  // A later start with other arguments can finish what a job's own bridge leaves; a shared one must
-  // go on.
+  // A later start can finish what a job's own bridge leaves; a shared one must go on.
   limits.gives_up_runs = !options_.own;
   supervisor_ = std::make_unique<Supervisor>(
       *journal_, Quarantine(options_.state + "/quarantine", journal_->id()), std::move(callbacks),
@@ -226,8 +223,7 @@ int Bridge::Run() {
     TellFull(now);
     supervisor_->OnTimer(now);
     uploader_->OnTimer(now);
-    EndLostSessions(now);
-    ForgetSilentSessions(now);
+    TendSilentSessions(now);
     decision = DecideToLeave(now);
     if (decision.step == Leaving::Step::kStopWorkers) supervisor_->StopAll(now);
     if (decision.step == Leaving::Step::kFinishUploads) uploader_->Finish(now);
@@ -307,11 +303,9 @@ void Bridge::TellFull(Time now) {
   }
   if (full_told_ && now - *full_told_ < kFullInterval) return;
   full_told_ = now;
-  conversations_->Announce(
-      Notice{NoticeLevel::kError,
-             "the journal is full (--journal-max): events wait in the training "
-             "processes until there is room; most of it is " +
-                 intake_->FillsMost()});
+  const std::string words =
+      "the journal is full (--journal-max): events wait in the training processes; most of it is ";
+  conversations_->Announce({NoticeLevel::kError, words + intake_->FillsMost()});
 }
 
 void Bridge::TellRejections(const std::vector<std::string>& reasons, Time now) {
@@ -337,25 +331,23 @@ std::optional<milliseconds> Bridge::Patience(std::optional<Time> leaving, Time n
 
 // --- when it leaves ---
 
-void Bridge::EndLostSessions(Time now) {
+void Bridge::TendSilentSessions(Time now) {
   // While nothing is taken from the link, the silence is ours.
   if (intake_->waiting_bytes() >= kMostPerCommit) return;
+  EndLostSessions(now);
+  if (forgot_at_ && now - *forgot_at_ < kForgetInterval) return;
+  forgot_at_ = now;
+  const auto left = intake_->LeaveForSilent(now, options_.session_timeout);
+  for (const std::string& session : left) log_->info("session {} is forgotten", session);
+  if (!left.empty()) StoreSoon(now);
+}
+
+void Bridge::EndLostSessions(Time now) {
   const std::optional<Time> since = leaving_.LostIfSilentSince(seen_, now);
   if (!since) return;
   const std::vector<std::string> lost = intake_->SilentSince(*since);
-  if (lost.empty()) return;
   for (const std::string& session : lost) log_->warn("session {} ended without saying so", session);
   intake_->EndLost(lost, "the training process ended without ending the run", EpochNow());
-}
-
-void Bridge::ForgetSilentSessions(Time now) {
-  if (forgot_at_ && now - *forgot_at_ < kForgetInterval) return;
-  if (intake_->waiting_bytes() >= kMostPerCommit) return;
-  forgot_at_ = now;
-  const std::vector<std::string> left = intake_->LeaveForSilent(now, options_.session_timeout);
-  if (left.empty()) return;
-  for (const std::string& session : left) log_->info("session {} is forgotten", session);
-  StoreSoon(now);
 }
 
 Leaving::Decision Bridge::DecideToLeave(Time now) {

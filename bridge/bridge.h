@@ -85,9 +85,9 @@ class Bridge {
   void TellRejections(const std::vector<std::string>& reasons, Time now);
   // There is something to store that is not urgent.
   void StoreSoon(Time now);
+  // Sessions that are silent: open ones are lost, others are forgotten in time.
+  void TendSilentSessions(Time now);
   void EndLostSessions(Time now);
-  // Those that ended or never began, and that nothing is heard of any more.
-  void ForgetSilentSessions(Time now);
   Leaving::Decision DecideToLeave(Time now);
   // How long to sleep if nothing happens.
   std::optional<std::chrono::milliseconds> Patience(std::optional<Time> leaving, Time now) const;

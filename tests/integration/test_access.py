@@ -102,6 +102,9 @@ def test_nobody_else_gets_in_and_listed_ones_do_not_notice(keys, who):
             driver.link.close(0.5)
         wait_for(lambda: _losses(keys / "state" / "runs"), "the run")
         assert _losses(keys / "state" / "runs") == [1.0]
+        if who == "unlisted":  # tries again and again, and is told of once a minute
+            log = (keys / "state" / "bridge.log").read_text()
+            assert log.count("turned away: their keys are not on the list") == 1
 
 
 def test_a_client_does_not_choose_where_the_bridge_writes(keys):

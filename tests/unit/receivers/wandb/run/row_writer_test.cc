@@ -195,8 +195,7 @@ TEST_CASE_FIXTURE(RowWriterTest,
   CHECK(bulk.largest_row < 10383360);
   CHECK(bulk.largest_summary < 10383360);
   CHECK(bulk.rows > 8);
-  CHECK(rows_.left_out().values() == 1);
-  CHECK(rows_.left_out().names() == "key14");
+  CHECK(rows_.left_out().values() == 0);  // the merger makes two rows of what is too large
 }
 
 TEST_CASE_FIXTURE(RowWriterTest, "a run's length is never shorter than its rows") {

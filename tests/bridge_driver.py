@@ -27,7 +27,10 @@ def wait_for(condition, what: str, seconds: float = _DEADLINE) -> Any:
 
 
 def processes_with(text: str) -> dict[int, str]:
-    """Living processes (zombies are not) whose command line holds the text: pid -> command line."""
+    """Living processes (zombies are not) whose command line holds the text: pid -> command line.
+
+    A child that is being spawned has its parent's command line until it runs its own program: it is not counted.
+    """
     found = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
@@ -38,7 +41,15 @@ def processes_with(text: str) -> dict[int, str]:
             continue
         if text in command:
             found[int(entry.name)] = command
-    return found
+    return {pid: command for pid, command in found.items() if command != found.get(_parent(pid))}
+
+
+def _parent(pid: int) -> int:
+    """The parent's pid, 0 if the process is gone."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0
 
 
 def children_of(pid: int) -> list[int]:

@@ -35,6 +35,10 @@ class _Job:
     def all(self) -> list[int]:
         return list(range(self.logged))
 
+    def visible(self, receiver: str) -> list[int]:
+        """What can be read while the run goes on: W&B's row of the last step is open until a higher one comes."""
+        return self.all()[:-1] if receiver == "wandb" else self.all()
+
 
 def _kill_worker(driver: Driver) -> None:
     for worker in wait_for(lambda: children_of(driver.pid()), "a worker"):
@@ -62,11 +66,11 @@ def test_while_one_cannot_write_the_other_goes_on_and_it_catches_up(tmp_path, bl
     blocked.write_text("a file where a folder should be")
     job = _Job(tmp_path, {free_one: {}, blocked_one: {"dir": str(blocked)}})
     job.log()
-    wait_for(lambda: numbers[free_one](tmp_path) == job.all(), f"what {free_one} writes")
+    wait_for(lambda: numbers[free_one](tmp_path) == job.visible(free_one), f"what {free_one} writes")
     if kill:
         _kill_worker(job.driver)
         job.log()
-        wait_for(lambda: numbers[free_one](tmp_path) == job.all(), "what it writes after its worker's death")
+        wait_for(lambda: numbers[free_one](tmp_path) == job.visible(free_one), "what it writes after a death")
 
     def told() -> list[str]:
         return [text for level, text in job.driver.reports if level == "error" and f"{blocked_one}: " in text]
@@ -74,7 +78,7 @@ def test_while_one_cannot_write_the_other_goes_on_and_it_catches_up(tmp_path, bl
     wait_for(told, "word of the failure")
     blocked.unlink()
     job.log()
-    wait_for(lambda: blocked.is_dir() and numbers[blocked_one](blocked) == job.all(), f"what {blocked_one} lacked")
+    wait_for(lambda: blocked.is_dir() and numbers[blocked_one](blocked) == job.visible(blocked_one), "what it lacked")
     job.log()
     job.driver.end()
     assert numbers[free_one](tmp_path) == numbers[blocked_one](blocked) == job.all()

@@ -37,7 +37,7 @@ Expected<void> LogAppender::WriteOut() {
 Expected<void> LogAppender::Persist() { return unsynced_ ? PersistAll() : Expected<void>(); }
 
 Expected<void> LogAppender::PersistAll() {
-  const Expected<void> synced = file_.Persist();
+  Expected<void> synced = file_.Persist();
   if (synced) {
     unsynced_ = false;
     confirmed_ = number_;

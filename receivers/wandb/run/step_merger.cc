@@ -125,7 +125,7 @@ void StepMerger::AddStepless(uint64_t position, double time, ItemList& items, Ti
 void StepMerger::Beside(uint64_t position, std::optional<int64_t> own_step, double time,
                         ItemList& items, Time now) {
   ReleaseBeside(std::nullopt);
-  beside_.emplace();
+  beside_ = Waiting();
   beside_->row = NewRow();
   beside_->row.own_step = own_step;
   beside_->since = now;

@@ -1,5 +1,7 @@
 #include "receivers/wandb/upload/summary_updates.h"
 
+#include <utility>
+
 #include "receivers/wandb/upload/line_buffer.h"
 
 namespace flarebridge::wandb {
@@ -14,7 +16,7 @@ std::string SummaryUpdates::Take(std::string text, uint64_t version, Time now) {
   sent_ = version;
   due_ = text.size() > kLarge ? now + kLargeInterval : now;
   too_long_ = text.size() > kMaxLine;
-  return too_long_ ? "" : text;
+  return too_long_ ? std::string() : std::move(text);
 }
 
 }  // namespace flarebridge::wandb

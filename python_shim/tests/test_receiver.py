@@ -140,7 +140,7 @@ def test_the_run_is_held_open_while_events_are_unacknowledged():
         ({"buffer_bytes": True}, "buffer_bytes must be a number above 0"),
         ({"endpoint": "localhost:1"}, "must begin with ipc:// or tcp://"),
         ({"receivers": {"wandb": 5}}, "receivers must be a dict"),
-        ({"wandb_args": {"project": "team/project"}}, "project = 'team/project'; it must be a name"),
+        ({"wandb_args": {"project": "team/project"}}, "project = 'team/project': W&B refuses the project name"),
         ({"receivers": {"wandb": {"dir": 7}}}, "dir = 7; it must be a text"),
         ({"wandb_args": {"name": "n", "api_key": "0123"}}, "a key does not belong into a job"),
         ({"receivers": {"wandb": {"settings": {"WANDB_API_KEY": "0123"}}}}, "a key does not belong into a job"),

@@ -98,11 +98,11 @@ def test_what_wandb_init_takes_and_nothing_here_looks_at_is_left_out_and_told():
 
 def test_a_relative_folder_is_meant_from_where_the_process_stands(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", "/home/somebody")
+    monkeypatch.setenv("HOME", "/somewhere/of/a/user")
     given = {"dir": "my_logs/./x", "name": "n"}
     assert with_absolute_dir(given) == {"dir": f"{tmp_path}/my_logs/x", "name": "n"}
     assert given["dir"] == "my_logs/./x"
-    assert with_absolute_dir({"dir": "~/runs"}) == {"dir": "/home/somebody/runs"}
+    assert with_absolute_dir({"dir": "~/runs"}) == {"dir": "/somewhere/of/a/user/runs"}
     for same in (None, {}, {"dir": None}, {"dir": 5}, {"dir": ""}, {"dir": "/a/b"}, ["dir"]):
         assert with_absolute_dir(same) == same
 

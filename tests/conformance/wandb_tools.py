@@ -78,15 +78,22 @@ def summary(path: Path) -> dict[str, Any]:
     return merged
 
 
+def _run_records(path: Path) -> list[pb.RunRecord]:
+    return [record.run for record in records(path) if record.WhichOneof("record_type") == "run"]
+
+
 def run_of(path: Path) -> pb.RunRecord:
     """The newest run record."""
-    return [record.run for record in records(path) if record.WhichOneof("record_type") == "run"][-1]
+    return _run_records(path)[-1]
 
 
 def logs_below(folder: Path) -> dict[str, Path]:
-    """The run logs below a folder by their display name, without those that were set aside as damaged."""
+    """The run logs below a folder by their display name.
+
+    Without those that were set aside as damaged, and those that a worker has opened and not named yet.
+    """
     logs = [path for path in sorted(folder.rglob("run-*.wandb")) if ".damaged" not in path.parent.name]
-    return {run_of(path).display_name: path for path in logs}
+    return {runs[-1].display_name: path for path in logs if (runs := _run_records(path))}
 
 
 def _environment(home: Path, **more: str) -> dict[str, str]:

@@ -1,25 +1,25 @@
 """The connection to the bridge: a bounded buffer in front of one background thread.
 
-`put` is EventBuffer's (buffer.py). The thread alone owns the ZeroMQ socket, sends events in batches, keeps
-them until the bridge has them on disk, and sends them again when a bridge comes back. The protocol is in
-events/README.md of the project.
+`put` is EventBuffer's (buffer.py). The thread alone owns the socket (bridge_socket.py), sends events in batches,
+keeps them until the bridge has them on disk (send_window.py), and sends them again when a bridge comes back. The
+protocol is in events/README.md of the project.
 """
 
 import atexit
-import contextlib
 import secrets
-import socket
 import threading
 import time
 import weakref
-from collections import deque
 from typing import Optional
 
 from .bridge_process import BridgeProcess, BridgeUnavailable
-from .buffer import EventBuffer, Report
+from .bridge_socket import BridgeSocket, WakeUp
+from .buffer import Batch, EventBuffer, Report
 from .curve import Keys
 from .events import WIRE_VERSION
+from .link_messages import ASK_AGAIN, FromBridge, FromShim, Refusal
 from .reach import Reach, Step
+from .send_window import SendWindow
 from .version import __version__
 
 _BATCH_EVENTS = 2048  # each sending gives the interpreter away, and a busy one is back only after 5 ms
@@ -31,13 +31,6 @@ _HELLO_RETRY_MOST = 0.5
 _WRITTEN_LOOK = 0.03  # seconds between questions for what is written by now
 _WRITTEN_STALL = 5.0  # seconds without progress after which writing is not waited for any more
 _FULL_RETRY = 2.0  # seconds until a bridge without room is asked again
-_BYE_LINGER = 200  # milliseconds that the last word may take to leave
-
-# Kinds of messages, and the refusals after which the shim says hello again.
-_HELLO, _BATCH, _PING, _BYE = 1, 2, 3, 4
-_WELCOME, _ACK, _NOTICE, _REFUSAL = 1, 2, 3, 4
-_ASK_AGAIN = (1, 5)
-_FULL = 6  # the bridge has no room for now: everything is kept, and it is asked again
 
 _NO_BRIDGE = "bridge not available"  # why an event was dropped
 _LEVELS = {1: "info", 2: "warning", 3: "error"}
@@ -69,14 +62,10 @@ class Link(EventBuffer):
         self._session = secrets.token_hex(16)
 
         # The thread's own.
-        self._unsent: deque = deque()  # batches
-        self._sent: deque = deque()
-        self._in_flight = 0  # bytes
-        self._credit = 0
+        self._window = SendWindow()
         self._rejected = 0
         self._unwritten: Optional[int] = None  # events that the bridge has and their runs do not; None: it does not say
         self._errors = 0  # that the bridge told
-        self._resent = 0
         self._connections = 0
         self._welcome = False
         self._full_told = False
@@ -86,9 +75,7 @@ class Link(EventBuffer):
         self._asking = False  # somebody waits for what is written
         self._closing = threading.Event()
         self._close_deadline = 0.0
-        self._wake_read, self._wake_write = socket.socketpair()
-        self._wake_read.setblocking(False)
-        self._wake_write.setblocking(False)
+        self._wake_up = WakeUp()
         self._thread = threading.Thread(target=self._run, name="flarebridge-link", daemon=True)
 
     # --- for any thread ---
@@ -152,7 +139,7 @@ class Link(EventBuffer):
         if self._thread.is_alive():
             self._thread.join(seconds + 0.5)
         if not self._thread.is_alive():
-            self._close_wakes()  # it may never have run
+            self._wake_up.close()  # it may never have run
         _links.discard(self)
 
     def stats(self) -> dict:
@@ -164,7 +151,7 @@ class Link(EventBuffer):
                 "unwritten": self._unwritten,
                 "errors": self._errors,
                 "rejected": self._rejected,
-                "resent": self._resent,
+                "resent": self._window.resent,
                 "connections": self._connections,
                 "bridge_starts": self._process.starts if self._process else 0,
                 "dropped": dict(self._dropped),
@@ -173,11 +160,11 @@ class Link(EventBuffer):
 
     def forget_in_child(self) -> None:
         super().forget_in_child()
-        self._unsent, self._sent = deque(), deque()
+        self._window.clear()
         self._unwritten = None
         self._closing = threading.Event()
         self._closing.set()
-        self._close_wakes()
+        self._wake_up.close()
         _links.discard(self)
 
     # --- parts of the above ---
@@ -187,30 +174,21 @@ class Link(EventBuffer):
 
     def _wake(self) -> None:
         self._sleeping = False
-        with contextlib.suppress(OSError):  # full: it is awake anyway; closed: it has ended
-            self._wake_write.send(b"\0")
-
-    def _close_wakes(self) -> None:
-        self._wake_read.close()
-        self._wake_write.close()
+        self._wake_up.wake()
 
     # --- the thread ---
 
     def _run(self) -> None:
         try:
-            import zmq
+            self._socket = BridgeSocket(self._wake_up, self._keys)
         except ImportError as e:
             self._turn_off(f"pyzmq is needed where a job runs: {e}; pip install pyzmq")
-            self._close_wakes()
+            self._wake_up.close()
             return
         import msgpack
 
-        self._zmq = zmq
         self._pack = msgpack.Packer(autoreset=True).pack
         self._unpack = msgpack.unpackb
-        context = zmq.Context(io_threads=1)
-        self._context = context
-        self._socket = None
         try:
             self._loop()
         except BridgeUnavailable as e:
@@ -218,18 +196,15 @@ class Link(EventBuffer):
         except Exception as e:  # a defect of ours must not end silently, nor end the training
             self._turn_off(f"internal error in the link: {type(e).__name__}: {e}")
         finally:
-            if self._socket is not None:
-                self._socket.close(linger=_BYE_LINGER)
-            context.destroy(linger=_BYE_LINGER)
+            self._socket.close()
             if self._process is not None:
                 self._process.tidy()
-            self._close_wakes()
+            self._wake_up.close()
             self._tell_progress()
 
     def _turn_off(self, why: str) -> None:
         self._stop_taking(why, _NO_BRIDGE)
-        self._unsent.clear()
-        self._sent.clear()
+        self._window.clear()
         self._report("error", f"{why}. Training goes on without tracking.")
 
     def _loop(self) -> None:
@@ -276,69 +251,50 @@ class Link(EventBuffer):
         return f"the bridge does not answer (process {self._process.pid}, {where})"
 
     def _connect(self) -> None:
-        zmq = self._zmq
-        if self._socket is not None:
-            self._socket.close(linger=0)
-        dealer = self._context.socket(zmq.DEALER)
-        dealer.setsockopt(zmq.LINGER, 0)
-        # Without it ZeroMQ would queue for a bridge that is not there, and lose what it queued.
-        dealer.setsockopt(zmq.IMMEDIATE, 1)
-        dealer.setsockopt(zmq.RECONNECT_IVL, 20)
-        dealer.setsockopt(zmq.RECONNECT_IVL_MAX, 1000)
-        dealer.setsockopt(zmq.SNDHWM, 1000)
-        if self._keys is not None:
-            dealer.curve_publickey, dealer.curve_secretkey, dealer.curve_serverkey = self._keys
-        dealer.connect(self._process.endpoint if self._process else self._endpoint)
-        self._socket = dealer
-        self._poller = zmq.Poller()
-        self._poller.register(dealer, zmq.POLLIN)
-        self._poller.register(self._wake_read, zmq.POLLIN)
+        self._socket.connect(self._process.endpoint if self._process else self._endpoint)
         self._welcome = self._blocked = False
         self._spoke = time.monotonic()
         self._hello_at = 0.0
         self._hello_wait = _HELLO_RETRY
 
     def _send(self, *frames: bytes) -> bool:
-        try:
-            self._socket.send_multipart(frames, self._zmq.NOBLOCK, copy=True)
-        except self._zmq.Again:
-            return False
-        self._spoke = time.monotonic()
-        return True
+        sent = self._socket.send(*frames)
+        if sent:
+            self._spoke = time.monotonic()
+        return sent
 
     def _say_hello(self, now: float) -> None:
         if now < self._hello_at:
             return
-        hello = (_HELLO, "flarebridge", WIRE_VERSION, self._session, f"flarebridge-py {__version__}")
+        hello = (FromShim.HELLO, "flarebridge", WIRE_VERSION, self._session, f"flarebridge-py {__version__}")
         if self._send(self._pack(hello)):
             self._hello_wait = _HELLO_RETRY_MOST  # it is on its way; an answer takes a moment
         self._hello_at = now + self._hello_wait
         self._hello_wait = min(self._hello_wait * 1.5, _HELLO_RETRY_MOST)
 
     def _send_batches(self) -> None:
-        self._blocked = False
-        while self._in_flight < self._credit:
-            batch = self._unsent.popleft() if self._unsent else self._next_batch(_BATCH_EVENTS, _BATCH_BYTES)
-            if batch is None:
-                return
-            if not self._send(self._pack((_BATCH, batch.first, batch.count)), batch.body):
-                self._unsent.appendleft(batch)
-                self._blocked = True
-                return
-            self._sent.append(batch)
-            self._in_flight += len(batch.body)
+        sent: Optional[bool] = True
+        while sent and self._window.open:
+            sent = self._window.send_next(self._new_batch, self._send_batch)
+        self._blocked = sent is False
+
+    def _new_batch(self) -> Optional[Batch]:
+        return self._next_batch(_BATCH_EVENTS, _BATCH_BYTES)
+
+    def _send_batch(self, batch: Batch) -> bool:
+        return self._send(self._pack((FromShim.BATCH, batch.first, batch.count)), batch.body)
 
     def _patience(self) -> float:
         """Seconds that may pass without a word of ours."""
         return min(self._heartbeat, _WRITTEN_LOOK) if self._asking else self._heartbeat
 
     def _ping_if_quiet(self, now: float) -> None:
-        if now - self._spoke >= self._patience() and not self._send(self._pack((_PING,))):
+        if now - self._spoke >= self._patience() and not self._send(self._pack((FromShim.PING,))):
             self._blocked = True
 
     def _may_leave(self, now: float) -> bool:
         if not self.unacknowledged and self._welcome:
-            self._send(self._pack((_BYE,)))
+            self._send(self._pack((FromShim.BYE,)))
             return True
         return now >= self._close_deadline
 
@@ -354,26 +310,18 @@ class Link(EventBuffer):
             wait = min(wait, max(0.0, self._close_deadline - now))
         self._sleeping = True
         # What was put before the flag was up is seen here; what comes after it wakes us.
-        if self._welcome and self._has_unbatched() and self._in_flight < self._credit and not self._blocked:
+        if self._welcome and self._has_unbatched() and self._window.open and not self._blocked:
             wait = 0.0
         # A bridge that has died takes nothing, and no word comes from it either.
-        self._poller.modify(self._socket, self._zmq.POLLIN | (self._zmq.POLLOUT if self._blocked else 0))
-        ready = dict(self._poller.poll(wait * 1000 + (1 if wait else 0)))
+        self._socket.wait(wait, until_writable=self._blocked)
         self._sleeping = False
-        if self._wake_read.fileno() in ready:
-            with contextlib.suppress(OSError):
-                self._wake_read.recv(4096)
 
     def _receive(self) -> None:
-        while True:
-            try:
-                frames = self._socket.recv_multipart(self._zmq.NOBLOCK)
-            except self._zmq.Again:
-                return
+        while (received := self._socket.receive()) is not None:
             if self._reach.heard(time.monotonic()):
                 self._report("info", "the bridge answers again")
             try:
-                message = self._unpack(frames[0])
+                message = self._unpack(received)
                 handle = self._HANDLERS[message[0]]
             except Exception:
                 self._report("warning", "the bridge said something that is not understood")
@@ -384,16 +332,13 @@ class Link(EventBuffer):
         self._welcome = True
         self._full_told = False
         self._connections += 1
-        self._credit = credit
+        self._window.credit = credit
         self._heartbeat = heartbeat_ms / 1000
         if acked < self._acked:
             self._begin_anew(acked)
         else:
             self._take_ack(acked)
-        self._resent += sum(batch.count for batch in self._sent)
-        self._unsent.extendleft(reversed(self._sent))
-        self._sent.clear()
-        self._in_flight = 0
+        self._window.begin_again()
 
     def _begin_anew(self, acked: int) -> None:
         # The bridge's journal is another one than before. What it confirmed is in the runs or in that
@@ -404,7 +349,7 @@ class Link(EventBuffer):
         )
 
     def _on_ack(self, acked: int, credit: int, rejected: int, unwritten: Optional[int] = None, *_more) -> None:
-        self._credit = credit
+        self._window.credit = credit
         self._rejected = max(rejected, self._rejected)
         if unwritten != self._unwritten:
             self._unwritten = unwritten
@@ -414,13 +359,7 @@ class Link(EventBuffer):
     def _take_ack(self, acked: int) -> None:
         if acked <= self._acked:
             return
-        freed = 0
-        for batches, in_flight in ((self._sent, True), (self._unsent, False)):
-            while batches and batches[0].last <= acked:
-                batch = batches.popleft()
-                freed += batch.buffered
-                self._in_flight -= len(batch.body) if in_flight else 0
-        self._give_back(freed)
+        self._give_back(self._window.confirm(acked))
         self._acked = acked
         self._tell_progress()
 
@@ -429,20 +368,25 @@ class Link(EventBuffer):
         self._report(_LEVELS.get(level, "info"), text)
 
     def _on_refusal(self, code: int, text: str, *_more) -> None:
-        if code == _FULL:
+        if code == Refusal.FULL:  # for now: everything is kept, and it is asked again
             if not self._full_told:
                 self._report("warning", f"the bridge has no room: {text}; events are kept and it is asked again")
             self._full_told = True
             self._welcome = False
             self._hello_at = time.monotonic() + _FULL_RETRY
             return
-        if code not in _ASK_AGAIN:
+        if code not in ASK_AGAIN:
             raise BridgeUnavailable(f"the bridge refuses this job: {text}")
         if self._welcome:
             self._welcome = False
             self._hello_at = 0.0
 
-    _HANDLERS = {_WELCOME: _on_welcome, _ACK: _on_ack, _NOTICE: _on_notice, _REFUSAL: _on_refusal}
+    _HANDLERS = {
+        FromBridge.WELCOME: _on_welcome,
+        FromBridge.ACK: _on_ack,
+        FromBridge.NOTICE: _on_notice,
+        FromBridge.REFUSAL: _on_refusal,
+    }
 
 
 def _close_all_at_exit() -> None:

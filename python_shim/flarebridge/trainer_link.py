@@ -16,6 +16,7 @@ import msgpack
 from .buffer import Report
 from .events import WIRE_VERSION
 from .inbox import Admit, BadRequest, Inbox
+from .link_messages import FromBridge, FromShim, Refusal
 from .outbox import Outbox
 from .socket_place import SocketPlace
 
@@ -23,9 +24,6 @@ from .socket_place import SocketPlace
 ENDPOINT = "FLAREBRIDGE_TRAINER_LINK"
 ENDPOINT_OF = "FLAREBRIDGE_TRAINER_LINK_OF"
 
-_HELLO, _BATCH, _PING, _BYE = 1, 2, 3, 4
-_WELCOME, _ACK, _REFUSAL = 1, 2, 4
-_UNKNOWN_SESSION, _WRONG_VERSION, _MALFORMED, _FORBIDDEN = 1, 2, 3, 4
 _CREDIT = 4 << 20  # bytes that may be under way
 _HEARTBEAT_MS = 1000
 _TURN = 0.02  # seconds between looks at what is durable by now
@@ -114,29 +112,29 @@ class TrainerLink:
                 message = msgpack.unpackb(frames[0])
                 self._on_message(identity, message, frames[1] if len(frames) > 1 else b"")
             except (BadRequest, ValueError, TypeError, IndexError, KeyError, msgpack.UnpackException):
-                self._send(identity, (_REFUSAL, _MALFORMED, "malformed message"))
+                self._send(identity, (FromBridge.REFUSAL, Refusal.MALFORMED, "malformed message"))
 
     def _on_message(self, identity: bytes, message: list, body: bytes) -> None:
         kind = message[0]
-        if kind == _HELLO:
+        if kind == FromShim.HELLO:
             self._on_hello(identity, message)
             return
         peer = self._peers.get(identity)
         if peer is None:
-            if kind != _BYE:
-                self._send(identity, (_REFUSAL, _UNKNOWN_SESSION, "say hello first"))
-        elif kind == _BATCH:
+            if kind != FromShim.BYE:
+                self._send(identity, (FromBridge.REFUSAL, Refusal.UNKNOWN_SESSION, "say hello first"))
+        elif kind == FromShim.BATCH:
             peer.waiting.append((message[1], message[2], body))
             self._take(peer)
-        elif kind == _PING:
+        elif kind == FromShim.PING:
             self._send_ack(identity, peer)
-        elif kind == _BYE:
+        elif kind == FromShim.BYE:
             del self._peers[identity]
 
     def _on_hello(self, identity: bytes, message: list) -> None:
         _kind, _name, version, session, *_ = message
         if version != WIRE_VERSION:
-            self._send(identity, (_REFUSAL, _WRONG_VERSION, f"version {WIRE_VERSION} is spoken here"))
+            self._send(identity, (FromBridge.REFUSAL, Refusal.VERSION, f"version {WIRE_VERSION} is spoken here"))
             return
         # The same session on a new connection takes the place of the old one.
         for known, peer in list(self._peers.items()):
@@ -147,7 +145,8 @@ class TrainerLink:
         peer.received, peer.acknowledged = reply["received"], reply["durable"]
         self._peers[identity] = peer
         self._send(
-            identity, (_WELCOME, WIRE_VERSION, "flarebridge forwarder", peer.acknowledged, _CREDIT, _HEARTBEAT_MS)
+            identity,
+            (FromBridge.WELCOME, WIRE_VERSION, "flarebridge forwarder", peer.acknowledged, _CREDIT, _HEARTBEAT_MS),
         )
 
     def _take(self, peer: "_Peer") -> None:
@@ -167,7 +166,9 @@ class TrainerLink:
         for identity, peer in list(self._peers.items()):
             if peer.refused:
                 del self._peers[identity]
-                self._send(identity, (_REFUSAL, _FORBIDDEN, "this site's records can't be forwarded any more"))
+                self._send(
+                    identity, (FromBridge.REFUSAL, Refusal.FORBIDDEN, "this site's records can't be forwarded any more")
+                )
             elif peer.waiting:
                 self._take(peer)
             elif peer.acknowledged < peer.received:
@@ -177,7 +178,7 @@ class TrainerLink:
                 self._send_ack(identity, peer)
 
     def _send_ack(self, identity: bytes, peer: "_Peer") -> None:
-        self._send(identity, (_ACK, peer.acknowledged, _CREDIT, 0))
+        self._send(identity, (FromBridge.ACK, peer.acknowledged, _CREDIT, 0))
 
     def _send(self, identity: bytes, message: tuple[Any, ...]) -> None:
         with contextlib.suppress(self._again):

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -16,6 +17,10 @@
 #include "receivers/upload_target.h"
 
 namespace flarebridge {
+
+// Called again and again while a receiver reads what is there already: whoever waits for it sees
+// that it goes on.
+using OnProgress = std::function<void()>;
 
 class Receiver {
  public:

@@ -14,7 +14,8 @@ struct Entry {
   Expected<std::shared_ptr<const OwnArguments>> (*parse)(const Value& arguments);
   // `own`: what `parse` has made.
   Expected<std::unique_ptr<Receiver>> (*open)(const RunSpec& spec, const std::string& folder,
-                                              const OwnArguments& own);
+                                              const OwnArguments& own,
+                                              const OnProgress& on_progress);
 };
 constexpr std::array<Entry, 2> kReceivers = {
     {{"wandb", ParseWandbArguments, OpenWandbRun}, {"jsonl", ParseJsonlArguments, OpenJsonlRun}}};
@@ -39,11 +40,12 @@ Expected<std::shared_ptr<const OwnArguments>> ParseOwnArguments(std::string_view
 }
 
 Expected<std::unique_ptr<Receiver>> OpenReceiver(const RunSpec& spec,
-                                                 const ReceiverSettings& settings) {
+                                                 const ReceiverSettings& settings,
+                                                 const OnProgress& on_progress) {
   const Expected<const Entry*> entry = Find(settings.name());
   if (!entry) return Propagate(entry);
   if (!settings.own()) return Propagate(settings.own());
-  return (*entry)->open(spec, settings.folder(), **settings.own());
+  return (*entry)->open(spec, settings.folder(), **settings.own(), on_progress);
 }
 
 }  // namespace flarebridge

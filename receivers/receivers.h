@@ -19,6 +19,7 @@ Expected<std::shared_ptr<const OwnArguments>> ParseOwnArguments(std::string_view
 // Opens the run of `spec` in a receiver, new or to be continued. Errors: kConfig (what is wrong
 // with its own arguments), kBusy (another process writes this run), kIo.
 Expected<std::unique_ptr<Receiver>> OpenReceiver(const RunSpec& spec,
-                                                 const ReceiverSettings& settings);
+                                                 const ReceiverSettings& settings,
+                                                 const OnProgress& on_progress = {});
 
 }  // namespace flarebridge

@@ -181,6 +181,10 @@ bool RunFeed::HandleFrame(const FrameReader::Frame& frame, Time now) {
       shared_.callbacks.upload(info_.id, target);
       return true;
     }
+    case FrameKind::kOpening:
+      restarts_.OnProgress(now);
+      shared_.last_progress = now;
+      return true;
     case FrameKind::kReady:
     case FrameKind::kDurable:
       return HandleStatus(frame, now);

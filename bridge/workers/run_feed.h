@@ -56,7 +56,8 @@ class RunFeed {
     std::function<Time()> now;
     Limits limits;
     bool stopping = false;  // nothing is started again
-    Time last_progress{};   // when a receiver of any run last had more on disk
+    Time last_progress{};   // when a receiver of any run last had more on disk, or read on in its
+                            // file
   };
 
   // `stored`: the position of the first event of the run that the journal holds, or nothing.

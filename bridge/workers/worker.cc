@@ -32,6 +32,8 @@ constexpr std::chrono::seconds kOpenDeadline{10};
 // How long another process may hold the run's files: the worker of a bridge that has just died.
 constexpr std::chrono::seconds kBusyDeadline{20};
 constexpr std::chrono::milliseconds kBusyRetry{50};
+// How often the bridge hears at most that receivers read on.
+constexpr std::chrono::seconds kOpeningInterval{1};
 
 struct Output {
   Filter filter;
@@ -141,15 +143,25 @@ class Worker {
   }
 
   // A worker whose bridge was killed lets go of the run within moments.
-  static Expected<std::unique_ptr<Receiver>> OpenWhenFree(const RunSpec& spec,
-                                                          const ReceiverSettings& settings,
-                                                          Clock::time_point deadline) {
+  Expected<std::unique_ptr<Receiver>> OpenWhenFree(const RunSpec& spec,
+                                                   const ReceiverSettings& settings,
+                                                   Clock::time_point deadline) {
     while (true) {
-      Expected<std::unique_ptr<Receiver>> receiver = OpenReceiver(spec, settings);
+      Expected<std::unique_ptr<Receiver>> receiver =
+          OpenReceiver(spec, settings, [this] { TellOpening(); });
       if (receiver || receiver.error().code != ErrorCode::kBusy || Clock::now() >= deadline)
         return receiver;
       poll(nullptr, 0, static_cast<int>(kBusyRetry.count()));
     }
+  }
+
+  void TellOpening() {
+    const Clock::time_point now = Clock::now();
+    if (now - told_opening_ < kOpeningInterval) return;
+    told_opening_ = now;
+    std::string frame;
+    AppendOpening(frame);
+    (void)SendAll(frame);
   }
 
   // A receiver failed: it is closed and the bridge is told, the others go on. Errors: none is left.
@@ -352,6 +364,7 @@ class Worker {
   size_t living_ = 0;  // receivers
   uint64_t last_position_ = 0;
   std::optional<Clock::time_point> sync_due_;
+  Clock::time_point told_opening_ = Clock::now();
   bool ended_ = false;
 };
 

@@ -23,13 +23,15 @@ Expected<std::shared_ptr<const OwnArguments>> ParseJsonlArguments(const Value& a
 // Opens the run's file below `folder`: the one that is there, or a new one. Errors: kBusy, kIo,
 // kTemporary.
 Expected<std::unique_ptr<Receiver>> OpenJsonlRun(const RunSpec& spec, const std::string& folder,
-                                                 const OwnArguments& own);
+                                                 const OwnArguments& own,
+                                                 const OnProgress& on_progress);
 
 namespace jsonl {
 
 class JsonlRun : public Receiver {
  public:
-  static Expected<std::unique_ptr<JsonlRun>> Open(const RunSpec& spec, const std::string& folder);
+  static Expected<std::unique_ptr<JsonlRun>> Open(const RunSpec& spec, const std::string& folder,
+                                                  const OnProgress& on_progress = {});
 
   uint64_t DurablePosition() const override { return durable_; }
   Expected<void> Write(uint64_t position, const Event& event, Clock::time_point now) override;

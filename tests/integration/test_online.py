@@ -15,7 +15,7 @@ from faulty_server import FaultyServer, at_random
 from hello_pt import Job
 from strict_server import StrictServer
 from uploads import environment, is_marked, make_run, sync
-from wandb_tools import logs_below, rows, run_of
+from wandb_tools import DamagedLog, logs_below, records, rows, run_of
 
 _KILL_ROUNDS = int(os.environ.get("FLAREBRIDGE_KILL_ROUNDS", "40"))
 _ONLINE = {"wandb": {"project": "online", "entity": "tester", "mode": "online"}}
@@ -167,6 +167,44 @@ def test_a_bridge_that_is_started_again_goes_on_with_uploads(tmp_path, as_user):
         done = subprocess.run(serve, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
         _assert_uploaded(server, tmp_path)
+
+
+@pytest.mark.parametrize("mode", ["online", "offline"])
+def test_a_bridge_killed_at_its_runs_ends_writes_nothing_of_what_was_uploaded_again(tmp_path, as_user, mode):
+    """Its journal has not forgotten the runs yet; meanwhile the uploads end, its own or those of `sync`."""
+    sites = [f"site-{number}" for number in range(4)]  # the first one that ends is forgotten at once
+    with StrictServer() as server:
+        as_user(server)
+        with Driver(tmp_path, {"wandb": {**_ONLINE["wandb"], "mode": mode}}) as driver:
+            for step in range(20):
+                for site in sites:
+                    driver.data(site, "METRIC", "loss", step * 0.5, step)
+            driver.link.put(driver.encoder.session_ended(time.time(), 0))
+            assert driver.link.wait_acknowledged(30)
+            driver.link.close(10)  # it starts no other bridge
+            wait_for(lambda: sum(map(_ended, tmp_path.rglob("run-*.wandb"))) == len(sites), "the runs' ends")
+            for pid in _bridges(driver):
+                os.kill(pid, signal.SIGKILL)
+            driver.wait_gone()
+        if mode == "offline":
+            assert sync(tmp_path, environment(tmp_path, server)).returncode == 0
+        _assert_uploaded(server, tmp_path)
+
+        serve = [os.environ["FLAREBRIDGE_BINARY"], "serve", "--own", "--state", str(driver.state)]
+        done = subprocess.run(serve, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert len(list(tmp_path.rglob("run-*.wandb"))) == len(sites)
+        _assert_uploaded(server, tmp_path)
+        for run in server.runs.values():
+            assert [row["loss"] for row in run.rows] == [step * 0.5 for step in range(20)]
+        assert not server.violations
+
+
+def _ended(log: Path) -> bool:
+    try:
+        return any(record.HasField("exit") for record in records(log))
+    except DamagedLog:  # read in the middle of a write
+        return False
 
 
 def test_a_queue_of_the_version_before_is_uploaded_and_a_kind_that_is_not_known_stays(tmp_path):

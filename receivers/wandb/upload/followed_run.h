@@ -35,6 +35,9 @@ class FollowedRun {
   // names. Errors: kIo, kMalformed (not a run log).
   Expected<void> Read(Time now, const std::function<void(const std::string& file)>& named);
 
+  // What was read is on the disk when it returns. Errors: kIo.
+  Expected<void> Persist() const { return follower_->Persist(); }
+
   const RunView& view() const { return view_; }
   const LineBuffer& lines() const { return lines_; }
   // The server has what is in lines().

@@ -31,6 +31,8 @@ class LogFollower {
   // Errors: kIo, kMalformed (not a run log).
   Expected<End> Read(const Visitor& visit);
 
+  // All that was read is on the disk when it returns. Errors: kIo.
+  Expected<void> Persist() const;
   // The file ends before the last record read: its end was taken off, because the run goes on. A
   // new follower has to read it anew.
   bool IsShorterThanRead() const;

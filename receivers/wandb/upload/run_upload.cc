@@ -300,6 +300,11 @@ Expected<void> RunUpload::Carry(Task task, HttpTransport& http, Time now) {
     next_ = *later;
     return {};
   }
+  // What the server has is never sent again: a power cut must not take it away here, where it would
+  // be written anew, and may be by other lines.
+  if (task == Task::kLines || task == Task::kEnd) {
+    if (Expected<void> durable = run_.Persist(); !durable) return durable;
+  }
   Api api(http, service_.account);
   const Attempt attempt = Perform(task, api, now);
   now = service_.now();

@@ -211,6 +211,7 @@ class World {
     }
     return events;
   }
+  Supervisor::Time now() const { return now_; }
   uint64_t stored_bytes() const { return journal_->stored_bytes(); }
   Supervisor& supervisor() { return *supervisor_; }
 
@@ -364,6 +365,23 @@ TEST_CASE("a worker that says nonsense is killed") {
   other.Store(other.Add({"wandb"}), 3);
   other.Ready({Lives("jsonl", 1)});
   CHECK(other.worker().killed);
+}
+
+TEST_CASE("a worker that reads on is waited for, however long; one that is silent is killed") {
+  World world;
+  const int64_t run = world.Add({"wandb"});
+  world.Store(run, 3);
+  std::string opening;
+  AppendOpening(opening);
+  for (int second = 0; second < 600; second += 20) {
+    world.Say(opening);
+    CHECK(world.supervisor().last_progress() == world.now());
+    world.Pass(seconds(20));
+    CHECK_FALSE(world.worker().killed);
+  }
+  CHECK(world.workers.size() == 1);
+  world.Pass(seconds(11));
+  CHECK(world.worker().killed);
 }
 
 TEST_CASE("a stop lets workers write out and starts none again") {

@@ -62,17 +62,15 @@ class Journal : public CommitLog {
 
   Journal();
   Expected<void> Prepare(const std::string& path);
+  Expected<void> CompileStatements();
   Expected<void> LoadMeta();
   Expected<void> Verify();
   // The tables of a new journal.
-  Expected<void> Create(const std::string& id, uint64_t next_position);
-  Expected<StatementPtr> Compile(const char* sql);
-  Expected<void> Execute(const char* sql);
-  // The last SQLite error in words.
-  tl::unexpected<Error> FailSqlite(const std::string& what) const;
+  Expected<void> Create();
   tl::unexpected<Error> FailDamaged(const std::string& what) const;
 
-  // --- the parts of a commit; its first failure is kept in failed_, and ends it ---
+  // --- the parts of a commit (journal_writes.cc); its first failure is kept in failed_, and ends
+  // it ---
   Expected<CommitResult> CarryOut(const JournalCommit& commit);
   // Runs a statement that gives no rows.
   void Step(SqliteStatement& statement);

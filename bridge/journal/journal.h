@@ -77,6 +77,7 @@ class Journal : public CommitLog {
   // Gives the bytes that it made free.
   uint64_t Forget(const JournalCommit::Forgotten& forgotten);
   int64_t MakeRun(const JournalCommit::NewRun& run);
+  void Reopen(const JournalCommit::Reopened& run);
   // Gives the position of the first event.
   uint64_t Append(int64_t run, const JournalCommit::Slice& slice);
   void UpdateRun(int64_t run, uint64_t last_position, const JournalCommit::Slice& last);

@@ -33,6 +33,7 @@ Expected<CommitResult> Journal::CarryOut(const JournalCommit& commit) {
   CommitResult result;
   for (const JournalCommit::Forgotten& forgotten : commit.forgotten)
     result.forgotten_bytes.push_back(Forget(forgotten));
+  for (const JournalCommit::Reopened& run : commit.reopened) Reopen(run);
   for (const JournalCommit::NewRun& run : commit.new_runs) result.runs.push_back(MakeRun(run));
   // Where each run's last slice is: it says how far the run is now.
   std::map<int64_t, size_t> last_slices;
@@ -131,6 +132,26 @@ int64_t Journal::MakeRun(const JournalCommit::NewRun& run) {
            .Integer(0)
            .Sum());
   return id;
+}
+
+void Journal::Reopen(const JournalCommit::Reopened& run) {
+  if (failed_) return;
+  // Seldom: it is compiled each time.
+  const Expected<StatementPtr> update =
+      Compile(db_, path_,
+              "UPDATE runs SET id=?1, site=?2, opened=?3, started=?4, fixed_sum=?5 "
+              "WHERE id=?1");
+  if (!update) {
+    failed_ = update.error();
+    return;
+  }
+  Step((*update)
+           ->Start()
+           .Integer(static_cast<uint64_t>(run.run))
+           .Text(run.as.site)
+           .Blob(run.as.opened)
+           .Real(run.as.started)
+           .Sum());
 }
 
 void Journal::UpdateRun(int64_t run, uint64_t last_position, const JournalCommit::Slice& last) {

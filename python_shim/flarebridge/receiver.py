@@ -336,7 +336,12 @@ class BridgeReceiver(AnalyticsReceiver):
             reasons.append(f"{stats['rejected']} rejected by the bridge as malformed (its log says why)")
         if waiting and not stats["off"]:
             reasons.append(f"{waiting} not confirmed within process_timeout={self.process_timeout:g} s")
-        if unwritten:
+        if unwritten and stats["finish"]:
+            reasons.append(
+                f"{unwritten} of them can't be written with the arguments that they have, and are kept; give the right "
+                f"ones with: {stats['finish']}"
+            )
+        elif unwritten:
             state = self._process.state if self._process is not None else "FOLDER"
             reasons.append(
                 f"{unwritten} of them are not in their runs yet; the bridge goes on with them, and if it is ended "

@@ -245,7 +245,7 @@ class _FullLink(_FakeLink):
     def stats(self) -> dict:
         return {
             "accepted": len(self.events), "acknowledged": len(self.events), "unwritten": self.unwritten,
-            "errors": self.errors, "rejected": 0, "resent": 0, "connections": 1, "bridge_starts": 1,
+            "errors": self.errors, "finish": "", "rejected": 0, "resent": 0, "connections": 1, "bridge_starts": 1,
             "dropped": {}, "off": None,
         }  # fmt: skip
 

@@ -88,9 +88,7 @@ std::string_view View(const zmq::message_t& message) {
   return {static_cast<const char*>(message.data()), message.size()};
 }
 
-}  // namespace
-
-struct Link::Sockets {
+struct Sockets {
   zmq::context_t context;
   std::unique_ptr<Gatekeeper> gatekeeper;  // outlives the socket it guards
   zmq::socket_t router{context, zmq::socket_type::router};
@@ -99,65 +97,31 @@ struct Link::Sockets {
   std::string path;   // of an ipc socket
 };
 
-Link::Link(std::unique_ptr<Sockets> sockets) : sockets_(std::move(sockets)) {}
-
-Link::~Link() {
-  std::error_code ignored;
-  if (sockets_->ipc) std::filesystem::remove(sockets_->path, ignored);
-}
-
-Expected<std::unique_ptr<Link>> Link::Bind(const std::string& endpoint,
-                                           const LinkSecurity& security) {
-  if (Expected<void> allowed = CheckEndpoint(endpoint, security); !allowed) {
-    return Propagate(allowed);
+class ZmqLink : public Link {
+ public:
+  explicit ZmqLink(std::unique_ptr<Sockets> sockets) : sockets_(std::move(sockets)) {}
+  ~ZmqLink() override {
+    std::error_code ignored;
+    if (sockets_->ipc) std::filesystem::remove(sockets_->path, ignored);
   }
-  try {
-    auto sockets = std::make_unique<Sockets>();
-    sockets->ipc = endpoint.starts_with(kIpc);
-    if (sockets->ipc) sockets->path = endpoint.substr(kIpc.size());
-    zmq::socket_t& router = sockets->router;
-    router.set(zmq::sockopt::router_mandatory, true);
-    router.set(zmq::sockopt::linger, static_cast<int>(kLinger.count()));
-    router.set(zmq::sockopt::rcvhwm, kReceiveHighWater);
-    router.set(zmq::sockopt::sndhwm, kSendHighWater);
-    // A frame that is larger closes its connection before it is read.
-    router.set(zmq::sockopt::maxmsgsize, static_cast<int64_t>(kMaxBatchBytes));
-    // A connection whose other end froze or was cut is found out by ZeroMQ itself.
-    router.set(zmq::sockopt::heartbeat_ivl, 5000);
-    router.set(zmq::sockopt::heartbeat_timeout, 20000);
-    if (security.keys && !sockets->ipc) {
-      auto gatekeeper = Gatekeeper::Start(sockets->context, security.clients);
-      if (!gatekeeper) return Propagate(gatekeeper);
-      sockets->gatekeeper = std::move(*gatekeeper);
-      sockets->keys = true;
-      Guard(router, *security.keys);
-    }
-    const mode_t mask = umask(0177);
-    try {
-      router.bind(endpoint);
-    } catch (...) {
-      umask(mask);
-      throw;
-    }
-    umask(mask);
-    return std::unique_ptr<Link>(new Link(std::move(sockets)));
-  } catch (const zmq::error_t& e) {
-    const ErrorCode code = e.num() == EADDRINUSE ? ErrorCode::kBusy : ErrorCode::kIo;
-    return Fail(code, "endpoint " + endpoint + " can't be bound: " + e.what());
+  ZmqLink(const ZmqLink&) = delete;
+  ZmqLink& operator=(const ZmqLink&) = delete;
+
+  int fd() const override { return sockets_->router.get(zmq::sockopt::fd); }
+  bool HasInput() const override {
+    return (sockets_->router.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0;
   }
-}
+  bool Receive(const std::function<void(const Incoming&)>& handle) override;
+  uint64_t refused() const override {
+    return sockets_->gatekeeper ? sockets_->gatekeeper->refused() : 0;
+  }
+  bool Send(const Peer& peer, const BridgeMessage& message) override;
 
-int Link::fd() const { return sockets_->router.get(zmq::sockopt::fd); }
+ private:
+  std::unique_ptr<Sockets> sockets_;
+};
 
-bool Link::HasInput() const {
-  return (sockets_->router.get(zmq::sockopt::events) & ZMQ_POLLIN) != 0;
-}
-
-uint64_t Link::refused() const {
-  return sockets_->gatekeeper ? sockets_->gatekeeper->refused() : 0;
-}
-
-bool Link::Receive(const std::function<void(const Incoming&)>& handle) {
+bool ZmqLink::Receive(const std::function<void(const Incoming&)>& handle) {
   try {
     zmq::message_t peer;
     zmq::message_t header;
@@ -198,7 +162,7 @@ bool Link::Receive(const std::function<void(const Incoming&)>& handle) {
   }
 }
 
-bool Link::Send(const Peer& peer, const BridgeMessage& message) {
+bool ZmqLink::Send(const Peer& peer, const BridgeMessage& message) {
   try {
     auto& router = sockets_->router;
     if (!router.send(zmq::buffer(peer), zmq::send_flags::sndmore | zmq::send_flags::dontwait))
@@ -206,6 +170,49 @@ bool Link::Send(const Peer& peer, const BridgeMessage& message) {
     return router.send(zmq::buffer(EncodeHeader(message)), zmq::send_flags::dontwait).has_value();
   } catch (const zmq::error_t&) {
     return false;  // EHOSTUNREACH: the peer is gone
+  }
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<Link>> Link::Bind(const std::string& endpoint,
+                                           const LinkSecurity& security) {
+  if (Expected<void> allowed = CheckEndpoint(endpoint, security); !allowed) {
+    return Propagate(allowed);
+  }
+  try {
+    auto sockets = std::make_unique<Sockets>();
+    sockets->ipc = endpoint.starts_with(kIpc);
+    if (sockets->ipc) sockets->path = endpoint.substr(kIpc.size());
+    zmq::socket_t& router = sockets->router;
+    router.set(zmq::sockopt::router_mandatory, true);
+    router.set(zmq::sockopt::linger, static_cast<int>(kLinger.count()));
+    router.set(zmq::sockopt::rcvhwm, kReceiveHighWater);
+    router.set(zmq::sockopt::sndhwm, kSendHighWater);
+    // A frame that is larger closes its connection before it is read.
+    router.set(zmq::sockopt::maxmsgsize, static_cast<int64_t>(kMaxBatchBytes));
+    // A connection whose other end froze or was cut is found out by ZeroMQ itself.
+    router.set(zmq::sockopt::heartbeat_ivl, 5000);
+    router.set(zmq::sockopt::heartbeat_timeout, 20000);
+    if (security.keys && !sockets->ipc) {
+      auto gatekeeper = Gatekeeper::Start(sockets->context, security.clients);
+      if (!gatekeeper) return Propagate(gatekeeper);
+      sockets->gatekeeper = std::move(*gatekeeper);
+      sockets->keys = true;
+      Guard(router, *security.keys);
+    }
+    const mode_t mask = umask(0177);
+    try {
+      router.bind(endpoint);
+    } catch (...) {
+      umask(mask);
+      throw;
+    }
+    umask(mask);
+    return std::make_unique<ZmqLink>(std::move(sockets));
+  } catch (const zmq::error_t& e) {
+    const ErrorCode code = e.num() == EADDRINUSE ? ErrorCode::kBusy : ErrorCode::kIo;
+    return Fail(code, "endpoint " + endpoint + " can't be bound: " + e.what());
   }
 }
 

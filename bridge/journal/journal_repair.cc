@@ -69,8 +69,9 @@ Expected<bool> ReadRows(sqlite3* database, const std::string& path, const Table&
   int result = SQLITE_ERROR;
   if (rows) {
     (*rows)->Start();
-    while ((result = (*rows)->Step()) == SQLITE_ROW && visit(**rows)) {
-    }
+    do {
+      result = (*rows)->Step();
+    } while (result == SQLITE_ROW && visit(**rows));
   }
   if (result == SQLITE_DONE || result == SQLITE_ROW) return true;
   if (IsDamage(database)) return false;

@@ -113,7 +113,8 @@ std::string RunFeed::Remedy() const {
       names.emplace_back(kFolderArgument);
     for (const std::string& name : names) {
       remedy += " --set " + receiver.name + "." + name + "=";
-      for (const char letter : name) remedy += static_cast<char>(std::toupper(letter));
+      for (const char letter : name)
+        remedy += static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
     }
   }
   return remedy;

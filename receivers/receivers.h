@@ -4,12 +4,19 @@
 
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "events/run_spec.h"
 #include "receivers/receiver.h"
+#include "receivers/receiver_argument.h"
 #include "receivers/receiver_settings.h"
 
 namespace flarebridge {
+
+std::vector<std::string_view> ReceiverNames();
+// All that the named receiver takes, those of every receiver among them; none if there is no such
+// receiver.
+std::vector<const ReceiverArgument*> ArgumentsOf(std::string_view name);
 
 // Checks the arguments that only the named receiver knows. Errors: kConfig (no such receiver,
 // arguments that make no sense).

@@ -48,6 +48,7 @@ Finding ToFinding(const Expected<std::string>& words) {
 
 Finding CheckOneJournal(const std::string& path, bool repair) {
   const Expected<std::string> checked = CheckJournal(path);
+  if (checked && repair) (void)ForgetRepair(path);
   if (checked || checked.error().code != ErrorCode::kCorrupt) return ToFinding(checked);
   if (!repair)
     return {false,

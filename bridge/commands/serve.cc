@@ -116,6 +116,32 @@ void AddLifeOptions(CLI::App* serve, ServeArguments& to) {
       ->capture_default_str();
 }
 
+void AddChanges(CLI::App* serve, ServeArguments& to) {
+  serve
+      ->add_option("--set", to.changes,
+                   "RECEIVER.ARGUMENT=VALUE, as wandb.project=NAME: another argument for the runs "
+                   "that an earlier bridge left in --state, with --own and without --endpoint; as "
+                   "often as needed. It is kept in the journal")
+      ->allow_extra_args(false)
+      ->type_name("ARGUMENT");
+}
+
+Expected<ArgumentChanges> CheckChanges(const ServeArguments& from) {
+  ArgumentChanges changes;
+  if (from.changes.empty()) return changes;
+  if (!from.own || !from.endpoint.empty())
+    return Fail(ErrorCode::kConfig,
+                "--set is for runs that were left: it goes with --own, and without --endpoint");
+  for (const std::string& typed : from.changes) {
+    if (const Expected<void> added = changes.Add(typed); !added)
+      return PropagateFrom("--set " + typed, added);
+  }
+  for (const std::string& folder : changes.Folders()) {
+    if (const Expected<void> made = MakeFolders(folder); !made) return FailOf("--set", made);
+  }
+  return changes;
+}
+
 void AddLimits(CLI::App* serve, ServeArguments& to) {
   serve
       ->add_option("--journal-max", to.journal_mib,
@@ -136,6 +162,7 @@ void AddServe(CLI::App& app, ServeArguments& to) {
       "serve", "Run the bridge: take events from training processes, write runs");
   AddLinkOptions(serve, to);
   AddLifeOptions(serve, to);
+  AddChanges(serve, to);
   AddLimits(serve, to);
   serve->fallthrough();  // so that --config may stand behind the command
 }
@@ -154,6 +181,9 @@ Expected<ServeOptions> CheckServe(const ServeArguments& from) {
   options.limits.clients_folder = options.state + "/runs";
   if (Expected<void> guarded = CheckKeys(from, options.security); !guarded)
     return Propagate(guarded);
+  Expected<ArgumentChanges> changes = CheckChanges(from);
+  if (!changes) return Propagate(changes);
+  options.changes = std::move(*changes);
   options.own = from.own;
   options.parent = from.parent;
   options.finish_timeout = std::chrono::seconds(from.finish_timeout);

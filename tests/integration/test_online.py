@@ -127,6 +127,20 @@ def test_a_server_that_is_down_for_the_whole_job_costs_nothing_but_a_sync(tmp_pa
         assert not server.violations
 
 
+def test_a_bridge_that_is_told_to_leave_stops_its_uploads_though_not_all_is_delivered(tmp_path, as_user):
+    with FaultyServer(lambda _request: "503") as server:
+        as_user(server)
+        with Driver(tmp_path, {**_ONLINE, "jsonl": {"dir": "/proc/no-such-place"}}) as driver:
+            driver.start_run("site-1")
+            driver.data("site-1", "METRIC", "loss", 1.0, 0)
+            wait_for(lambda: logs_below(tmp_path) and _uploaders(driver), "the run")
+            driver.process.ensure = lambda now: False  # it is not to come back by itself
+            os.kill(driver.pid(), signal.SIGTERM)
+            driver.wait_gone()
+        assert "not delivered: run of site-1" in (driver.state / "bridge.log").read_text()
+        assert any((driver.state / "uploads").iterdir()), "nothing is left for a later start"
+
+
 def test_an_upload_goes_on_without_its_bridge_when_the_server_comes_back(tmp_path, as_user):
     down = [True]
     with FaultyServer(lambda _request: "503" if down[0] else None) as server:

@@ -88,7 +88,7 @@ _HOMES = {
         "receivers/json.cc",
         "receivers/files/stable_hash.cc",
         "receivers/wandb/run/image.cc",
-        "bridge/journal/journal.cc",
+        "bridge/journal/journal_schema.cc",
     },
     r"seccomp\.h": {"bridge/workers/confine.cc"},
     # A lock that clang can check; see there.

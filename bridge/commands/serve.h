@@ -27,6 +27,7 @@ struct ServeArguments {
   int forget_after = 600;
   uint64_t journal_mib = 1024;
   size_t max_runs = 1000;
+  bool require_confinement = false;
 };
 
 // Declares the command and its options.

@@ -149,8 +149,8 @@ Expected<void> CheckConfinement(bool required, spdlog::logger& log) {
                 "says that they have to be: " +
                     missing);
   log.warn(
-      "workers are not confined as they should be: {}; what they write is as safe as the events "
-      "that they are given (SECURITY.md)",
+      "workers are not confined as they should be: {}; the rest holds, and an event that takes one "
+      "over gets further (SECURITY.md). To refuse that, serve with --require-confinement",
       missing);
   return {};
 }
@@ -223,7 +223,10 @@ int Serve(const ServeArguments& arguments) {
         descriptors, descriptors / kDescriptorsPerRun, options->limits.runs);
   }
   const Expected<void> confines = CheckConfinement(options->require_confinement, **log);
-  if (!confines) return Complain(confines.error().message, ExitCodeOf(confines.error()));
+  if (!confines) {
+    (*log)->error("{}", confines.error().message);
+    return Complain(confines.error().message, ExitCodeOf(confines.error()));
+  }
   Expected<std::unique_ptr<Bridge>> bridge = Bridge::Start(*options, *log);
   if (!bridge) {
     (*log)->error("{}", bridge.error().message);

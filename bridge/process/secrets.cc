@@ -13,13 +13,10 @@ namespace flarebridge {
 
 void TakeNoNewPrivileges() { prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); }
 
-void WriteNoCoreDumps() {
+void KeepSecrets() {
+  // Of those that it starts, too.
   const rlimit none{0, 0};
   setrlimit(RLIMIT_CORE, &none);
-}
-
-void KeepSecrets() {
-  WriteNoCoreDumps();
   if (!kSanitized) prctl(PR_SET_DUMPABLE, 0);
 }
 

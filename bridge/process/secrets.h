@@ -10,9 +10,6 @@ namespace flarebridge {
 // programs, file capabilities).
 void TakeNoNewPrivileges();
 
-// No core dump is written by this process and those that it starts.
-void WriteNoCoreDumps();
-
 // No core dump is written, and no process of this user may look into this one, only root may: not
 // into its memory, not into its environment, not at its open files. What it starts is another
 // matter. Call it before anything else. A build with a sanitizer looks into itself, and so can't.

@@ -191,7 +191,7 @@ void Bridge::MakeSupervisor() {
   };
   Supervisor::Seams seams;
   seams.spawn = [this](const WorkerHandle::Events& events) {
-    return WatchedWorker::Spawn(*loop_, events);
+    return WatchedWorker::Spawn(*loop_, events, options_.require_confinement);
   };
   seams.now = Clock::now;
   Supervisor::Limits limits;
@@ -209,7 +209,7 @@ void Bridge::MakeSupervisor() {
 
 void Bridge::MakeUploader() {
   uploader_ = std::make_unique<UploadSupervisor>(
-      *loop_, options_.state + "/uploads",
+      *loop_, options_.state + "/uploads", options_.secrets,
       [this](const Notice& notice) { conversations_->Announce(notice); });
 }
 

@@ -42,7 +42,9 @@ struct ServeOptions {
   std::chrono::seconds upload_timeout{30};  // then uploads go on without the bridge
   std::chrono::seconds session_timeout{60};
   Intake::Limits limits;
-  Intake::Changes changes;  // of the runs that an earlier bridge has left
+  Intake::Changes changes;                // of the runs that an earlier bridge has left
+  bool require_confinement = false;       // workers whose confinement does not hold do not work
+  std::vector<std::string> secrets = {};  // NAME=value, for the uploader's environment alone
 };
 
 class Bridge {

@@ -18,11 +18,15 @@
 #include "bridge/process/exit_code.h"
 #include "bridge/process/program_log.h"
 #include "bridge/process/secrets.h"
+#include "bridge/workers/confine.h"
 #include "receivers/files/folders.h"
 #include "receivers/files/system_error.h"
 
 namespace flarebridge {
 namespace {
+
+// For the uploader alone.
+constexpr const char* kKey = "WANDB_API_KEY";
 
 // A worker's socket and watch, and what is open for a moment while one is started.
 constexpr uint64_t kDescriptorsPerRun = 4;
@@ -46,7 +50,8 @@ Expected<void> CheckKeys(const ServeArguments& from, LinkSecurity& security) {
   if (from.key.empty() && from.clients.empty()) return {};
   if (from.key.empty() || from.clients.empty())
     return Fail(ErrorCode::kConfig, "--key and --clients belong together");
-  Expected<CurveKeys> keys = ReadKeyFile(from.key);
+  Expected<CurveKeys> keys =
+      ReadKeyFile(from.key, FromEnvironment("CREDENTIALS_DIRECTORY").value_or(""));
   if (!keys) return Propagate(keys);
   if (keys->secret_key.empty())
     return Fail(ErrorCode::kConfig, from.key +
@@ -153,6 +158,27 @@ void AddLimits(CLI::App* serve, ServeArguments& to) {
       ->check(CLI::Range(1, 100000))
       ->envname("FLAREBRIDGE_MAX_RUNS")
       ->capture_default_str();
+  serve
+      ->add_flag("--require-confinement", to.require_confinement,
+                 "Do not start, and let no worker work, where Landlock or seccomp can't confine "
+                 "workers")
+      ->envname("FLAREBRIDGE_REQUIRE_CONFINEMENT");
+}
+
+// What of the workers' confinement does not hold here is told once, or is an error.
+Expected<void> CheckConfinement(bool required, spdlog::logger& log) {
+  const std::string missing = MissingConfinement();
+  if (missing.empty()) return {};
+  if (required)
+    return Fail(ErrorCode::kConfig,
+                "workers can't be confined here, and --require-confinement "
+                "says that they have to be: " +
+                    missing);
+  log.warn(
+      "workers are not confined as they should be: {}; the rest holds, and an event that takes one "
+      "over gets further (SECURITY.md). To refuse that, serve with --require-confinement",
+      missing);
+  return {};
 }
 
 }  // namespace
@@ -192,20 +218,22 @@ Expected<ServeOptions> CheckServe(const ServeArguments& from) {
   options.limits.journal_bytes = from.journal_mib << 20;
   options.limits.runs = from.max_runs;
   options.limits.shares = !from.own;
+  options.require_confinement = from.require_confinement;
   if (!from.own) options.limits.forget_after = std::chrono::seconds(from.forget_after);
   return options;
 }
 
 int Serve(const ServeArguments& arguments) {
   TakeNoNewPrivileges();
+  KeepSecrets();
+  const std::string key = TakeFromEnvironment(kKey);
   signal(SIGPIPE, SIG_IGN);
   signal(SIGHUP, SIG_IGN);   // a terminal that closes does not end a bridge
   signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is a write that fails
-  // The key is for the uploader, and is in this environment, too.
-  if (FromEnvironment("WANDB_API_KEY")) WriteNoCoreDumps();
   const uint64_t descriptors = RaiseDescriptorLimit();
-  const Expected<ServeOptions> options = CheckServe(arguments);
+  Expected<ServeOptions> options = CheckServe(arguments);
   if (!options) return Complain(options.error().message, ExitCodeOf(options.error()));
+  if (!key.empty()) options->secrets.push_back(std::string(kKey) + "=" + key);
   // Before anything that starts a thread.
   std::optional<Detachment> detachment;
   if (arguments.detach) {
@@ -223,6 +251,11 @@ int Serve(const ServeArguments& arguments) {
         "is "
         "{}: raise the limit (ulimit -Hn), or lower --max-runs",
         descriptors, descriptors / kDescriptorsPerRun, options->limits.runs);
+  }
+  const Expected<void> confines = CheckConfinement(options->require_confinement, **log);
+  if (!confines) {
+    (*log)->error("{}", confines.error().message);
+    return Complain(confines.error().message, ExitCodeOf(confines.error()));
   }
   Expected<std::unique_ptr<Bridge>> bridge = Bridge::Start(*options, *log);
   if (!bridge) {

@@ -29,6 +29,7 @@ struct ServeArguments {
   uint64_t journal_mib = 1024;
   size_t max_runs = 1000;
   std::vector<std::string> changes;  // RECEIVER.ARGUMENT=VALUE
+  bool require_confinement = false;
 };
 
 // Declares the command and its options.

@@ -45,7 +45,8 @@ struct Output {
 
 class Worker {
  public:
-  Worker(int socket, int mark) : socket_(socket), mark_(WorkMark::Open(mark)) {}
+  Worker(int socket, int mark, bool confined)
+      : socket_(socket), mark_(WorkMark::Open(mark)), confined_(confined) {}
 
   int Run() {
     Expected<void> done = Open();
@@ -87,8 +88,11 @@ class Worker {
     const Expected<std::vector<ReceiverSettings>> receivers =
         ReceiverSettings::ParseAll(open->run.receivers.root(), open->run.folder);
     if (!receivers) return Propagate(receivers);
-    Confine(FoldersOf(*receivers));
+    const Confinement held = Confine(FoldersOf(*receivers));
+    if (confined_ && !held.holds()) return FailUnconfined(held.Missing());
     if (Expected<void> opened = OpenReceivers(*open, *receivers); !opened) return opened;
+    const Expected<void> narrowed = ConfineTo(FoldersOfRun());
+    if (confined_ && !narrowed) return FailUnconfined(narrowed.error().message);
     for (const Output& output : outputs_) {
       const auto target = output.receiver ? output.receiver->Upload() : std::nullopt;
       if (!target) continue;
@@ -109,6 +113,23 @@ class Worker {
       std::filesystem::create_directories(folders.back(), ignored);
     }
     return folders;
+  }
+
+  // What they still reach by name, now that they are open.
+  std::vector<std::filesystem::path> FoldersOfRun() const {
+    std::vector<std::filesystem::path> folders;
+    for (const Output& output : outputs_) {
+      const auto folder = output.receiver ? output.receiver->Folder() : std::nullopt;
+      if (folder) folders.push_back(*folder);
+    }
+    return folders;
+  }
+
+  // The bridge tells what does not hold, once for all workers; only where it has to hold they do.
+  static tl::unexpected<Error> FailUnconfined(const std::string& why) {
+    return Fail(
+        ErrorCode::kConfig,
+        "the worker can't confine itself, and --require-confinement says that it has to: " + why);
   }
 
   // Errors: no receiver could be opened.
@@ -356,6 +377,7 @@ class Worker {
 
   UniqueFd socket_;
   WorkMark mark_;  // if we die, the bridge knows at which event
+  bool confined_;  // or it does not work
   FrameReader reader_;
   EventDecoder decoder_;
   Tape narrowed_tape_;  // of an event of which a receiver wants a part
@@ -370,6 +392,8 @@ class Worker {
 
 }  // namespace
 
-int RunWorker(int socket, int mark) { return std::make_unique<Worker>(socket, mark)->Run(); }
+int RunWorker(int socket, int mark, bool confined) {
+  return std::make_unique<Worker>(socket, mark, confined)->Run();
+}
 
 }  // namespace flarebridge

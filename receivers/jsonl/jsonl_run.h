@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,6 +42,8 @@ class JsonlRun : public Receiver {
   Expected<void> Persist() override;
   Expected<void> Drain() override { return Persist(); }
   std::optional<UploadTarget> Upload() const override { return std::nullopt; }
+  // The file is open.
+  std::optional<std::filesystem::path> Folder() const override { return std::nullopt; }
   std::string Report() const override { return set_aside_; }
 
  private:

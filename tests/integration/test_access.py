@@ -74,6 +74,24 @@ def keys(tmp_path):
     return tmp_path
 
 
+@pytest.mark.parametrize(("mode", "status"), [(0o400, 0), (0o440, 0), (0o444, 78), (0o460, 78)])
+def test_a_services_credential_may_show_its_groups_right_to_read(keys, mode, status):
+    _client(keys, "ann")
+    (keys / "credentials").mkdir(mode=0o700)
+    credential = keys / "credentials" / "bridge.key_secret"
+    credential.write_bytes((keys / "bridge.key_secret").read_bytes())
+    credential.chmod(mode)
+    command = [find_binary(), "serve", "--own", "--state", str(keys / "state"), "--key", str(credential)]
+    command += ["--clients", str(keys / "clients")]
+    environment = {**os.environ, "CREDENTIALS_DIRECTORY": str(keys / "credentials")}
+    served = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    assert served.returncode == status, served.stderr
+    elsewhere = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert elsewhere.returncode == (0 if mode == 0o400 else 78)
+    if elsewhere.returncode:
+        assert "that other users may read" in elsewhere.stderr
+
+
 def test_listed_clients_get_in_and_their_jobs_of_one_name_are_two(keys):
     ann, bob = _client(keys, "ann"), _client(keys, "bob")
     with _bridge(keys) as endpoint:

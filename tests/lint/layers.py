@@ -90,7 +90,7 @@ _HOMES = {
         "receivers/wandb/run/image.cc",
         "bridge/journal/journal_schema.cc",
     },
-    r"seccomp\.h": {"bridge/workers/confine.cc"},
+    r"seccomp\.h": {"bridge/workers/allowed_calls.cc"},
     # A lock that clang can check; see there.
     r"(shared_)?mutex": {"events/mutex.h"},
     r"png\.h": {"receivers/wandb/run/image.cc"},
@@ -108,7 +108,8 @@ _HOMES |= {
         "bridge/process/child_process.cc",  # fcntl(): a socket that does not block
         "bridge/process/detach.cc",  # pipe2()'s flags
         "bridge/process/work_mark.cc",  # fcntl(): the number of a memfd
-        "bridge/workers/confine.cc",  # open() with O_PATH: Landlock's handles of folders
+        "bridge/workers/allowed_calls.cc",  # the commands of fcntl() that a filter lets through
+        "bridge/workers/landlock.cc",  # open() with O_PATH: Landlock's handles of folders
     },
     r"sys/file\.h": {"receivers/files/file_lock.cc"},
     r"sys/stat\.h": {

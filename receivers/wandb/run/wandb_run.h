@@ -50,9 +50,8 @@ class WandbRun : public Receiver {
   Expected<void> Persist() override;
   Expected<void> Drain() override;
   std::optional<UploadTarget> Upload() const override;
+  std::optional<std::filesystem::path> Folder() const override { return out_.folder; }
   std::string Report() const override;
-
-  const std::filesystem::path& folder() const { return out_.folder; }
 
  private:
   WandbRun(std::filesystem::path folder, AppendOnlyFile file, Recovered recovered,

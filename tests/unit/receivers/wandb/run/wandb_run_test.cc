@@ -262,7 +262,7 @@ TEST_CASE("a log that lacks what was confirmed is set aside untouched, and the r
   const auto size = fs::file_size(damaged);
   const auto run = Open(temp.path(), "journal-1", 2000);
   CHECK(run->DurablePosition() == 0);
-  CHECK(run->folder() == damaged.parent_path());  // the name is free again
+  CHECK(run->Folder() == damaged.parent_path());  // the name is free again
   CHECK(fs::file_size(damaged.parent_path().string() + ".damaged/" + damaged.filename().string()) ==
         size);
 }

@@ -386,7 +386,7 @@ class Worker {
   size_t living_ = 0;  // receivers
   uint64_t last_position_ = 0;
   std::optional<Clock::time_point> sync_due_;
-  Clock::time_point told_opening_ = Clock::now();
+  Clock::time_point told_opening_{};
   bool ended_ = false;
 };
 

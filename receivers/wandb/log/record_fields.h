@@ -29,7 +29,7 @@ namespace checkpoint_field {  // and kApplied
 // Another version is ignored: raise it when recovery has to know more.
 inline constexpr uint64_t kVersionNow = 1;
 inline constexpr uint32_t kVersion = 1, kRun = 2, kTagOfKey = 3, kTagsWait = 4, kLastStep = 5,
-                          kFirstStep = 6, kRuntime = 7, kLastTime = 8;
+                          kFirstStep = 6, kRuntime = 7, kLastTime = 8, kJournal = 9;
 }  // namespace checkpoint_field
 
 // HistoryItem, SummaryItem, ConfigItem and StatsItem alike.

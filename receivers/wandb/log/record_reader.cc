@@ -337,6 +337,9 @@ uint64_t FillCheckpoint(pbf_reader message, Checkpoint& checkpoint) {
       case checkpoint_field::kLastTime:
         checkpoint.last_time = message.get_double();
         break;
+      case checkpoint_field::kJournal:
+        checkpoint.journals.push_back(message.get_fixed64());
+        break;
       case kApplied:
         checkpoint.mark = ParseMark(message.get_message());
         break;

@@ -236,6 +236,8 @@ void AppendCheckpoint(const Checkpoint& checkpoint, std::string& out) {
       message.add_int64(checkpoint_field::kFirstStep, *checkpoint.first_step);
     message.add_double(checkpoint_field::kRuntime, checkpoint.runtime);
     message.add_double(checkpoint_field::kLastTime, checkpoint.last_time);
+    for (const uint64_t journal : checkpoint.journals)
+      message.add_fixed64(checkpoint_field::kJournal, journal);
   }
   AppendMark(checkpoint.mark, body);
   pbf_writer(out).add_bytes(kCheckpoint, body);

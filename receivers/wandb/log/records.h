@@ -31,8 +31,9 @@ struct EnvironmentRecord {
 // What the records of a log before one say, as far as it takes to go on with the run: recovery
 // begins there. It is written once all before it is on the disk.
 struct Checkpoint {
-  AppliedMark mark;  // all that the marks before it say of their journal
-  RunRecord run;     // the newest one, with the tags that were set behind it
+  AppliedMark mark;  // all that the marks before it say of their journal, the writer's
+  std::vector<uint64_t> journals;  // all of which there are marks
+  RunRecord run;                   // the newest one, with the tags that were set behind it
   std::vector<std::pair<std::string, std::string>> tag_of_key;
   bool tags_wait = false;                        // no run record has the tags that were set last
   std::optional<int64_t> last_step, first_step;  // of rows: the last; the lowest that was logged

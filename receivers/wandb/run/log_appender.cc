@@ -61,6 +61,8 @@ void LogAppender::RemoveUploadedMark() {
 }
 
 Expected<void> LogAppender::BeginEnd() {
+  // `wandb sync` marks a log that grows, too.
+  RemoveUploadedMark();
   if (Expected<void> written = WriteOut(); !written) return written;
   content_end_ = file_.size();
   number_before_end_ = number_;

@@ -43,9 +43,9 @@ Expected<std::optional<fs::path>> FindFolder(const fs::path& wandb_folder, const
     if (!IsUploaded(log)) return folder;
     const Expected<UniqueFd> file = OpenToRead(log);
     if (!file) return FailIo(log.string(), file);
-    const Expected<bool> ours = KnowsJournal(file->get(), journal, on_progress);
-    if (!ours) return Propagate(ours);
-    if (*ours) return folder;
+    const Expected<Recovered> there = Recover(file->get(), journal, on_progress);
+    if (!there && there.error().code == ErrorCode::kIo) return Propagate(there);
+    if (there && there->applied.knows_journal()) return folder;
   }
   return std::nullopt;
 }

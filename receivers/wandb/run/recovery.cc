@@ -28,6 +28,12 @@ void TakeHistory(const ParsedRecord& record, Recovered& found) {
   }
 }
 
+void NoteJournal(uint64_t journal, std::vector<uint64_t>& journals) {
+  // Nearly all records are of the last one.
+  if (std::find(journals.rbegin(), journals.rend(), journal) != journals.rend()) return;
+  if (journals.size() <= kMostJournals) journals.push_back(journal);
+}
+
 void TakeRecord(const ParsedRecord& record, uint64_t start, Recovered& found) {
   using Kind = ParsedRecord::Kind;
   found.number = record.number;
@@ -40,7 +46,10 @@ void TakeRecord(const ParsedRecord& record, uint64_t start, Recovered& found) {
     found.ended = false;
     found.number_before_end = record.number;
   }
-  if (record.mark) found.applied.Take(*record.mark);
+  if (record.mark) {
+    found.applied.Take(*record.mark);
+    NoteJournal(record.mark->journal, found.journals);
+  }
   if (record.kind == Kind::kHistory) TakeHistory(record, found);
   if (record.kind == Kind::kRun) {
     found.has_run = true;
@@ -65,12 +74,21 @@ Expected<Recovered> ReadOn(int fd, LogReader reader, Recovered found) {
   return found;
 }
 
-Recovered FromCheckpoint(const Checkpoint& checkpoint, uint64_t at) {
+// It says how far the journal's events are in the log before it: it is this one's, or the log has
+// nothing of it.
+bool Tells(const Checkpoint& checkpoint, uint64_t journal) {
+  return checkpoint.mark.journal == journal ||
+         std::find(checkpoint.journals.begin(), checkpoint.journals.end(), journal) ==
+             checkpoint.journals.end();
+}
+
+Recovered FromCheckpoint(const Checkpoint& checkpoint, uint64_t at, uint64_t journal) {
   Recovered found;
   found.checkpoint_at = at;
   found.has_run = true;
-  found.applied = AppliedEvents(checkpoint.mark.journal);
+  found.applied = AppliedEvents(journal);
   found.applied.Take(checkpoint.mark);
+  found.journals = checkpoint.journals;
   found.last_step = checkpoint.last_step;
   found.first_step = checkpoint.first_step;
   found.runtime = checkpoint.runtime;
@@ -81,8 +99,8 @@ Recovered FromCheckpoint(const Checkpoint& checkpoint, uint64_t at) {
   return found;
 }
 
-// The last checkpoint whose record is whole; the reader stands there then. Nothing: there is none
-// near the end, or it is another journal's.
+// What the last checkpoint says whose record is whole; the reader stands there then. Nothing: there
+// is none near the end, or it does not tell of this journal.
 Expected<std::optional<Recovered>> FindCheckpoint(int fd, uint64_t journal, LogReader& reader) {
   const Expected<FileInfo> file = InfoOf(fd);
   if (!file) return FailIo("the run log", file);
@@ -99,9 +117,9 @@ Expected<std::optional<Recovered>> FindCheckpoint(int fd, uint64_t journal, LogR
     if (!read) return Propagate(read);
     if (*read != LogReader::Status::kRecord || !ParseRecord(bytes, record)) continue;
     const Expected<Checkpoint> checkpoint = ParseCheckpoint(record.checkpoint);
-    if (!checkpoint || checkpoint->mark.journal != journal) break;
+    if (!checkpoint || !Tells(*checkpoint, journal)) break;
     reader.GoTo(*at);
-    return FromCheckpoint(*checkpoint, *at);
+    return FromCheckpoint(*checkpoint, *at, journal);
   }
   return std::nullopt;
 }
@@ -123,20 +141,6 @@ Expected<Recovered> RecoverFromBeginning(int fd, uint64_t journal, const OnProgr
   Recovered found;
   found.applied = AppliedEvents(journal);
   return ReadOn(fd, std::move(*reader), std::move(found));
-}
-
-Expected<bool> KnowsJournal(int fd, uint64_t journal, const OnProgress& on_progress) {
-  Expected<LogReader> reader = LogReader::Open(fd, on_progress);
-  if (!reader && reader.error().code == ErrorCode::kMalformed) return false;
-  if (!reader) return Propagate(reader);
-  RecordStream records(std::move(*reader), OnDamage::kStop);
-  const ParsedRecord* record = nullptr;
-  while (true) {
-    const Expected<RecordStream::Status> status = records.Next(record);
-    if (!status) return Propagate(status);
-    if (*status != RecordStream::Status::kRecord) return false;
-    if (record->mark && record->mark->journal == journal) return true;
-  }
 }
 
 }  // namespace flarebridge::wandb

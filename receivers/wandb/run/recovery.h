@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "events/error.h"
 #include "receivers/applied.h"
@@ -24,6 +25,8 @@ struct Recovered {
   int64_t number_before_end = 0;  // of the last record before content_end
   int64_t number = 0;             // of the last record
   AppliedEvents applied{0};       // of the journal asked for
+  // All of which there are marks, as they first appear; of more than kMostJournals one more.
+  std::vector<uint64_t> journals;
   std::optional<int64_t> last_step;
   std::optional<int64_t> first_step;  // the lowest that was logged, and no number of ours
   double runtime = 0;                 // seconds, `_runtime` of the last row
@@ -34,19 +37,18 @@ struct Recovered {
   uint64_t checkpoint_at = 0;         // where the record with the last checkpoint begins, or 0
 };
 
+// A log of more journals has no checkpoints.
+inline constexpr size_t kMostJournals = 64;
 // How far from its end a log is searched for a checkpoint: a multiple of what is written between
 // two of them, and a second's reading.
 inline constexpr uint64_t kCheckpointWithin = uint64_t{64} << 20;
 
-// Reads the log from the last checkpoint of this journal on, or if none is found, all of it. What
-// is damaged before a checkpoint is not noticed: it was on the disk when that was written. Errors:
-// kIo, kMalformed (not a run log).
+// Reads the log from the last checkpoint on, or if none is found that tells of this journal, all of
+// it. What is damaged before a checkpoint is not noticed: it was on the disk when that was written.
+// Errors: kIo, kMalformed (not a run log).
 Expected<Recovered> Recover(int fd, uint64_t journal, const OnProgress& on_progress = {});
 // The same without checkpoints.
 Expected<Recovered> RecoverFromBeginning(int fd, uint64_t journal,
                                          const OnProgress& on_progress = {});
-
-// The log has a mark of the journal. Errors: kIo.
-Expected<bool> KnowsJournal(int fd, uint64_t journal, const OnProgress& on_progress = {});
 
 }  // namespace flarebridge::wandb

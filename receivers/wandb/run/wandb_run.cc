@@ -202,6 +202,11 @@ Expected<void> WandbRun::WriteCheckpoint() {
   checkpoint_at_ = out_.log.end();
   Checkpoint checkpoint;
   if (!out_.rows.Describe(checkpoint)) return {};
+  checkpoint.journals = recovered_.journals;
+  if (std::find(checkpoint.journals.begin(), checkpoint.journals.end(), journal_) ==
+      checkpoint.journals.end())
+    checkpoint.journals.push_back(journal_);
+  if (checkpoint.journals.size() > kMostJournals) return {};
   checkpoint.run = out_.run;
   checkpoint.tag_of_key.assign(out_.tag_keys.all().begin(), out_.tag_keys.all().end());
   checkpoint.tags_wait = out_.tags_wait;

@@ -1,5 +1,5 @@
-// A run may lie in several logs: one that was damaged or had been uploaded is not written any
-// further, and the run goes on in a new folder beside it. On the server they are one run, whose
+// A run may lie in several logs: one that was damaged, or uploaded by another journal's bridge, is
+// not written any further, and the run goes on in a new folder beside it. On the server they are one run, whose
 // lines are numbered through. Any thread.
 #pragma once
 

@@ -182,8 +182,10 @@ class UploadProcess {
     TakeOut(key);
     Say(NoticeLevel::kInfo,
         upload.name() + " is uploaded: " + std::to_string(report.rows) + " rows");
-    for (const std::string& left : report.left_out)
-      Say(NoticeLevel::kWarning, upload.name() + ": not uploaded: " + left);
+    for (const auto* left : {&report.left_out, &report.no_place}) {
+      for (const std::string& what : *left)
+        Say(NoticeLevel::kWarning, upload.name() + ": not uploaded: " + what);
+    }
   }
 
   void OnFailed(const std::string& key, const Upload& upload, const Error& error) {

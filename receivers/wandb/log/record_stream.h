@@ -29,6 +29,11 @@ class RecordStream {
   // that verifies but can't be parsed is damage too. kCorrupt with kSkip: no record to go on with
   // begins behind the damage. Errors: kIo.
   Expected<Status> Next(const ParsedRecord*& record);
+  // From the next call on. What was stopped at is passed over, too.
+  void ChooseOnDamage(OnDamage on_damage) {
+    on_damage_ = on_damage;
+    if (on_damage == OnDamage::kSkip) stopped_ = false;
+  }
   // Next() looks again at a file that may have grown.
   void Refresh() { reader_.Refresh(); }
 

@@ -58,14 +58,14 @@ struct Bench {
   std::unique_ptr<RunUpload> upload;
 };
 
-TEST_CASE("a whole run goes in one order: the run, lines, files, the count, its end") {
+TEST_CASE("a whole run goes in one order: a look, the run, lines, files, the count, its end") {
   Bench bench;
   bench.run.Rows(3);
   bench.run.File("a.txt", "content");
   bench.run.End(3);
   bench.Begin();
   REQUIRE(bench.Finishes());
-  CHECK(bench.server.requests == Names{"create", "lines 0+3", "ask 1", "put a.txt", "ask 2",
+  CHECK(bench.server.requests == Names{"look", "create", "lines 0+3", "ask 1", "put a.txt", "ask 2",
                                        "put config.yaml", "put wandb-summary.json", "count",
                                        "end"});
   CHECK(bench.server.rows == std::map<uint64_t, std::string>{
@@ -103,10 +103,10 @@ TEST_CASE("a server that is asked too often is left alone for as long as it says
   bench.server.Misbehave("lines", {{429, 7}});
   bench.Begin();
   REQUIRE(bench.Finishes());
-  REQUIRE(bench.server.requests[1] == "lines 0+1");
   REQUIRE(bench.server.requests[2] == "lines 0+1");
-  CHECK(bench.server.times[2] - bench.server.times[1] >= seconds(7));
-  CHECK(bench.server.times[2] - bench.server.times[1] < seconds(8));
+  REQUIRE(bench.server.requests[3] == "lines 0+1");
+  CHECK(bench.server.times[3] - bench.server.times[2] >= seconds(7));
+  CHECK(bench.server.times[3] - bench.server.times[2] < seconds(8));
 }
 
 TEST_CASE("status 500 is tried again after longer and longer waits, and the run goes on") {
@@ -118,10 +118,10 @@ TEST_CASE("status 500 is tried again after longer and longer waits, and the run 
   REQUIRE(bench.Finishes());
   CHECK(bench.server.Count("create") == 4);
   const std::vector<Clock::time_point>& times = bench.server.times;
-  CHECK(times[1] - times[0] >= seconds(2));
-  CHECK(times[2] - times[1] >= seconds(4));
-  CHECK(times[3] - times[2] >= seconds(8));
-  CHECK(times[3] - times[2] < seconds(11));
+  CHECK(times[2] - times[1] >= seconds(2));
+  CHECK(times[3] - times[2] >= seconds(4));
+  CHECK(times[4] - times[3] >= seconds(8));
+  CHECK(times[4] - times[3] < seconds(11));
   CHECK(bench.server.rows.size() == 2);
   CHECK(bench.upload->progress().waiting.empty());
 }
@@ -166,9 +166,9 @@ TEST_CASE("a file that the server gives no place is left out and named, and the 
   CHECK(bench.server.Count("put a.txt") == 0);
   CHECK(bench.server.Count("put b.txt") == 1);
   const UploadReport report = bench.upload->report();
-  REQUIRE(report.left_out.size() == 1);
-  CHECK(report.left_out[0].starts_with("the file a.txt "));
+  CHECK(report.left_out == Names{"the file a.txt: it is not taken by the server"});
   CHECK(bench.server.exit_codes.size() == 1);
+  CHECK_FALSE(bench.IsMarked());
 }
 
 TEST_CASE("a file that a storage refuses ends the upload with words") {
@@ -196,6 +196,7 @@ TEST_CASE("a file that is gone when its turn comes, or leads out of the folder, 
   CHECK(bench.server.Count("put a.txt") == 1);
   CHECK(bench.server.Count("put out.txt") == 0);
   CHECK(bench.upload->report().left_out.size() == 2);
+  CHECK_FALSE(bench.IsMarked());
 }
 
 TEST_CASE("for an address that has expired a new one is asked for, three times") {
@@ -227,6 +228,7 @@ TEST_CASE("a count that stays short has all rows sent once more, and is told if 
   CHECK_FALSE(report.verified);
   CHECK(report.left_out == Names{"rows: the server has counted 1 of 3"});
   CHECK(bench.server.exit_codes == std::vector<int>{0});
+  CHECK_FALSE(bench.IsMarked());
 }
 
 TEST_CASE("a count that is right a while later needs no row twice") {
@@ -244,7 +246,7 @@ TEST_CASE("a count that is right a while later needs no row twice") {
   CHECK(bench.upload->report().verified);
 }
 
-TEST_CASE("a count that can't be had does not hold the run up") {
+TEST_CASE("a count that can't be had does not hold the run up, and the run is not marked") {
   Bench bench;
   bench.run.Rows(3);
   bench.run.End();
@@ -253,7 +255,9 @@ TEST_CASE("a count that can't be had does not hold the run up") {
   REQUIRE(bench.Finishes());
   CHECK(bench.server.Count("count") == 1);
   CHECK_FALSE(bench.upload->report().verified);
-  CHECK(bench.upload->report().left_out.empty());
+  CHECK(bench.upload->report().left_out.size() == 1);
+  CHECK(bench.server.exit_codes.size() == 1);
+  CHECK_FALSE(bench.IsMarked());
 }
 
 TEST_CASE("a log that grows is followed, and its run is kept alive while nothing comes") {
@@ -327,6 +331,7 @@ TEST_CASE("a stop in the middle ends it at once, and a later upload goes on behi
   RunUpload later(bench.service, bench.run.log(), bench.options);
   ScriptedServer server(bench.now);
   server.rows = bench.server.rows;
+  server.exists = true;
   REQUIRE(bench.Finishes(later, server));
   CHECK(server.requests.front() == "create");
   CHECK(server.Count("lines 0+2") == 0);
@@ -394,6 +399,224 @@ TEST_CASE("entity and project may be given in place of the log's") {
   REQUIRE(bench.Finishes());
   CHECK(bench.server.entity == "team");
   CHECK(bench.server.project == "p");
+}
+
+// --- what the server has of the run already ---
+
+// A row as the server holds one of another machine, logged at that time.
+std::string ForeignRow(int step, double time) {
+  return R"({"_step":)" + std::to_string(step) + R"(,"_timestamp":)" + std::to_string(time) +
+         R"(,"loss":7})";
+}
+
+TEST_CASE("rows of elsewhere are not written over: a run that goes on here comes behind them") {
+  Bench bench;  // its run began at 1e9
+  for (int row = 0; row < 5; ++row)
+    bench.server.rows[static_cast<uint64_t>(row)] = ForeignRow(row, 1e9 - 100 + row);
+  bench.server.exists = true;
+  const auto before = bench.server.rows;
+  bench.run.Rows(3);
+  bench.run.End();
+  bench.Begin();
+  REQUIRE(bench.Finishes());
+  CHECK(bench.server.Count("look") == 2);  // it counts late
+  CHECK(bench.server.Count("lines 5+3") == 1);
+  CHECK(bench.server.rows.size() == 8);
+  for (const auto& [number, row] : before) CHECK(bench.server.rows.at(number) == row);
+  CHECK(bench.upload->report().verified);
+  CHECK(bench.IsMarked());
+  bench.upload.reset();
+
+  // A later upload knows where its rows are.
+  bench.options.again = true;
+  bench.Begin();
+  REQUIRE(bench.Finishes());
+  CHECK(bench.server.Count("look") == 2);
+  CHECK(bench.server.Count("lines 5+3") == 2);
+  CHECK(bench.server.rows.size() == 8);
+}
+
+TEST_CASE("rows of elsewhere that are not older than the log are left alone, with words") {
+  for (const bool timeless : {false, true}) {
+    Bench bench;
+    bench.server.rows[0] = timeless ? R"({"loss":7})" : ForeignRow(0, 1e9 + 5);
+    bench.server.exists = true;
+    bench.run.Rows(3);
+    bench.run.End();
+    bench.Begin();
+    const Expected<bool> done = bench.GoOn();
+    REQUIRE_FALSE(done.has_value());
+    CHECK(done.error().code == ErrorCode::kForbidden);
+    CHECK(done.error().message.starts_with(
+        "the server has 1 rows of this run that come from no log here, and the last of them "));
+    CHECK(bench.server.upserts.empty());
+    CHECK(bench.server.rows.size() == 1);
+    CHECK(bench.server.exit_codes.empty());
+    CHECK_FALSE(bench.IsMarked());
+  }
+}
+
+TEST_CASE("a note that was lost costs nothing: the same rows go to the same places") {
+  Bench bench;
+  bench.run.Rows(3);
+  bench.run.End();
+  bench.Begin();
+  REQUIRE(bench.Finishes());
+  bench.upload.reset();
+  fs::remove(StatePath(bench.run.log()));
+  bench.Begin();
+  REQUIRE(bench.Finishes());
+  CHECK(bench.server.rows.size() == 3);
+  CHECK(bench.server.Count("lines 0+3") == 2);
+}
+
+TEST_CASE("a run whose creation was not answered is looked at again before its first row") {
+  Bench bench;
+  bench.run.Rows(3);
+  bench.run.End();
+  bench.server.Misbehave("create", {{0, {}, true}});
+  bench.Begin();
+  REQUIRE(bench.Finishes());
+  CHECK(bench.server.Count("create") == 2);
+  CHECK(bench.server.Count("look") == 3);
+  CHECK(bench.server.Count("lines 0+3") == 1);
+}
+
+TEST_CASE("a server that can't look for a run of a project that is not there is not given up") {
+  Bench bench;
+  bench.run.Rows(3);
+  bench.run.End();
+  bench.server.Misbehave("look", {{404}});
+  bench.Begin();
+  REQUIRE(bench.Finishes());
+  CHECK(bench.server.requests[1] == "create");
+  CHECK(bench.server.rows.size() == 3);
+}
+
+TEST_CASE("a run that was deleted on the server is uploaded whole, though all was confirmed") {
+  Bench bench;
+  bench.run.Rows(3);
+  bench.run.End();
+  bench.Begin();
+  REQUIRE(bench.Finishes());
+  bench.upload.reset();
+  ScriptedServer server(bench.now);
+  bench.Begin();
+  REQUIRE(bench.Finishes(*bench.upload, server));
+  CHECK(server.rows.size() == 3);
+  CHECK_FALSE(server.upserts.back().at("config").is_null());
+  CHECK(server.files.contains("config.yaml"));
+}
+
+TEST_CASE("parts in folders of several places go one after the other, by the time they began") {
+  Bench bench;
+  bench.run.Rows(2);
+  bench.run.End();
+  MadeRun next(bench.temp.path() / "elsewhere", "090000", 1e9 + 50);  // its name sorts first
+  next.Rows(3);
+  next.End();
+  bench.service.known.Add(bench.run.log());
+  bench.service.known.Add(next.log());
+  RunUpload later(bench.service, next.log(), bench.options);
+  bench.Begin();
+  REQUIRE(later.Step(bench.server).has_value());
+  CHECK(bench.server.requests.empty());
+  CHECK(later.earlier_part() == bench.run.log());
+  REQUIRE(bench.Finishes());
+  CHECK(bench.server.exit_codes.empty());  // the run goes on
+  bench.upload.reset();
+  REQUIRE(bench.Finishes(later, bench.server));
+  CHECK(bench.server.Count("lines 2+3") == 1);
+  CHECK(bench.server.rows.size() == 5);
+  CHECK(bench.server.exit_codes.size() == 1);
+}
+
+// --- what people see of a run is theirs ---
+
+TEST_CASE("after a run is made only what has changed is sent of it") {
+  Bench bench;
+  bench.run.Rows(1);
+  bench.run.End();
+  bench.Begin();
+  REQUIRE(bench.Finishes());
+  REQUIRE(bench.server.upserts.size() == 1);
+  CHECK(bench.server.upserts[0].at("displayName") == "a name");
+  CHECK(bench.server.upserts[0].at("tags") == ScriptedServer::Json{"a", "b"});
+  bench.upload.reset();
+  bench.options.again = true;
+  bench.Begin();
+  REQUIRE(bench.Finishes());
+  REQUIRE(bench.server.upserts.size() == 2);
+  for (const char* field :
+       {"displayName", "tags", "notes", "groupName", "jobType", "config", "host"})
+    CHECK(bench.server.upserts[1].at(field).is_null());
+}
+
+TEST_CASE("of a run that was there before, name, tags and notes are not sent") {
+  Bench bench;
+  bench.server.exists = true;
+  bench.run.Rows(1);
+  bench.run.End();
+  bench.Begin();
+  REQUIRE(bench.Finishes());
+  REQUIRE(bench.server.upserts.size() == 1);
+  for (const char* field : {"displayName", "tags", "notes"})
+    CHECK(bench.server.upserts[0].at(field).is_null());
+  CHECK_FALSE(bench.server.upserts[0].at("config").is_null());
+}
+
+// --- what is done ---
+
+TEST_CASE("somebody else's answer of status 200 confirms nothing") {
+  Bench bench;
+  bench.run.Rows(3);
+  bench.run.File("a.txt", "a");
+  bench.run.End();
+  for (const char* request : {"look", "create", "lines", "ask", "put", "count", "end"}) {
+    const std::string name = request;
+    bench.server.Before(name, [&bench, name, first = true]() mutable {
+      bench.server.page =
+          std::exchange(first, false) ? "<!DOCTYPE html><html>Log in to the network</html>" : "";
+    });
+  }
+  bench.Begin();
+  REQUIRE(bench.Finishes());
+  CHECK(bench.server.rows.size() == 3);
+  CHECK(bench.server.Count("put a.txt") == 2);
+  CHECK(bench.server.exit_codes.size() == 1);
+  CHECK(bench.upload->report().verified);
+}
+
+TEST_CASE("what is behind damage is sent, its bytes are named, and the run is not marked") {
+  Bench bench;
+  bench.run.Rows(2000);
+  bench.run.End();
+  const auto size = fs::file_size(bench.run.log());
+  REQUIRE(size > 100'000);
+  {
+    std::fstream log(bench.run.log(), std::ios::binary | std::ios::in | std::ios::out);
+    log.seekp(40'000);
+    log.put('!');
+  }
+  bench.Begin();
+  REQUIRE(bench.Finishes());
+  CHECK(bench.server.rows.size() > 1000);
+  CHECK(bench.server.rows.size() < 2000);
+  CHECK(bench.server.rows.rbegin()->second == R"({"loss":1999})");
+  CHECK(bench.server.exit_codes.size() == 1);
+  const UploadReport report = bench.upload->report();
+  CHECK(report.verified);
+  REQUIRE(report.left_out.size() == 1);
+  CHECK(report.left_out[0].find(" bytes of the log, which are damaged") != std::string::npos);
+  CHECK_FALSE(bench.IsMarked());
+}
+
+TEST_CASE("a negative exit code is a failure on the server, too") {
+  Bench bench;
+  bench.run.End(-9);
+  bench.Begin();
+  REQUIRE(bench.Finishes());
+  CHECK(bench.server.exit_codes == std::vector<int>{137});
 }
 
 }  // namespace

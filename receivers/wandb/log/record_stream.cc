@@ -59,6 +59,7 @@ Expected<LogEnd> ReadRecords(int fd, OnDamage on_damage, const RecordVisitor& vi
   end.torn = *status == RecordStream::Status::kTorn;
   end.corrupt = *status == RecordStream::Status::kCorrupt || stream->damaged();
   end.whole_end = stream->whole_end();
+  end.read_end = stream->position();
   end.bad_bytes = stream->bad_bytes();
   if (*status != RecordStream::Status::kCorrupt) return end;
   // Nothing behind this was read.

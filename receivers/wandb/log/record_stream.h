@@ -68,6 +68,7 @@ struct LogEnd {
   bool torn = false;       // in half a record, or in bytes that no valid record follows
   bool corrupt = false;    // damaged, with more behind it
   uint64_t whole_end = 0;  // the end of the last whole record before all damage
+  uint64_t read_end = 0;   // of the last record that was given; a torn end begins there
   uint64_t bad_bytes = 0;  // not read because of damage; a torn end is not among them
 };
 

@@ -92,6 +92,7 @@ class Uploads {
     // All are known before one begins: parts of one run may lie anywhere among them.
     choices.known = first.logs;
     choices.known.insert(choices.known.end(), first.synced.begin(), first.synced.end());
+    if (!arguments_.watch) choices.to_upload = first.logs;
     Expected<std::unique_ptr<UploadPool>> pool =
         wandb::StartUploads(account, choices, static_cast<size_t>(arguments_.jobs), Callbacks());
     if (!pool) {

@@ -74,6 +74,10 @@ def test_parts_in_folders_of_different_places_go_in_the_order_of_their_times(tmp
         assert server.run(parts[0].run_id).rows == [row for part in parts for row in part.rows]
         assert server.run(parts[0].run_id).exit_codes == [0]
         assert all(is_marked(part.log) for part in parts)
+        again = sync(tmp_path, environment(tmp_path, server), "--jobs", "8", "--again")
+        assert again.returncode == 0, again.stderr
+        assert server.run(parts[0].run_id).rows == [row for part in parts for row in part.rows]
+        assert server.run(parts[0].run_id).exit_codes == [0, 0]
         assert not server.violations
 
 

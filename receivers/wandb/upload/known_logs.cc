@@ -59,13 +59,12 @@ std::vector<fs::path> KnownLogs::WithName(const fs::path& name) const {
 
 void KnownLogs::Begin(const fs::path& log) {
   const MutexLock lock(mutex_);
-  ++at_work_[PlainPath(log)];
+  at_work_.insert(PlainPath(log));
 }
 
 void KnownLogs::End(const fs::path& log) {
   const MutexLock lock(mutex_);
-  const auto found = at_work_.find(PlainPath(log));
-  if (found != at_work_.end() && --found->second == 0) at_work_.erase(found);
+  at_work_.erase(PlainPath(log));
 }
 
 bool KnownLogs::IsAtWork(const fs::path& log) const {

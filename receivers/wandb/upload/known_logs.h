@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -33,8 +34,8 @@ class KnownLogs {
   // Those with this file name, which holds the run's id.
   std::vector<std::filesystem::path> WithName(const std::filesystem::path& name) const;
 
-  // An upload of what is there now begins, and is over. While it goes on the log's later parts
-  // wait.
+  // An upload of what is there now begins, or is going to, and is over. Until then the log's later
+  // parts wait.
   void Begin(const std::filesystem::path& log);
   void End(const std::filesystem::path& log);
   bool IsAtWork(const std::filesystem::path& log) const;
@@ -42,7 +43,7 @@ class KnownLogs {
  private:
   mutable Mutex mutex_;
   std::multimap<std::filesystem::path, std::filesystem::path> logs_ GUARDED_BY(mutex_);  // by name
-  std::map<std::filesystem::path, int> at_work_ GUARDED_BY(mutex_);
+  std::set<std::filesystem::path> at_work_ GUARDED_BY(mutex_);
 };
 
 // One spelling for each log.

@@ -95,7 +95,7 @@ Expected<void> RunUpload::SettleLook(Time now) {
   Expected<std::optional<RunClaim::Lines>> base = claim_.Decide(there_, local, now);
   if (!base) return Propagate(base);
   if (!*base) {
-    waiting_ = "whether the server has counted all rows that it has of the run";
+    waiting_ = "the server has rows of the run already, and may not have counted all of them yet";
     return {};
   }
   looked_ = claimed_ = true;

@@ -113,7 +113,9 @@ RunUpload::Task RunUpload::Choose(Time now) {
   // Of a log that is there to its end, the run is created with all that is known of it.
   if (!run_version_ && view.run().run_id.empty()) return Task::kNone;
   if (!claimed_ && !looked_ && !run_version_ && StateIsOf(Target())) {
-    if (!state_.base) state_.base = earlier_.lines;  // a note of an older version
+    // A note of an older version, which sent all fields, and each time.
+    if (!state_.base) state_.base = earlier_.lines;
+    if (state_.sent.empty()) state_.sent = OfOthers(FieldsOf(Target(), view.UploadConfig()));
     claimed_ = true;
   }
   if (!claimed_ && !looked_) {

@@ -27,6 +27,7 @@ Expected<std::unique_ptr<UploadPool>> StartUploads(const Account& account,
   service->include_online = choices.include_online;
   service->follow_links = choices.follow_links;
   for (const std::filesystem::path& log : choices.known) service->known.Add(log);
+  for (const std::filesystem::path& log : choices.to_upload) service->known.Begin(log);
   const UploadPool::Open open = [service](const std::filesystem::path& log,
                                           const UploadOptions& upload) {
     return std::make_unique<RunUpload>(*service, log, upload);

@@ -18,8 +18,9 @@ struct UploadChoices {
   std::string entity, project;  // in place of what the logs say, if not empty
   bool include_online = false;  // also logs that W&B's own client uploads
   bool follow_links = false;    // of the user's own out of a run's folder
-  // Logs that may be parts of one run, wherever they lie.
-  std::vector<std::filesystem::path> known;
+  // Logs that may be parts of one run, wherever they lie; and those among them that will be added
+  // to the pool and not be followed: their later parts wait, also if these are added first.
+  std::vector<std::filesystem::path> known, to_upload;
 };
 
 // `threads`: requests at once. Errors: kIo (libcurl can't be set up).

@@ -552,6 +552,24 @@ TEST_CASE("after a run is made only what has changed is sent of it") {
     CHECK(bench.server.upserts[1].at(field).is_null());
 }
 
+TEST_CASE("a note of an older version is gone on from, and undoes nothing in the browser") {
+  Bench bench;
+  bench.run.Rows(3);
+  bench.run.End();
+  std::ofstream(StatePath(bench.run.log()))
+      << R"({"server":"http://server","run":"e/p/abc","lines":{"wandb-history.jsonl":2},)"
+         R"("files":{},"unreported":[]})";
+  bench.server.exists = true;
+  bench.server.rows = {{0, R"({"loss":0})"}, {1, R"({"loss":1})"}};
+  bench.Begin();
+  REQUIRE(bench.Finishes());
+  CHECK(bench.server.Count("look") == 0);
+  CHECK(bench.server.Count("lines 2+1") == 1);
+  CHECK(bench.server.rows.size() == 3);
+  for (const char* field : {"displayName", "tags", "notes"})
+    CHECK(bench.server.upserts[0].at(field).is_null());
+}
+
 TEST_CASE("of a run that was there before, name, tags and notes are not sent") {
   Bench bench;
   bench.server.exists = true;

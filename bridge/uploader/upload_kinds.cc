@@ -17,7 +17,7 @@ Expected<std::unique_ptr<UploadPool>> StartWandb(size_t threads, UploadPool::Cal
                                           ". Runs are written all the same; upload them later "
                                           "with: flarebridge sync FOLDER");
   }
-  return wandb::StartUploads(*account, "", "", threads, std::move(callbacks));
+  return wandb::StartUploads(*account, {}, threads, std::move(callbacks));
 }
 
 struct Entry {

@@ -270,6 +270,42 @@ def test_a_run_that_goes_on_after_its_end_is_one_run_with_all_rows(tmp_path, as_
         assert not server.violations
 
 
+def test_a_job_that_is_started_again_elsewhere_keeps_the_rows_of_both(tmp_path, as_user):
+    """Its first result folder is not there: nothing here knows of the rows that the server has."""
+    with StrictServer() as server:
+        as_user(server)
+        for part, first in (("one", 0), ("two", 6)):
+            with Driver(tmp_path / part, _ONLINE) as driver:
+                driver.start_run("site-1")
+                for step in range(first, first + 6):
+                    driver.data("site-1", "METRIC", "loss", step * 0.5, step)
+                driver.end()
+            shutil.rmtree(tmp_path / "one", ignore_errors=True)
+        (run,) = server.runs.values()
+        assert [row["_step"] for row in run.rows] == list(range(12))
+        assert [row["loss"] for row in run.rows] == [step * 0.5 for step in range(12)]
+        assert run.state == "finished"
+        assert not server.violations
+
+
+def test_what_people_set_in_the_browser_stays_while_a_run_logs_parameters(tmp_path, as_user):
+    with StrictServer() as server:
+        as_user(server)
+        with Driver(tmp_path, _ONLINE) as driver:
+            driver.start_run("site-1")
+            driver.data("site-1", "METRIC", "loss", 1.0, 0)
+            server.wait_for(lambda held: held.runs)
+            (run,) = server.runs.values()
+            theirs = {"display_name": "the good one", "tags": ["keep"], "notes": "do not delete"}
+            server.edit(run.id, **theirs)
+            driver.data("site-1", "PARAMETER", "lr", 0.5)
+            server.wait_for(lambda _held: run.user_config.get("lr") == 0.5, 20)
+            driver.end()
+        assert {name: getattr(run, name) for name in theirs} == theirs
+        assert run.state == "finished"
+        assert not server.violations
+
+
 def test_kills_of_uploader_bridge_and_worker_during_uploads(tmp_path, as_user):
     draw = random.Random(17)
     sites = [f"site-{number}" for number in range(4)]

@@ -72,12 +72,8 @@ _HOMES = {
     r"sqlite3\.h": {"bridge/journal/sqlite_statement.h"},
     # The intake knows commits only (commit_log.h), so that they can go elsewhere.
     r"bridge/journal/journal\.h": {"bridge/bridge.h", "bridge/journal/.*", "bridge/workers/.*"},
-    r"protozero/.*": {
-        "receivers/wandb/log/record_reader.cc",
-        "receivers/wandb/log/record_writer.cc",
-        "receivers/wandb/upload/metadata.cc",
-        "receivers/wandb/upload/metric_definitions.cc",
-    },
+    # With its checks of types; see there.
+    r"protozero/.*": {"receivers/wandb/log/protobuf.h"},
     r"zlib\.h": {"bridge/journal/sqlite_statement.h"},
     r"libdeflate\.h": {
         "receivers/jsonl/line.cc",

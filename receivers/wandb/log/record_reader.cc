@@ -1,8 +1,8 @@
 #include "receivers/wandb/log/record_reader.h"
 
-#include <protozero/pbf_reader.hpp>
 #include <stdexcept>
 
+#include "receivers/wandb/log/protobuf.h"
 #include "receivers/wandb/log/record_fields.h"
 
 namespace flarebridge::wandb {
@@ -28,6 +28,9 @@ AppliedMark ParseMark(pbf_reader message) {
         mark.floor = message.get_uint64();
         break;
       case kMarkPositions: {
+        // protozero does not look at the type of a packed list.
+        if (!message.has_wire_type(protozero::pbf_wire_type::length_delimited))
+          throw WrongType("a mark's positions");
         const auto positions = message.get_packed_uint64();
         // Without one of them it would say something else. Each has a byte at least.
         if (positions.size() > ParsedRecord::kMaxParts)
@@ -373,7 +376,7 @@ Expected<void> ParseRecord(std::string_view bytes, ParsedRecord& record) {
     pbf_reader message(bytes.data(), bytes.size());
     while (message.next()) ParseContent(message, record);
   } catch (const std::exception& e) {
-    // protozero throws on wrong wire types and on lengths that lead outside.
+    // Wrong types of fields (protobuf.h), and lengths that lead outside.
     return Fail(ErrorCode::kMalformed, std::string("not a W&B record: ") + e.what());
   }
   return {};

@@ -65,6 +65,7 @@ Expected<LogEnd> ReadRecords(int fd, LogReader reader, OnDamage on_damage,
   end.torn = *status == RecordStream::Status::kTorn;
   end.corrupt = *status == RecordStream::Status::kCorrupt || stream.damaged();
   end.whole_end = stream.whole_end();
+  end.read_end = stream.position();
   end.bad_bytes = stream.bad_bytes();
   if (*status != RecordStream::Status::kCorrupt) return end;
   // Nothing behind this was read.

@@ -33,6 +33,11 @@ class RecordStream {
   // that verifies but can't be parsed is damage too. kCorrupt with kSkip: no record to go on with
   // begins behind the damage. Errors: kIo.
   Expected<Status> Next(const ParsedRecord*& record);
+  // From the next call on. What was stopped at is passed over, too.
+  void ChooseOnDamage(OnDamage on_damage) {
+    on_damage_ = on_damage;
+    if (on_damage == OnDamage::kSkip) stopped_ = false;
+  }
   // Next() looks again at a file that may have grown.
   void Refresh() { reader_.Refresh(); }
 
@@ -65,6 +70,7 @@ struct LogEnd {
   bool torn = false;       // in half a record, or in bytes that no valid record follows
   bool corrupt = false;    // damaged, with more behind it
   uint64_t whole_end = 0;  // the end of the last whole record before all damage
+  uint64_t read_end = 0;   // of the last record that was given; a torn end begins there
   uint64_t bad_bytes = 0;  // not read because of damage; a torn end is not among them
 };
 

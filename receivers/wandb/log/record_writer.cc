@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <protozero/pbf_reader.hpp>
-#include <protozero/pbf_writer.hpp>
 
+#include "events/to_integer.h"
 #include "receivers/json.h"
+#include "receivers/wandb/log/protobuf.h"
 #include "receivers/wandb/log/record_fields.h"
 #include "receivers/wandb/log/utf8_cut.h"
 #include "receivers/wandb/log/varint.h"
@@ -22,9 +22,9 @@ constexpr std::string_view kMinConsumer = "0.70.0";
 void AddTimestamp(pbf_writer& parent, uint32_t tag, double seconds_since_epoch) {
   const double whole = std::floor(seconds_since_epoch);
   pbf_writer timestamp(parent, tag);
-  timestamp.add_int64(timestamp_field::kSeconds, static_cast<int64_t>(whole));
+  timestamp.add_int64(timestamp_field::kSeconds, ToInteger<int64_t>(whole));
   timestamp.add_int32(timestamp_field::kNanos,
-                      static_cast<int32_t>((seconds_since_epoch - whole) * 1e9));
+                      ToInteger<int32_t>((seconds_since_epoch - whole) * 1e9));
 }
 
 // Protobuf's tags, (field << 3) | wire type.

@@ -6,6 +6,7 @@
 #include <system_error>
 
 #include "events/time_text.h"
+#include "events/to_integer.h"
 #include "receivers/files/folders.h"
 
 namespace flarebridge::wandb {
@@ -65,7 +66,7 @@ std::vector<fs::path> FindRunFolders(const fs::path& wandb_folder, const std::st
 Expected<fs::path> MakeRunFolder(const fs::path& wandb_folder, const std::string& id,
                                  double started, bool online) {
   if (const Expected<void> made = MakeFolders(wandb_folder); !made) return FailFolder(made.error());
-  auto seconds = static_cast<std::time_t>(std::floor(started));
+  auto seconds = ToInteger<int64_t>(std::floor(started));
   while (true) {
     const std::string name = LocalTimeName(seconds) + "-" + id;
     const fs::path folder = wandb_folder / ((online ? kOnline : kOffline) + name);

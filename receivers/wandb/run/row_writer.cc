@@ -4,6 +4,7 @@
 #include <charconv>
 #include <string>
 
+#include "events/to_integer.h"
 #include "receivers/json.h"
 #include "receivers/wandb/log/record_writer.h"
 
@@ -152,7 +153,7 @@ void RowWriter::WriteAll() {
 double RowWriter::WriteLast(double end_time) {
   WriteAll();
   const double runtime = std::max(last_runtime_, end_time - run_.start_time);
-  summary_.Put(kWandbRuntimePath, ToJson(static_cast<int64_t>(runtime)));
+  summary_.Put(kWandbRuntimePath, ToJson(ToInteger<int64_t>(runtime)));
   WriteSummary();
   return runtime;
 }
@@ -178,7 +179,7 @@ void RowWriter::SumUpRow(const StepMerger::Row& row, double runtime) {
   summary_.Put(kStepPath, ToJson(row.step));
   summary_.Put(kTimestampPath, SecondsToJson(row.time));
   summary_.Put(kRuntimePath, SecondsToJson(runtime));
-  summary_.Put(kWandbRuntimePath, ToJson(static_cast<int64_t>(runtime)));
+  summary_.Put(kWandbRuntimePath, ToJson(ToInteger<int64_t>(runtime)));
 }
 
 double RowWriter::RuntimeAt(double time) {

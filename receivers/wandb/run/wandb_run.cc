@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "events/to_integer.h"
 #include "receivers/files/folders.h"
 #include "receivers/files/stable_hash.h"
 #include "receivers/wandb/log/record_writer.h"
@@ -143,7 +144,7 @@ Expected<void> WandbRun::WriteEnd(uint64_t position, const RunEnded& ended) {
       std::min(out_.rows.WriteLast(std::min(ended.time, kMaxTime)), kLongestRuntime);
   if (Expected<void> begun = out_.log.BeginEnd(); !begun) return begun;
   out_.log.Add([&](int64_t number, std::string& record) {
-    AppendExit(number, ended.exit_code, static_cast<int32_t>(runtime), record);
+    AppendExit(number, ended.exit_code, ToInteger<int32_t>(runtime), record);
   });
   // `wandb sync --legacy` takes the exit code only where a final record follows.
   const AppliedMark mark = out_.rows.MarkAt(position);

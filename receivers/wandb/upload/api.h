@@ -32,12 +32,30 @@ struct RunAddress {
   std::string entity, project, run_id;
 };
 
+// What the server has of a run. Counts may be some seconds old.
+struct RunThere {
+  bool exists = false;
+  std::map<std::string, uint64_t> lines;  // by stream
+  std::string last_row;                   // JSON; empty: it has none, or does not say
+};
+
+// What is sent of a run itself; what is not set stays as the server has it.
+struct RunFields {
+  std::optional<std::string> group, job_type, display_name, notes, host;
+  std::optional<std::vector<std::string>> tags;
+  std::optional<std::string> config;  // W&B's form of it, {"key": {"value": ...}}
+};
+
 class Api {
  public:
   Api(HttpTransport& http, const Account& account) : http_(http), account_(account) {}
 
-  // Creates the run or changes it. `config`: W&B's form of it, {"key": {"value": ...}}.
-  Attempt UpsertRun(const RunRecord& run, const std::string& config, RunAddress& address);
+  // Changes nothing. Of the run its id, project and entity count.
+  Attempt Look(const RunRecord& run, RunThere& there);
+  // Creates the run or changes it. Of `run` the same count. `inserted`: the server did not have it
+  // (false if it does not say).
+  Attempt UpsertRun(const RunRecord& run, const RunFields& fields, RunAddress& address,
+                    bool& inserted);
   // What one request to the file stream carries; nothing at all is a sign of life.
   struct Lines {
     const std::map<std::string, StreamPart>* parts = nullptr;  // by stream
@@ -57,10 +75,11 @@ class Api {
   Attempt CreateFiles(const RunAddress& address, const std::vector<std::string>& names,
                       std::vector<Upload>& uploads);
   Attempt Put(const Upload& upload, std::string_view content);
-  Attempt PutFile(const Upload& upload, const std::string& file, uint64_t bytes);
+  Attempt PutFile(const Upload& upload, int file, uint64_t bytes);
 
  private:
   Attempt Send(HttpRequest request, bool with_key, std::string& answer);
+  Attempt SendToStorage(HttpRequest request);
   // A server's words, which may repeat what it was sent.
   std::string WithoutKey(std::string text) const;
   Attempt Graphql(const char* query, const std::string& variables, std::string& data);

@@ -43,9 +43,14 @@ class FollowedRun {
   // The server has what is in lines().
   void LinesAreSent() { lines_.Clear(); }
   // All that is there was read.
-  bool at_end() const { return end_ != LogFollower::End::kMore; }
+  bool at_end() const { return end_ != LogFollower::End::kMore && !settling_; }
+  // What was read ends before what seems to be damage. While a log grows it may seem so for a
+  // moment; what stays so is passed over, and Read() goes on behind it.
+  bool settling() const { return settling_; }
   // Nothing behind what was read will ever be.
-  bool damaged() const { return end_ == LogFollower::End::kCorrupt; }
+  bool damaged() const { return end_ == LogFollower::End::kCorrupt && !settling_; }
+  // Bytes of damage, which were passed over or nothing readable follows.
+  uint64_t bad_bytes() const;
   // Somebody writes the log, or has until a while ago.
   bool IsAlive(Time now) const;
   // How much of the log was read, and its size, in bytes.
@@ -57,6 +62,8 @@ class FollowedRun {
   std::filesystem::path log_;
   std::unique_ptr<LogFollower> follower_;
   LogFollower::End end_ = LogFollower::End::kMore;
+  bool settling_ = false;
+  Time damaged_since_{};
   RunView view_;
   LineBuffer lines_;
   Time grown_{};             // when the log has grown last

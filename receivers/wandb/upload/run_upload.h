@@ -20,8 +20,11 @@
 #include "receivers/wandb/upload/api.h"
 #include "receivers/wandb/upload/file_uploads.h"
 #include "receivers/wandb/upload/followed_run.h"
+#include "receivers/wandb/upload/known_logs.h"
 #include "receivers/wandb/upload/parts.h"
 #include "receivers/wandb/upload/row_count.h"
+#include "receivers/wandb/upload/run_claim.h"
+#include "receivers/wandb/upload/run_fields.h"
 #include "receivers/wandb/upload/stream_pace.h"
 #include "receivers/wandb/upload/summary_updates.h"
 #include "receivers/wandb/upload/upload_state.h"
@@ -32,6 +35,9 @@ namespace flarebridge::wandb {
 struct UploadService {
   Account account;
   std::string entity, project;  // in place of what the logs say, if not empty
+  bool include_online = false;  // also logs that W&B's own client uploads
+  bool follow_links = false;    // of the user's own out of a run's folder
+  KnownLogs known{};
   std::function<Clock::time_point()> now = Clock::now;
   RateLimit limit{};
 };
@@ -40,6 +46,7 @@ class RunUpload : public Upload {
  public:
   // The service outlives this.
   RunUpload(UploadService& service, std::filesystem::path log, const UploadOptions& options);
+  ~RunUpload() override;
 
   Expected<Turn> Step(HttpTransport& http) override;
   void StopFollowing() override { options_.follow = false; }
@@ -54,7 +61,7 @@ class RunUpload : public Upload {
   UploadReport report() const override;
 
  private:
-  enum class Task { kNone, kCreate, kAskFiles, kPutFile, kLines, kAlive, kCount, kEnd };
+  enum class Task { kNone, kLook, kCreate, kAskFiles, kPutFile, kLines, kAlive, kCount, kEnd };
   static const char* NameOf(Task task);
 
   // Takes the run's folder and what is known of earlier uploads. Errors: kIo, kBusy.
@@ -62,6 +69,13 @@ class RunUpload : public Upload {
   Expected<void> ReadLog(Time now);
   // All is sent anew, but for what is confirmed.
   void Restart();
+  // The log's run, where it is to be uploaded.
+  RunRecord Target() const;
+  PartsSearch Search() const;
+  // The state tells of that run, and where its lines begin.
+  bool StateIsOf(const RunRecord& run) const;
+  // The other parts of the run, before anything is sent. True: they are there.
+  Expected<bool> LookAtParts(Time now);
 
   // What to do now, or kNone and in next_ when to look again.
   Expected<Task> ReadAndChoose(Time now);
@@ -79,14 +93,19 @@ class RunUpload : public Upload {
   Attempt Stream(Task task, Api& api, Time now);
   // The request was answered well.
   Expected<void> Settle(Task task, Time now);
+  Expected<void> SettleLook(Time now);
   Expected<void> SettleRun(Time now);
+  // What was confirmed, was so of another run, if of any.
+  void ForgetConfirmed();
   Expected<void> SettleLines(Time now);
   void SettleCount(Time now);
   // It was not.
   Expected<void> SettleFailure(Task task, const Attempt& attempt, Time now);
   Expected<void> Finish();
   Expected<void> SaveState() const { return WriteState(log_, state_); }
-  uint64_t RowsThere() const { return RowsIn(earlier_.lines) + RowsIn(state_.lines); }
+  uint64_t RowsThere() const {
+    return (state_.base ? RowsIn(*state_.base) : 0) + RowsIn(state_.lines);
+  }
 
   UploadService& service_;
   const std::filesystem::path log_;
@@ -103,7 +122,14 @@ class RunUpload : public Upload {
   RowCount count_;
   uint64_t counted_ = 0;  // by the server, as it has just said
 
+  RunClaim claim_;
+  bool claimed_ = false;  // it is known where this log's lines begin
+  bool looked_ = false;   // the server has said what it has, or can't before the run is made
+  RunThere there_;
+  bool inserted_ = false;  // the server has made the run, as it has just said
+
   std::optional<uint64_t> run_version_;  // that the server has; nothing: no run is created yet
+  SentFields sending_;                   // with the request that is made
   Time run_due_{};
   bool wanted_last_files_ = false;
 

@@ -6,8 +6,7 @@
 namespace flarebridge::wandb {
 
 Expected<std::unique_ptr<UploadPool>> StartUploads(const Account& account,
-                                                   const std::string& entity,
-                                                   const std::string& project, size_t threads,
+                                                   const UploadChoices& choices, size_t threads,
                                                    UploadPool::Callbacks callbacks) {
   HttpOptions options;
   options.user_agent = std::string("flarebridge/") + FLAREBRIDGE_VERSION;
@@ -23,8 +22,12 @@ Expected<std::unique_ptr<UploadPool>> StartUploads(const Account& account,
   }
   const auto service = std::make_shared<UploadService>();
   service->account = account;
-  service->entity = entity;
-  service->project = project;
+  service->entity = choices.entity;
+  service->project = choices.project;
+  service->include_online = choices.include_online;
+  service->follow_links = choices.follow_links;
+  for (const std::filesystem::path& log : choices.known) service->known.Add(log);
+  for (const std::filesystem::path& log : choices.to_upload) service->known.Begin(log);
   const UploadPool::Open open = [service](const std::filesystem::path& log,
                                           const UploadOptions& upload) {
     return std::make_unique<RunUpload>(*service, log, upload);

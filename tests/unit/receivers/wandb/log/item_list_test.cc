@@ -2,10 +2,10 @@
 
 #include <doctest/doctest.h>
 
-#include <protozero/pbf_writer.hpp>
 #include <utility>
 #include <vector>
 
+#include "receivers/wandb/log/protobuf.h"
 #include "receivers/wandb/log/record_writer.h"
 
 namespace flarebridge::wandb {

@@ -28,7 +28,7 @@ Kinds OpenOnce(const std::string& folder) {
   const pid_t child = fork();
   if (child == 0) {
     close(ends[0]);
-    _exit(RunWorker(ends[1], -1));
+    _exit(RunWorker(ends[1], -1, false));
   }
   close(ends[1]);
   const UniqueFd socket(ends[0]);

@@ -11,7 +11,7 @@ namespace {
 
 constexpr const char* kOwn = "_wandb";
 // Of `_wandb`: objects of which each part of a run adds members.
-constexpr const char* kKept[] = {"visualize", "viz"};
+constexpr const char* kKept[] = {"visualize", "viz", "mask/class_labels"};
 
 using Members = std::map<std::string, std::string>;  // key -> JSON
 

@@ -23,7 +23,7 @@ struct ConfigSources {
 
 // Keys and their values, strict JSON. `earlier`: the config that the server has of the run's
 // earlier parts, {"key": {"value": ...}}, or empty: of it stays what this part has not set, and its
-// charts.
+// charts and class labels.
 std::map<std::string, std::string> UploadedConfig(const ConfigSources& sources,
                                                   std::string_view earlier);
 // For the API: {"key": {"value": ...}}.

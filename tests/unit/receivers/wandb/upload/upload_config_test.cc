@@ -86,12 +86,13 @@ TEST_CASE("of earlier parts stays what this one has not set, and the charts of b
   sources.config.Set({"_wandb", "visualize", "new"}, "1");
   const char* earlier =
       R"({"both":{"value":1},"old":{"desc":null,"value":{"deep":[1]}},
-          "_wandb":{"value":{"visualize":{"old":1,"new":0},"framework":"keras","t":{"3":[1]}}}})";
+          "_wandb":{"value":{"visualize":{"old":1,"new":0},"framework":"keras","mask/class_labels":{"m":1},"t":{"3":[1]}}}})";
   const Json config = sources.Config(earlier);
   CHECK(config["both"]["value"] == 2);
   CHECK(config["old"] == Json::parse(R"({"value":{"deep":[1]}})"));
   const Json& own = config["_wandb"]["value"];
   CHECK(own["visualize"] == Json::parse(R"({"new":1,"old":1})"));
+  CHECK(own["mask/class_labels"] == Json::parse(R"({"m":1})"));
   CHECK(own["t"] == Json::object());
   CHECK_FALSE(own.contains("framework"));
 }

@@ -71,9 +71,11 @@ void Ask(uint8_t what, Api& api) {
   std::vector<Api::Upload> uploads;
   RunRecord run;
   run.run_id = "run";
-  switch (what % 5) {
+  bool is = false;
+  RunThere there;
+  switch (what % 8) {
     case 0:
-      (void)api.UpsertRun(run, "{}", address);
+      (void)api.UpsertRun(run, {}, address, is);
       break;
     case 1:
       (void)api.CountRows(address, rows);
@@ -83,6 +85,15 @@ void Ask(uint8_t what, Api& api) {
       break;
     case 3:
       (void)api.Stream(address, {});
+      break;
+    case 4:
+      (void)api.Look(run, there);
+      break;
+    case 5:
+      (void)api.AskFeatures(is);
+      break;
+    case 6:
+      (void)api.Send(address, Alert());
       break;
     default:
       (void)api.Put({"a.txt", "", {}}, "content");

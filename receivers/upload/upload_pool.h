@@ -1,16 +1,21 @@
 // Uploads many things of one kind with a few threads: whichever is due next gets the next free one,
-// so that none waits for another's slow answer or long pause. Add() and the like from any thread;
-// the callbacks come from the pool's threads, one at a time.
+// so that none waits for another's slow answer or long pause. Errands (files on their way) have
+// half of the threads at most, so that steps (rows) do not wait for them. Of many uploads a few are
+// open at a time. Add() and the like from any thread; the callbacks come from the pool's threads,
+// one at a time.
 #pragma once
 
 #include <atomic>
 #include <condition_variable>
+#include <deque>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "events/mutex.h"
@@ -35,8 +40,16 @@ class UploadPool {
   using Open = std::function<std::unique_ptr<Upload>(const std::filesystem::path& path,
                                                      const UploadOptions& options)>;
 
+  // How many uploads are open at once: their first step was made, and they are not over.
+  struct Window {
+    size_t finish;  // of those that end with what is there
+    size_t follow;  // with those that wait for more: as many as there are descriptors for
+  };
+  // For so many threads, as the limit of descriptors allows it.
+  static Window WindowFor(size_t threads);
+
   // A thread for each transport, from now on.
-  UploadPool(Transports transports, Open open, Callbacks callbacks);
+  UploadPool(Transports transports, Open open, Window window, Callbacks callbacks);
   // Stops what is at work. What the servers have confirmed stays so.
   ~UploadPool();
   UploadPool(const UploadPool&) = delete;
@@ -57,9 +70,15 @@ class UploadPool {
   using Time = Upload::Time;
   struct Job {
     std::unique_ptr<Upload> upload;
-    Time due{};
-    bool at_work = false;
     uint64_t number = 0;  // of all that was added
+    bool open = false;
+    bool woken = false;  // while it was at work
+    Time due{};
+  };
+  struct Sent {
+    std::shared_ptr<Errand> errand;
+    std::filesystem::path path;  // of the upload
+    uint64_t number = 0;         // of its job
   };
   struct Failure {
     uint64_t at = 0;  // what was added until then waits for it in vain
@@ -67,9 +86,18 @@ class UploadPool {
   };
 
   void Work(HttpTransport& http);
-  // The job that is due first and nobody works at.
-  Job* Next() REQUIRES(mutex_);
-  void TakeOut(const Job& job);
+  // What is to be done now; nothing, or nullptr: nothing is.
+  std::optional<Sent> NextErrand() REQUIRES(mutex_);
+  Job* NextStep() REQUIRES(mutex_);
+  void ErrandIsOver(const Sent& sent) REQUIRES(mutex_);
+  Expected<Upload::Turn> Step(const Job& job, HttpTransport& http);
+  void StepIsOver(Job& job, const Expected<Upload::Turn>& turn) REQUIRES(mutex_);
+  // Opens what there is room for.
+  void OpenMore() REQUIRES(mutex_);
+  void OpenJob(Job& job) REQUIRES(mutex_);
+  // From now on it is due at that time, and nobody works at it.
+  void MakeDue(Job& job, Time due) REQUIRES(mutex_);
+  void TakeOut(const Job& job) REQUIRES(mutex_);
   // Once for each upload that waits for an earlier part of its run.
   void AddEarlierPart(const Upload& upload);
   // What a job has come to: as it says, or an error if the part that it waits for has failed.
@@ -77,11 +105,19 @@ class UploadPool {
 
   const Transports transports_;
   const Open open_;
+  const Window window_;
   Mutex callback_mutex_;
   const Callbacks callbacks_ GUARDED_BY(callback_mutex_);
   mutable Mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable changed_;          // there may be something to do
+  std::condition_variable settled_;          // an upload is over
+  bool watched_ GUARDED_BY(mutex_) = false;  // a thread waits for what is due first
   std::map<std::filesystem::path, Job> jobs_ GUARDED_BY(mutex_);
+  std::set<std::pair<Time, Job*>> due_ GUARDED_BY(mutex_);  // open ones that nobody works at
+  std::map<uint64_t, Job*> closed_ GUARDED_BY(mutex_);      // not open yet, by number
+  size_t opened_ GUARDED_BY(mutex_) = 0;
+  std::deque<Sent> errands_ GUARDED_BY(mutex_);  // not begun
+  size_t errands_at_work_ GUARDED_BY(mutex_) = 0;
   std::set<std::filesystem::path> earlier_parts_ GUARDED_BY(mutex_);  // that were added
   std::map<std::filesystem::path, Failure> failed_ GUARDED_BY(mutex_);
   uint64_t added_ GUARDED_BY(mutex_) = 0;

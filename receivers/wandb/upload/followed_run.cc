@@ -30,7 +30,7 @@ bool FollowedRun::EndWasTakenBack() {
   return true;
 }
 
-Expected<void> FollowedRun::Read(Time now,
+Expected<void> FollowedRun::Read(Time now, size_t most,
                                  const std::function<void(const std::string& file)>& named) {
   const bool was_damaged = end_ == LogFollower::End::kCorrupt;
   const bool stays = was_damaged && now - damaged_since_ >= kSettled;
@@ -41,7 +41,7 @@ Expected<void> FollowedRun::Read(Time now,
     view_.Take(record);
     lines_.Take(record, view_.run().start_time);
     for (; files < view_.files().size(); ++files) named(view_.files()[files]);
-    return !lines_.full();
+    return !lines_.full() && lines_.bytes() < most;
   });
   if (!end) return Propagate(end);
   end_ = *end;
@@ -61,8 +61,8 @@ bool FollowedRun::IsAlive(Time now) const {
   return follower_->HasWriter() || now - grown_ < kLifeAfterGrowth;
 }
 
-Expected<std::string> FollowedRun::ConsoleText() const {
-  LogFollower follower(log_, OnDamage::kSkip);
+Expected<std::string> ConsoleText(const std::filesystem::path& log) {
+  LogFollower follower(log, OnDamage::kSkip);
   std::string text;
   const Expected<LogFollower::End> end = follower.Read([&](const ParsedRecord& record) {
     if (record.kind == ParsedRecord::Kind::kOutput) text += record.line;

@@ -4,10 +4,13 @@
 // the parts are rooms of their own. Made by uploads.cc, driven by a pool; one thread at a time.
 #pragma once
 
+#include <atomic>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "events/clock.h"
 #include "events/error.h"
@@ -40,6 +43,9 @@ struct UploadService {
   KnownLogs known{};
   std::function<Clock::time_point()> now = Clock::now;
   RateLimit limit{};
+  // How many uploads more may hold the lines of a full request: at first as many as requests are
+  // made at once. All others hold a few lines.
+  std::atomic<int> room = 8;
 };
 
 class RunUpload : public Upload {
@@ -61,7 +67,7 @@ class RunUpload : public Upload {
   UploadReport report() const override;
 
  private:
-  enum class Task { kNone, kLook, kCreate, kAskFiles, kPutFile, kLines, kAlive, kCount, kEnd };
+  enum class Task { kNone, kLook, kCreate, kFiles, kLines, kAlive, kCount, kEnd };
   static const char* NameOf(Task task);
 
   // Takes the run's folder and what is known of earlier uploads. Errors: kIo, kBusy.
@@ -77,13 +83,23 @@ class RunUpload : public Upload {
   // The other parts of the run, before anything is sent. True: they are there.
   Expected<bool> LookAtParts(Time now);
 
-  // What to do now, or kNone and in next_ when to look again.
+  // What to do now, or kNone and in next_ when to look again: what has failed, when its time has
+  // come, and files meanwhile; else what the log asks for.
+  Expected<Task> NextTask(Time now);
   Expected<Task> ReadAndChoose(Time now);
   Task Choose(Time now);
   // The same once all lines are there.
   Task ChooseFinal(Time now);
+  Task ChooseFiles(bool at_once, Time now);
   // The log is there to its end: the files that tell all of the run.
   void WantLastFiles(Time now);
+  // Files beside the steps: those that are due begin their way, and what came of others is taken.
+  void SendFiles(Time now);
+  Expected<void> CollectFiles(Time now);
+  // Bytes of lines. A few are read ahead; those of a full request when they can go, if there is
+  // room.
+  size_t MostToRead(Time now);
+  void GiveRoom();
   bool SummaryIsDue(Task task, Time now) const;
 
   // Makes one request, if the limit allows one now, and settles what became of it. Errors: nothing
@@ -101,6 +117,8 @@ class RunUpload : public Upload {
   void SettleCount(Time now);
   // It was not.
   Expected<void> SettleFailure(Task task, const Attempt& attempt, Time now);
+  // The run can't be made under its id.
+  bool IdIsGone(Task task, const Attempt& attempt);
   Expected<void> Finish();
   Expected<void> SaveState() const { return WriteState(log_, state_); }
   uint64_t RowsThere() const {
@@ -134,7 +152,11 @@ class RunUpload : public Upload {
   bool wanted_last_files_ = false;
 
   Task task_ = Task::kNone;  // to be made again
+  Time again_{};             // when
   Retries retries_;
+  unsigned conflicts_ = 0;  // answers that the run can't be made
+  bool has_room_ = false;
+  std::vector<std::shared_ptr<Errand>> errands_;  // that this step has made
   Time next_{};
   std::string waiting_;
   bool done_ = false;

@@ -2,61 +2,17 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/unit/receivers/wandb/upload/made_run.h"
-#include "tests/unit/receivers/wandb/upload/scripted_server.h"
-#include "tests/unit/temp_folder.h"
+#include "tests/unit/receivers/wandb/upload/upload_bench.h"
 
 namespace flarebridge::wandb {
 namespace {
 
 namespace fs = std::filesystem;
-using flarebridge::testing::TempFolder;
 using std::chrono::seconds;
+using Bench = testing::UploadBench;
 using testing::MadeRun;
 using testing::ScriptedServer;
 using Names = std::vector<std::string>;
-
-// One run, its upload and its server, on a clock that goes on only as it is asked to.
-struct Bench {
-  Bench() {
-    service.account.base_url = "http://server";
-    service.account.key = "made-up";
-    service.now = [this] { return now; };
-    options.retry_for = seconds(600);
-  }
-  RunUpload& Begin() {
-    upload = std::make_unique<RunUpload>(service, run.log(), options);
-    return *upload;
-  }
-  // Steps until it is done, has failed, or nothing happens for that long. True: done.
-  Expected<bool> GoOn(RunUpload& with, ScriptedServer& to, seconds most = seconds(3600)) {
-    const auto until = now + most;
-    while (now <= until) {
-      const Expected<Upload::Turn> turn = with.Step(to);
-      if (!turn) return Propagate(turn);
-      if (turn->done) return true;
-      CHECK(turn->next > Clock::time_point{});
-      now = std::max(now, turn->next);
-    }
-    return false;
-  }
-  Expected<bool> GoOn(seconds most = seconds(3600)) { return GoOn(*upload, server, most); }
-  bool Finishes(RunUpload& with, ScriptedServer& to) {
-    const Expected<bool> done = GoOn(with, to);
-    if (!done) MESSAGE(done.error().message);
-    return done && *done;
-  }
-  bool Finishes() { return Finishes(*upload, server); }
-  bool IsMarked() const { return fs::exists(run.log().string() + ".synced"); }
-
-  TempFolder temp;
-  Clock::time_point now{seconds(100'000)};
-  MadeRun run{temp.path()};
-  ScriptedServer server{now};
-  UploadService service;
-  UploadOptions options;
-  std::unique_ptr<RunUpload> upload;
-};
 
 TEST_CASE("a whole run goes in one order: a look, the run, lines, files, the count, its end") {
   Bench bench;
@@ -171,18 +127,6 @@ TEST_CASE("a file that the server gives no place is left out and named, and the 
   CHECK_FALSE(bench.IsMarked());
 }
 
-TEST_CASE("a file that a storage refuses ends the upload with words") {
-  Bench bench;
-  bench.run.File("a.txt", "a");
-  bench.run.End();
-  bench.server.Misbehave("put", {{400}});
-  bench.Begin();
-  const Expected<bool> done = bench.GoOn();
-  REQUIRE_FALSE(done.has_value());
-  CHECK(done.error().message == "uploading a file was refused: status 400");
-  CHECK_FALSE(bench.IsMarked());
-}
-
 TEST_CASE("a file that is gone when its turn comes, or leads out of the folder, is named") {
   Bench bench;
   bench.run.File("a.txt", "a");
@@ -197,20 +141,6 @@ TEST_CASE("a file that is gone when its turn comes, or leads out of the folder, 
   CHECK(bench.server.Count("put out.txt") == 0);
   CHECK(bench.upload->report().left_out.size() == 2);
   CHECK_FALSE(bench.IsMarked());
-}
-
-TEST_CASE("for an address that has expired a new one is asked for, three times") {
-  for (const size_t times : {1U, 3U, 4U}) {
-    Bench bench;
-    bench.run.File("a.txt", "a");
-    bench.run.End();
-    bench.server.Misbehave("put", std::vector<ScriptedServer::Fault>(times, {403}));
-    bench.Begin();
-    const Expected<bool> done = bench.GoOn();
-    CHECK(done.has_value() == (times <= 3));
-    CHECK(bench.server.Count("put a.txt") == std::min<size_t>(times + 1, 4));
-    CHECK(bench.server.Count("ask 1") == std::min<size_t>(times + 1, 4));
-  }
 }
 
 TEST_CASE("a count that stays short has all rows sent once more, and is told if it stays so") {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,8 @@ class Upload {
     bool done = false;  // all is on the server; report() tells
     Time next{};        // else: when to call Step() again, or as soon as an errand is over
     std::vector<std::shared_ptr<Errand>> errands{};
+    // When to call it if path() is not written until then, where that is noticed; later than next.
+    std::optional<Time> if_quiet{};
   };
   struct Progress {
     uint64_t rows = 0;                   // on the server

@@ -34,6 +34,17 @@ UploadPool::UploadPool(Transports transports, Open open, Window window, Callback
 UploadPool::~UploadPool() {
   Stop();
   for (std::thread& thread : threads_) thread.join();
+  watch_.reset();  // it calls until then
+}
+
+void UploadPool::WatchFiles() {
+  watch_ = FileWatch::Start([this](const fs::path& file) {
+    const MutexLock lock(mutex_);
+    const auto job = jobs_.find(file);
+    if (job == jobs_.end()) return;
+    job->second.watched = false;
+    Wake(job->second);
+  });
 }
 
 bool UploadPool::Add(const fs::path& path, const UploadOptions& options) {
@@ -99,6 +110,7 @@ bool UploadPool::WaitFor(std::chrono::milliseconds time) {
 void UploadPool::TakeOut(const Job& job) {
   std::erase_if(errands_, [&](const Sent& sent) { return sent.number == job.number; });
   --opened_;
+  if (job.watched) watch_->Forget(job.upload->path());
   jobs_.erase(job.upload->path());
   OpenMore();
   settled_.notify_all();
@@ -149,9 +161,22 @@ void UploadPool::ErrandIsOver(const Sent& sent) {
   --errands_at_work_;
   const auto found = jobs_.find(sent.path);
   if (found == jobs_.end() || found->second.number != sent.number) return;
-  Job& job = found->second;
+  Wake(found->second);
+}
+
+void UploadPool::Wake(Job& job) {
   job.woken = true;
   if (due_.erase({job.due, &job}) > 0) MakeDue(job, Time{});
+}
+
+UploadPool::Time UploadPool::After(Job& job, const Upload::Turn& turn) {
+  const bool to_finish = !following_ && job.upload->options().follow;
+  if (job.woken || to_finish) return Time{};
+  if (!turn.if_quiet || !watch_) return turn.next;
+  if (job.watched) return *turn.if_quiet;
+  // What was written before is seen by one step more.
+  job.watched = watch_->Watch(job.upload->path());
+  return job.watched ? Time{} : turn.next;
 }
 
 UploadPool::Job* UploadPool::NextStep() {
@@ -181,8 +206,7 @@ void UploadPool::StepIsOver(Job& job, const Expected<Upload::Turn>& turn) {
   for (const std::shared_ptr<Errand>& errand : turn->errands)
     errands_.push_back({errand, job.upload->path(), job.number});
   if (!turn->errands.empty()) changed_.notify_all();
-  const bool to_finish = !following_ && job.upload->options().follow;
-  MakeDue(job, job.woken || to_finish ? Time{} : turn->next);
+  MakeDue(job, After(job, *turn));
 }
 
 void UploadPool::Work(HttpTransport& http) {

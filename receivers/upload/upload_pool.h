@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "events/mutex.h"
+#include "receivers/files/file_watch.h"
 #include "receivers/upload/http_transport.h"
 #include "receivers/upload/upload.h"
 
@@ -48,13 +49,17 @@ class UploadPool {
   // For so many threads, as the limit of descriptors allows it.
   static Window WindowFor(size_t threads);
 
-  // A thread for each transport, from now on.
+  // A thread for each transport, from now on. What is uploaded may be written by another machine,
+  // unless WatchFiles() is called.
   UploadPool(Transports transports, Open open, Window window, Callbacks callbacks);
   // Stops what is at work. What the servers have confirmed stays so.
   ~UploadPool();
   UploadPool(const UploadPool&) = delete;
   UploadPool& operator=(const UploadPool&) = delete;
 
+  // Before Add(): all that is uploaded is written on this machine. So what is quiet is looked at
+  // when it is written, and not again and again, as far as the system watches files.
+  void WatchFiles();
   // False: it is being uploaded already. What has to be uploaded before it is added by itself.
   bool Add(const std::filesystem::path& path, const UploadOptions& options);
   // Nothing is written any more: each upload ends with what is there.
@@ -72,7 +77,8 @@ class UploadPool {
     std::unique_ptr<Upload> upload;
     uint64_t number = 0;  // of all that was added
     bool open = false;
-    bool woken = false;  // while it was at work
+    bool woken = false;    // while it was at work
+    bool watched = false;  // its file, since before its last step
     Time due{};
   };
   struct Sent {
@@ -95,6 +101,10 @@ class UploadPool {
   // Opens what there is room for.
   void OpenMore() REQUIRES(mutex_);
   void OpenJob(Job& job) REQUIRES(mutex_);
+  // It is called at once, or once more if it is at work.
+  void Wake(Job& job) REQUIRES(mutex_);
+  // When it is called after a step that has told so.
+  Time After(Job& job, const Upload::Turn& turn) REQUIRES(mutex_);
   // From now on it is due at that time, and nobody works at it.
   void MakeDue(Job& job, Time due) REQUIRES(mutex_);
   void TakeOut(const Job& job) REQUIRES(mutex_);
@@ -123,6 +133,7 @@ class UploadPool {
   uint64_t added_ GUARDED_BY(mutex_) = 0;
   bool stopped_ GUARDED_BY(mutex_) = false;
   std::atomic<bool> following_ = true;
+  std::unique_ptr<FileWatch> watch_;
   std::vector<std::thread> threads_;
 };
 

@@ -15,6 +15,8 @@ using std::chrono::seconds;
 
 // How soon a log is looked at again that had nothing new.
 constexpr milliseconds kPoll{500};
+// The same if its writing is noticed.
+constexpr seconds kQuietPoll{60};
 // How soon it is seen whether another upload, of this run or an earlier part of it, is done.
 constexpr seconds kOtherPoll{1};
 // Bytes of lines that each upload may hold.
@@ -174,9 +176,19 @@ RunUpload::Task RunUpload::Choose(Time now) {
     return Task::kNone;
   }
   if (const Task task = ChooseFinal(now); task != Task::kNone) return task;
-  if (done_ || now < pace_.alive_due()) return Task::kNone;
-  const bool lives = !files_.idle() || (options_.follow && !view.ended() && run_.IsAlive(now));
-  return lives ? Task::kAlive : Task::kNone;
+  const bool alive_is_due = now >= pace_.alive_due();
+  const bool follows = options_.follow && !view.ended();
+  if (!done_ && alive_is_due && (!files_.idle() || (follows && run_.IsAlive(now))))
+    return Task::kAlive;
+  if (IsQuiet(now)) if_quiet_ = alive_is_due ? now + kQuietPoll : pace_.alive_due();
+  return Task::kNone;
+}
+
+bool RunUpload::IsQuiet(Time now) const {
+  const RunView& view = run_.view();
+  return options_.follow && !done_ && !view.ended() && run_.at_end() && !run_.damaged() &&
+         *run_version_ == view.run_version() &&
+         !summary_.IsDue(view.summary_version(), true, now) && !files_.DueAt(true);
 }
 
 RunUpload::Task RunUpload::ChooseFinal(Time now) {
@@ -237,6 +249,7 @@ Expected<Upload::Turn> RunUpload::Step(HttpTransport& http) {
     if (!opened) return Propagate(opened);
   }
   if (const Expected<void> collected = CollectFiles(now); !collected) return Propagate(collected);
+  if_quiet_.reset();
   const Expected<Task> task = NextTask(now);
   if (!task) return Propagate(task);
   if (*task == Task::kFiles) {
@@ -244,7 +257,7 @@ Expected<Upload::Turn> RunUpload::Step(HttpTransport& http) {
   } else if (*task != Task::kNone) {
     if (const Expected<void> carried = Carry(*task, http, now); !carried) return Propagate(carried);
   }
-  if (!done_) return Turn{false, next_, std::exchange(errands_, {})};
+  if (!done_) return Turn{false, next_, std::exchange(errands_, {}), if_quiet_};
   if (const Expected<void> finished = Finish(); !finished) return Propagate(finished);
   return Turn{true, {}};
 }

@@ -90,6 +90,8 @@ class RunUpload : public Upload {
   Task Choose(Time now);
   // The same once all lines are there.
   Task ChooseFinal(Time now);
+  // Nothing is to be done before the log goes on, but for signs of life.
+  bool IsQuiet(Time now) const;
   Task ChooseFiles(bool at_once, Time now);
   // The log is there to its end: the files that tell all of the run.
   void WantLastFiles(Time now);
@@ -158,6 +160,7 @@ class RunUpload : public Upload {
   bool has_room_ = false;
   std::vector<std::shared_ptr<Errand>> errands_;  // that this step has made
   Time next_{};
+  std::optional<Time> if_quiet_;  // the same if the log does not go on
   std::string waiting_;
   bool done_ = false;
 };

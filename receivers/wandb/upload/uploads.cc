@@ -32,8 +32,10 @@ Expected<std::unique_ptr<UploadPool>> StartUploads(const Account& account,
                                           const UploadOptions& upload) {
     return std::make_unique<RunUpload>(*service, log, upload);
   };
-  return std::make_unique<UploadPool>(std::move(transports), open, UploadPool::WindowFor(threads),
-                                      std::move(callbacks));
+  auto pool = std::make_unique<UploadPool>(std::move(transports), open,
+                                           UploadPool::WindowFor(threads), std::move(callbacks));
+  if (choices.written_here) pool->WatchFiles();
+  return pool;
 }
 
 }  // namespace flarebridge::wandb

@@ -18,6 +18,7 @@ struct UploadChoices {
   std::string entity, project;  // in place of what the logs say, if not empty
   bool include_online = false;  // also logs that W&B's own client uploads
   bool follow_links = false;    // of the user's own out of a run's folder
+  bool written_here = false;    // all of them by processes of this machine
   // Logs that may be parts of one run, wherever they lie.
   std::vector<std::filesystem::path> known;
 };

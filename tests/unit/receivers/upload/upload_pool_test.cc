@@ -4,11 +4,13 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <fstream>
 #include <functional>
 #include <string>
 #include <utility>
 
 #include "events/mutex.h"
+#include "tests/unit/temp_folder.h"
 
 namespace flarebridge {
 namespace {
@@ -270,6 +272,54 @@ TEST_CASE("an earlier part that is not open yet is opened when another waits for
   REQUIRE(bench.pool->WaitFor(seconds(20)));
   CHECK(bench.done.size() == 3);
   CHECK(bench.done.front() == "earlier");
+}
+
+// Is quiet for an hour if its file is, and counts its steps.
+class QuietUpload : public ScriptedUpload {
+ public:
+  QuietUpload(const fs::path& path, const UploadOptions& options, Scene& scene)
+      : ScriptedUpload(path, options, never_), scene_(scene) {}
+  Expected<Turn> Step(HttpTransport&) override {
+    scene_.Change([](Scene& scene) { ++scene.steps; });
+    const auto now = Clock::now();
+    return Turn{false, now + std::chrono::milliseconds(1), {}, now + seconds(3600)};
+  }
+
+ private:
+  const std::atomic<bool> never_ = false;
+  Scene& scene_;
+};
+
+TEST_CASE("what is quiet is looked at when its file is written, where that is noticed") {
+  const testing::TempFolder temp;
+  const fs::path file = temp.path() / "log";
+  std::ofstream(file) << "begun";
+  for (const bool watched : {true, false}) {
+    Scene scene;
+    UploadPool::Transports transports;
+    for (size_t i = 0; i < 3; ++i) transports.push_back(std::make_unique<NoTransport>());
+    UploadPool::Callbacks callbacks;
+    callbacks.progress = [](const Upload&) {};
+    UploadPool pool(
+        std::move(transports),
+        [&](const fs::path& path, const UploadOptions& options) {
+          return std::make_unique<QuietUpload>(path, options, scene);
+        },
+        {100, 100}, callbacks);
+    if (watched) pool.WatchFiles();
+    pool.Add(file, {});
+    if (!watched) {
+      CHECK(scene.Comes([](const Scene& s) { return s.steps > 10; }));
+      continue;
+    }
+    // A first step, and one more behind the beginning of the watch; then two for what is written.
+    for (const int steps : {2, 4, 6}) {
+      CHECK(scene.Comes([steps](const Scene& s) { return s.steps >= steps; }));
+      CHECK_FALSE(pool.WaitFor(std::chrono::milliseconds(30)));
+      scene.Change([steps](const Scene& s) { CHECK(s.steps == steps); });
+      std::ofstream(file, std::ios::app) << "more";
+    }
+  }
 }
 
 }  // namespace

@@ -208,6 +208,34 @@ TEST_CASE("a log that grows is followed, and its run is kept alive while nothing
   CHECK(bench.server.rows.size() == 3);
 }
 
+TEST_CASE(
+    "a quiet log asks for nothing but signs of life, and one that goes on for a look at once") {
+  Bench bench;
+  bench.options.follow = true;
+  bench.run.Rows(2);
+  bench.run.File("a.txt", "content");
+  bench.Begin();
+  REQUIRE(bench.GoOn(seconds(10)) == false);
+  size_t steps = 0;
+  // As a pool that notices what is written.
+  const auto wait = [&](seconds most) {
+    for (const auto until = bench.now + most; bench.now < until; ++steps) {
+      const Expected<Upload::Turn> turn = bench.upload->Step(bench.server);
+      REQUIRE(turn.has_value());
+      bench.now = std::max(bench.now, turn->if_quiet.value_or(turn->next));
+    }
+  };
+  wait(seconds(300));
+  CHECK(bench.server.Count("alive") >= 8);
+  CHECK(steps < 30);
+  bench.run.Rows(1);
+  wait(seconds(3));
+  CHECK(bench.server.rows.size() == 3);
+  bench.run.End();
+  REQUIRE(bench.Finishes());
+  CHECK(bench.server.exit_codes.size() == 1);
+}
+
 TEST_CASE("a log that nobody writes any more is not kept alive, and ends without an end") {
   Bench bench;
   bench.options.follow = true;

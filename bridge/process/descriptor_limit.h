@@ -1,6 +1,6 @@
 // How many descriptors this process may have. The soft limit is 1024 in most shells and containers,
-// for programs that use select(2); nothing here does. Used by `serve` and by the uploader at their
-// start, before any thread.
+// for programs that use select(2); nothing here does. Used by `serve`, `sync` and the uploader at
+// their start, before any thread.
 #pragma once
 
 #include <cstdint>

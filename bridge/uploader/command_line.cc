@@ -9,6 +9,7 @@
 #include "bridge/commands/complain.h"
 #include "bridge/commands/upload_commands.h"
 #include "bridge/process/child_process.h"
+#include "bridge/process/descriptor_limit.h"
 #include "bridge/process/exit_code.h"
 #include "bridge/uploader/sync.h"
 #include "bridge/uploader/upload_process.h"
@@ -33,7 +34,10 @@ int Parse(int argc, char** argv) {
   } catch (const CLI::ParseError& e) {
     return Complain(std::string(e.what()) + "\nTry: flarebridge --help", kExitUsage);
   }
-  if (app.got_subcommand("sync")) return Sync(sync);
+  if (app.got_subcommand("sync")) {
+    RaiseDescriptorLimit();
+    return Sync(sync);
+  }
   if (fcntl(ChildProcess::kSocket, F_GETFD) < 0)
     return Complain("`upload` is started by the bridge, not by hand; try: flarebridge sync",
                     kExitUsage);

@@ -14,6 +14,9 @@ namespace flarebridge {
 namespace {
 
 constexpr long kConnectSeconds = 10;
+// A body to a storage that moves slower than this (bytes in a second) for this time (seconds, at
+// least) does not move.
+constexpr long kLeastSpeed = 1024, kLeastSlowSeconds = 30;
 constexpr size_t kMaxAnswer = size_t{4} << 20;
 
 size_t TakeBody(char* data, size_t /*one*/, size_t size, void* to) {
@@ -31,10 +34,15 @@ struct FreeList {
 };
 using HeaderList = std::unique_ptr<curl_slist, FreeList>;
 
-HeaderList Headers(const std::vector<std::string>& lines) {
+HeaderList Headers(const HttpRequest& request) {
   // Without "Expect:" libcurl would wait for a "100 Continue" before each larger body.
   curl_slist* list = curl_slist_append(nullptr, "Expect:");
-  for (const std::string& line : lines) list = curl_slist_append(list, line.c_str());
+  // A signed address may hold for the headers that were signed only; Google's says so of
+  // Content-Type, which libcurl would add.
+  for (const char* own : {"Content-Type:", "Accept:"}) {
+    if (request.to_storage) list = curl_slist_append(list, own);
+  }
+  for (const std::string& line : request.headers) list = curl_slist_append(list, line.c_str());
   return HeaderList(list);
 }
 
@@ -137,12 +145,25 @@ Expected<void> CurlClient::SetUp(const HttpRequest& request) {
       request.url.starts_with("https:") ? options_.https_proxy : options_.http_proxy;
   if (!proxy.empty()) curl_easy_setopt(curl, CURLOPT_PROXY, proxy.c_str());
   if (!options_.ca_file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, options_.ca_file.c_str());
-  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
-  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, ToInteger<long>(options_.timeout * 1000));
+  SetTimes(request);
   curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
   curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, IsStopped);
   curl_easy_setopt(curl, CURLOPT_XFERINFODATA, static_cast<HttpTransport*>(this));
   return {};
+}
+
+void CurlClient::SetTimes(const HttpRequest& request) {
+  CURL* curl = curl_.get();
+  double seconds = options_.timeout;
+  if (request.to_storage) {
+    const uint64_t bytes = request.file < 0 ? request.body.size() : request.file_bytes;
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, kLeastSpeed);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME,
+                     std::max(kLeastSlowSeconds, ToInteger<long>(seconds)));
+    seconds += static_cast<double>(bytes) / kLeastSpeed;
+  }
+  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(ToInteger<int>(seconds * 1000)));
 }
 
 Expected<HttpResponse> CurlClient::Send(const HttpRequest& request) {
@@ -150,7 +171,7 @@ Expected<HttpResponse> CurlClient::Send(const HttpRequest& request) {
   if (Expected<void> ready = SetUp(request); !ready) return Propagate(ready);
   CURL* curl = curl_.get();
   HttpResponse response;
-  const HeaderList headers = Headers(request.headers);
+  const HeaderList headers = Headers(request);
   char reason[CURL_ERROR_SIZE] = "";
   curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());

@@ -18,7 +18,7 @@ struct HttpOptions {
   // By the scheme of the address asked; empty: what libcurl takes from http_proxy and https_proxy.
   // NO_PROXY counts for both.
   std::string http_proxy, https_proxy;
-  double timeout = 180;  // seconds, of a whole request
+  double timeout = 180;  // seconds, of a whole request but for a body to a storage
 };
 
 class CurlClient : public HttpTransport {
@@ -26,7 +26,9 @@ class CurlClient : public HttpTransport {
   // Errors: kIo (libcurl can't be set up).
   static Expected<std::unique_ptr<CurlClient>> Make(const HttpOptions& options);
 
-  // Waits 10 s for a connection, and the options' time in all.
+  // Waits 10 s for a connection, and the options' time in all. A body to a storage gets a second
+  // more for each KiB, and is given up when for that time, but 30 s at least, it is slower than
+  // that.
   Expected<HttpResponse> Send(const HttpRequest& request) override;
 
  private:
@@ -38,6 +40,7 @@ class CurlClient : public HttpTransport {
   };
   explicit CurlClient(HttpOptions options) : options_(std::move(options)) {}
   Expected<void> SetUp(const HttpRequest& request);
+  void SetTimes(const HttpRequest& request);
 
   std::unique_ptr<void, FreeShare> connections_;  // outlives the requests that use them
   std::unique_ptr<void, FreeRequest> curl_;

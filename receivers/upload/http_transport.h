@@ -22,6 +22,9 @@ struct HttpRequest {
   int file = -1;  // if it is open: the body is the first `file_bytes` of this file
   uint64_t file_bytes = 0;
   std::string user, password;  // of basic authentication, if the user is not empty
+  // For a storage: with the headers that are given and none else, and with as much time as its body
+  // needs while it moves.
+  bool to_storage = false;
 };
 
 struct HttpResponse {

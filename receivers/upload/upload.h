@@ -1,11 +1,14 @@
 // One upload, of whatever kind: it follows what a receiver wrote and brings it to a server. A
 // machine of steps, each of which reads what is new and makes one request at most, so that many
-// share a few threads (upload_pool.h). Implemented once per kind. One thread at a time.
+// share a few threads (upload_pool.h). What takes long, as a file on its way, goes beside the steps
+// as an errand. Implemented once per kind. One thread at a time.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -34,13 +37,28 @@ struct UploadReport {
   std::vector<std::string> left_out, no_place;
 };
 
+// What an upload has to do beside its steps. Made by a step, carried out once by any thread, and
+// looked at by a later step. It may outlive its upload.
+class Errand {
+ public:
+  Errand() = default;
+  virtual ~Errand() = default;
+  Errand(const Errand&) = delete;
+  Errand& operator=(const Errand&) = delete;
+
+  virtual void Run(HttpTransport& http) = 0;
+};
+
 class Upload {
  public:
   using Time = Clock::time_point;
 
   struct Turn {
     bool done = false;  // all is on the server; report() tells
-    Time next{};        // else: when to call Step() again
+    Time next{};        // else: when to call Step() again, or as soon as an errand is over
+    std::vector<std::shared_ptr<Errand>> errands{};
+    // When to call it if path() is not written until then, where that is noticed; later than next.
+    std::optional<Time> if_quiet{};
   };
   struct Progress {
     uint64_t rows = 0;                   // on the server

@@ -25,11 +25,6 @@ class FaultyServer(StrictServer):
         super().__init__(port, FaultyHandler)
         self.fault = fault
         self.faults: list[str] = []  # those that happened, in order
-        self.leaving = threading.Event()
-
-    def __exit__(self, *exc: object) -> None:
-        self.leaving.set()
-        super().__exit__(*exc)
 
 
 def at_random(seed: int, share: float, kinds: tuple[str, ...] = PASSING) -> Callable[[Request], Optional[str]]:
@@ -54,6 +49,8 @@ class FaultyHandler(Handler):
             return
         self.owner.faults.append(fault)
         if fault.isdigit():
+            if request.method == "PUT" and fault in FINAL:
+                self.owner.refuse_upload(request.path)
             headers = {"Retry-After": "0.02"} if fault in ("429", "503") else {}
             self.send(Answer(int(fault), {"error": "made for a test"}, headers))
         elif fault.startswith("hang"):

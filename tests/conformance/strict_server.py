@@ -19,6 +19,7 @@ import secrets
 import ssl
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,6 +34,8 @@ MAX_REQUEST_BYTES = 64 << 20  # of a request's body, uploads too
 _OPERATION = re.compile(r"\s*(?:query|mutation)\s+(\w+)")
 FILE_STREAM = re.compile(r"/files/([^/]+)/([^/]+)/([^/]+)/file_stream")
 _UPLOAD = re.compile(r"/storage/(\w+)")
+# What a signed address need not hold for: it was signed without them (Google's signer says so of the first two).
+_UNSIGNED = ("Content-Type", "Content-MD5", "Expect", "Accept")
 
 
 @dataclass
@@ -69,7 +72,10 @@ class StrictServer:
         self.violations: list[str] = []
         self.features: list[str] = []  # that it has, by name of ServerFeature (wandb_internal.proto)
         self.calls: list[str] = []  # what was asked, in order: an operation, "file_stream", "PUT <file>"
-        self._uploads: dict[str, tuple[Run, str]] = {}  # signed path -> run and file
+        self.upload_lifetime = float("inf")  # seconds for which a signed address is valid
+        self.storage_speed = float("inf")  # bytes that a file brings there in a second
+        self.leaving = threading.Event()
+        self._uploads: dict[str, tuple[Run, str, float]] = {}  # signed path -> run, file and when it was signed
         self._signature = secrets.token_hex(8)
         self._changed = threading.Condition()
         self._at_work: dict[str, int] = {}  # path of a file stream -> requests that have no answer yet
@@ -82,6 +88,7 @@ class StrictServer:
         return self
 
     def __exit__(self, *_exc: object) -> None:
+        self.leaving.set()
         self._http.shutdown()
         self._thread.join()
         self._http.server_close()
@@ -165,14 +172,33 @@ class StrictServer:
     def _take_upload(self, token: str, request: Request) -> Answer:
         if token not in self._uploads:
             raise Breach(f"PUT {request.path}: not a signed address", 403)
-        run, name = self._uploads[token]
+        run, name, signed = self._uploads[token]
         self.calls.append(f"PUT {name}")
+        if time.monotonic() > signed + self.upload_lifetime:
+            return Answer(403, {"error": "the address has expired"})
         if "Authorization" in request.headers:
             raise Breach(f"PUT {name}: the API key was shown to the storage")
         if request.headers.get("X-Signature") != self._signature:
             raise Breach(f"PUT {name}: without the upload's headers", 403)
+        unsigned = [header for header in _UNSIGNED if header in request.headers]
+        if unsigned:
+            raise Breach(f"PUT {name}: with headers that were not asked for: {unsigned}", 403)
         run.files[name] = request.body
         return Answer()
+
+    def refuse_upload(self, path: str) -> None:
+        """The storage has refused a file for good: its run may be complete without it."""
+        upload = _UPLOAD.fullmatch(path)
+        with self._changed:
+            if upload and upload.group(1) in self._uploads:
+                run, name, _signed = self._uploads[upload.group(1)]
+                run.requested.discard(name)
+
+    def file_at(self, path: str) -> str:
+        """The name of the file that a signed path is for; empty if it is none."""
+        upload = _UPLOAD.fullmatch(path)
+        with self._changed:
+            return self._uploads[upload.group(1)][1] if upload and upload.group(1) in self._uploads else ""
 
     # --- GraphQL ---
 
@@ -259,7 +285,7 @@ class StrictServer:
             if name.startswith("/") or ".." in name.split("/"):
                 raise Breach(f"run {run.id}: a file outside the run's: {name!r}")
             token = secrets.token_hex(16)
-            self._uploads[token] = run, name
+            self._uploads[token] = run, name, time.monotonic()
             run.requested.add(name)
             files.append({"name": name, "uploadUrl": f"{self.url}/storage/{token}"})
         headers = [f"X-Signature:{self._signature}"]
@@ -291,10 +317,18 @@ class Handler(BaseHTTPRequestHandler):
                 said = f"{self.command} {self.path}: a request of {length or 'an unknown number of'} bytes"
                 self.send(self.owner.refuse(Breach(said, 413)))
             else:
-                body = self.rfile.read(int(length))
+                body = self._read(int(length))
                 self.respond(Request(self.command, self.path, self.headers, body))
         finally:
             self.end()
+
+    def _read(self, size: int) -> bytes:
+        speed, body = self.owner.storage_speed, b""
+        if self.command != "PUT" or speed == float("inf"):
+            return self.rfile.read(size)
+        while len(body) < size and not self.owner.leaving.wait(0.1):
+            body += self.rfile.read(min(size - len(body), int(speed / 10)))
+        return body
 
     def respond(self, request: Request) -> None:
         """Answers a request that has come whole."""

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -87,6 +88,38 @@ def test_rows_are_on_the_server_while_the_run_goes_on(tmp_path, as_user):
         assert not server.violations
         (url,) = [text for level, text in driver.reports if level == "info" and "View run at" in text]
         assert url == f"View run at {server.url}/tester/online/runs/{run.id}"
+
+
+def _times_woken(pid: int) -> int:
+    """How often threads of a process have gone on after they waited."""
+    status = [task.joinpath("status").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    return sum(int(re.search(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.MULTILINE).group(1)) for text in status)
+
+
+def test_a_hundred_quiet_runs_keep_nobody_awake_and_are_noticed_when_they_go_on(tmp_path, as_user):
+    runs = [make_run(tmp_path / "runs", number, rows=3, files=0, exit_code=None) for number in range(100)]
+    state = tmp_path / "state"
+    (state / "uploads").mkdir(parents=True)
+    for number, run in enumerate(runs):
+        (state / "uploads" / f"{number}.upload").write_text(f"{run.log}\n17\n")
+    with StrictServer() as server:
+        as_user(server, FLAREBRIDGE_UPLOAD_TIMEOUT="60")
+        with Driver(tmp_path, _ONLINE, state=state) as driver:
+            (uploader,) = wait_for(lambda: _uploaders(driver), "the uploader")
+            server.wait_for(lambda held: sum(len(run.rows) for run in held.runs.values()) == 300, 60)
+
+            def woken_in_a_while() -> int:
+                before = _times_woken(uploader)
+                time.sleep(2)  # what is measured is a rate
+                return _times_woken(uploader) - before
+
+            wait_for(lambda: woken_in_a_while() < 2 * 5, "a time with fewer than 5 wake-ups a second", 25)
+            longer = make_run(tmp_path / "longer", 7, rows=6, files=0, exit_code=None).log.read_bytes()
+            with runs[7].log.open("ab") as log:
+                log.write(longer[runs[7].log.stat().st_size :])
+            server.wait_for(lambda held: len(held.run(runs[7].run_id).rows) == 6, 10)
+            driver.end()
+        assert not server.violations
 
 
 def test_random_faults_during_runs_of_twenty_sites(tmp_path, as_user):

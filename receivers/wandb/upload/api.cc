@@ -165,7 +165,10 @@ Attempt Api::Send(HttpRequest request, bool with_key, std::string& answer) {
   attempt.status = response->status;
   answer = std::move(response->body);
   if (attempt.outcome == Outcome::kSuccess) return attempt;
-  attempt.words = "status " + std::to_string(response->status) + Explain(response->status);
+  // Of the key the server itself has the say.
+  const bool of_key = response->status == 401 || response->status == 403;
+  attempt.words = "status " + std::to_string(response->status) +
+                  (with_key || !of_key ? Explain(response->status) : "");
   if (!answer.empty()) attempt.words += " (" + FirstWords(WithoutKey(answer)) + ")";
   return attempt;
 }
@@ -358,6 +361,7 @@ Attempt Api::PutFile(const Upload& upload, int file, uint64_t bytes) {
 
 Attempt Api::SendToStorage(HttpRequest request) {
   std::string answer;
+  request.to_storage = true;
   // The storage is another server: it must not see the key.
   Attempt attempt = Send(std::move(request), false, answer);
   if (attempt.outcome == Outcome::kSuccess && IsPage(answer))

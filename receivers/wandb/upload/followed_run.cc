@@ -32,7 +32,7 @@ bool FollowedRun::EndWasTakenBack() {
   return true;
 }
 
-Expected<void> FollowedRun::Read(Time now,
+Expected<void> FollowedRun::Read(Time now, size_t most,
                                  const std::function<void(const std::string& file)>& named) {
   const bool was_damaged = end_ == LogFollower::End::kCorrupt;
   const bool stays = was_damaged && now - damaged_since_ >= kSettled;
@@ -44,7 +44,7 @@ Expected<void> FollowedRun::Read(Time now,
     view_.Take(record);
     lines_.Take(record, view_.run().start_time);
     for (; files < view_.files().size(); ++files) named(view_.files()[files]);
-    return !lines_.full();
+    return !lines_.full() && lines_.bytes() < most;
   });
   if (!end) return Propagate(end);
   end_ = *end;
@@ -64,8 +64,8 @@ bool FollowedRun::IsAlive(Time now) const {
   return follower_->HasWriter() || now - grown_ < kLifeAfterGrowth;
 }
 
-Expected<std::string> FollowedRun::ConsoleText() const {
-  LogFollower follower(log_, OnDamage::kSkip);
+Expected<std::string> ConsoleText(const std::filesystem::path& log) {
+  LogFollower follower(log, OnDamage::kSkip);
   std::string text;
   ConsoleLines lines;
   const auto add = [&text](const ConsoleLine& line) { text += line.text + "\n"; };

@@ -3,6 +3,7 @@
 // because the run goes on. Used by RunUpload; one thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -38,9 +39,10 @@ class FollowedRun {
   // A run that had ended goes on: its log's end was replaced, and it has to be read anew. True once
   // for each time.
   bool EndWasTakenBack();
-  // Reads on until lines() is full or nothing more is there. `named`: gets each file that the log
-  // names. Errors: kIo, kMalformed (not a run log).
-  Expected<void> Read(Time now, const std::function<void(const std::string& file)>& named);
+  // Reads on until lines() is full or has that many bytes, or nothing more is there. `named`: gets
+  // each file that the log names. Errors: kIo, kMalformed (not a run log).
+  Expected<void> Read(Time now, size_t most,
+                      const std::function<void(const std::string& file)>& named);
 
   // What was read is on the disk when it returns. Errors: kIo.
   Expected<void> Persist() const { return follower_->Persist(); }
@@ -64,8 +66,6 @@ class FollowedRun {
   bool IsAlive(Time now) const;
   // How much of the log was read, and its size, in bytes.
   std::pair<uint64_t, uint64_t> Position() const { return follower_->Position(); }
-  // The run's console as a file. Errors: kIo, kMalformed.
-  Expected<std::string> ConsoleText() const;
 
  private:
   std::filesystem::path log_;
@@ -79,5 +79,8 @@ class FollowedRun {
   Time grown_{};             // when the log has grown last
   bool taken_back_ = false;  // its end, and it has not been read without damage since
 };
+
+// The console of a log's run as a file, its first 64 MiB. Errors: kIo, kMalformed.
+Expected<std::string> ConsoleText(const std::filesystem::path& log);
 
 }  // namespace flarebridge::wandb

@@ -45,6 +45,8 @@ class LineBuffer {
   const std::map<std::string, StreamPart>& parts() const { return parts_; }
   // Enough for a request: no more is to be taken before Clear().
   bool full() const;
+  // Of what is in parts().
+  size_t bytes() const { return bytes_; }
   // Lines by stream until now, those that the server has among them.
   const std::map<std::string, uint64_t>& seen() const { return seen_; }
   // Lines that no server takes; each is replaced by {}, so that those behind it keep their places.

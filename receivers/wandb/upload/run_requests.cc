@@ -14,12 +14,20 @@ using std::chrono::seconds;
 
 // Changes of the config are gathered (runupdatework.go at 0.28.3).
 constexpr seconds kRunInterval{5};
+// Tries to make a run that conflicts with what is there (20 more than one, as wandb-core's api.go
+// at 0.28.3 has it).
+constexpr unsigned kMostConflicts = 21;
 
 double Random() {
   uint32_t number = 0;
   if (getrandom(&number, sizeof number, 0) != sizeof number) number = 1U << 31;
   return number / 4294967296.0;
 }
+
+// A way on for a person.
+constexpr const char* kOtherId =
+    "; the id of a run that was deleted on the server is not taken again: upload it under another "
+    "with --id";
 
 // The server takes none below 0. One of these is a process that a signal ended, and has failed: as
 // a shell has it.
@@ -37,10 +45,8 @@ const char* RunUpload::NameOf(Task task) {
       return "asking what the server can do";
     case Task::kCreate:
       return "creating the run";
-    case Task::kAskFiles:
-      return "asking where files go";
-    case Task::kPutFile:
-      return "uploading a file";
+    case Task::kFiles:
+      return "uploading files";
     case Task::kLines:
       return "sending rows";
     case Task::kAlert:
@@ -75,10 +81,6 @@ Attempt RunUpload::Perform(Task task, Api& api, Time now) {
       sending_ = FieldsOf(run, config);
       return api.UpsertRun(run, ChangedFields(run, config, state_.sent), address_, inserted_);
     }
-    case Task::kAskFiles:
-      return files_.Ask(api, address_);
-    case Task::kPutFile:
-      return files_.Put(api);
     case Task::kCount:
       return api.CountRows(address_, counted_);
     default:
@@ -194,6 +196,7 @@ Expected<void> RunUpload::SettleLines(Time now) {
     state_.lines[stream] = part.offset + part.count;
   run_.LinesAreSent();
   preempting_told_ = run_.view().preempting();
+  if (run_.lines().parts().empty()) GiveRoom();
   pace_.Sent(now, full);
   summary_.Confirm(now);
   state_.unreported.clear();
@@ -225,9 +228,6 @@ Expected<void> RunUpload::Settle(Task task, Time now) {
       return SettleLook(now);
     case Task::kCreate:
       return SettleRun(now);
-    case Task::kPutFile:
-      files_.PutWasTaken();
-      return SaveState();
     case Task::kLines:
       return SettleLines(now);
     case Task::kAlert:
@@ -254,7 +254,6 @@ Expected<void> RunUpload::SettleFailure(Task task, const Attempt& attempt, Time 
     service_.limit.Busy(now, attempt.retry_after);
     pace_.SlowDown();
   }
-  if (task == Task::kPutFile && files_.PutIsSettled(attempt)) return {};
   const bool refused = attempt.outcome == Outcome::kRefused;
   if (task == Task::kCount && count_.Failed(refused, now)) {
     retries_.Over();
@@ -285,23 +284,54 @@ Expected<void> RunUpload::SettleFailure(Task task, const Attempt& attempt, Time 
     return {};
   }
   const std::string what = NameOf(task);
+  if (IdIsGone(task, attempt))
+    return Fail(ErrorCode::kForbidden, what + " was refused: " + attempt.words + kOtherId);
   if (refused) return Fail(ErrorCode::kForbidden, what + " was refused: " + attempt.words);
   const std::optional<Time> again = retries_.Failed(now, service_.account.retry_waits, Random(),
                                                     attempt.retry_after, options_.retry_for);
-  if (!again) return Fail(ErrorCode::kIo, what + " failed for too long: " + attempt.words);
+  const bool conflict = task == Task::kCreate && attempt.status == 409;
+  if (!again)
+    return Fail(ErrorCode::kIo,
+                what + " failed for too long: " + attempt.words + (conflict ? kOtherId : ""));
   task_ = task;
-  next_ = *again;
+  next_ = again_ = *again;
   waiting_ = what + ": " + attempt.words;
   return {};
 }
 
+bool RunUpload::IdIsGone(Task task, const Attempt& attempt) {
+  if (task != Task::kCreate) return false;
+  // In the server's words: "previously created and deleted; try a new run id".
+  if (attempt.words.find("created and deleted") != std::string::npos) return true;
+  return attempt.status == 409 && ++conflicts_ >= kMostConflicts;
+}
+
+void RunUpload::SendFiles(Time now) {
+  // They ask the server first; what follows goes to a storage of its own.
+  if (const std::optional<Time> later = service_.limit.Take(now)) {
+    next_ = std::min(next_, *later);
+    return;
+  }
+  errands_.push_back(files_.Send(service_.account, address_, now));
+  next_ = now;
+}
+
+Expected<void> RunUpload::CollectFiles(Time now) {
+  const FileUploads::Patience patience{service_.account.retry_waits, Random(), options_.retry_for};
+  const Expected<FileUploads::News> news = files_.Collect(patience, now);
+  if (!news) return Propagate(news);
+  for (const Attempt& asked : news->questions) {
+    if (asked.status == 429) service_.limit.Busy(now, asked.retry_after);
+    if (asked.outcome == Outcome::kSuccess)
+      service_.limit.Taken(now, asked.limit_remaining, asked.limit_reset);
+  }
+  return news->any ? SaveState() : Expected<void>();
+}
+
 Expected<void> RunUpload::Carry(Task task, HttpTransport& http, Time now) {
-  // Files go to a storage of its own.
-  const std::optional<Time> later =
-      task == Task::kPutFile ? std::nullopt : service_.limit.Take(now);
-  if (later) {
+  if (const std::optional<Time> later = service_.limit.Take(now)) {
     task_ = retries_.failing() ? task : Task::kNone;
-    next_ = *later;
+    next_ = again_ = *later;
     return {};
   }
   // What the server has is never sent again: a power cut must not take it away here, where it would

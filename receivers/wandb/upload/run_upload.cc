@@ -1,6 +1,7 @@
 #include "receivers/wandb/upload/run_upload.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "receivers/wandb/run/run_files.h"
@@ -14,8 +15,13 @@ using std::chrono::seconds;
 
 // How soon a log is looked at again that had nothing new.
 constexpr milliseconds kPoll{500};
+// The same if its writing is noticed.
+constexpr seconds kQuietPoll{60};
 // How soon it is seen whether another upload, of this run or an earlier part of it, is done.
 constexpr seconds kOtherPoll{1};
+// Bytes of lines that each upload may hold.
+constexpr size_t kFewLines = size_t{64} << 10;
+
 }  // namespace
 
 RunUpload::RunUpload(UploadService& service, fs::path log, const UploadOptions& options)
@@ -28,7 +34,10 @@ RunUpload::RunUpload(UploadService& service, fs::path log, const UploadOptions& 
   if (!options_.follow) service_.known.Begin(log_);
 }
 
-RunUpload::~RunUpload() { service_.known.End(log_); }
+RunUpload::~RunUpload() {
+  GiveRoom();
+  service_.known.End(log_);
+}
 
 Expected<void> RunUpload::Open() {
   Expected<FileLock> lock = FileLock::OfFolder(log_.parent_path());
@@ -50,9 +59,26 @@ Expected<void> RunUpload::Open() {
 }
 
 Expected<void> RunUpload::ReadLog(Time now) {
-  if (run_.lines().full()) return {};
+  const size_t most = MostToRead(now);
+  if (run_.lines().full() || run_.lines().bytes() >= most) return {};
   if (run_.EndWasTakenBack()) Restart();
-  return run_.Read(now, [&](const std::string& file) { files_.Want(file, now); });
+  Expected<void> read =
+      run_.Read(now, most, [&](const std::string& file) { files_.Want(file, now); });
+  if (run_.lines().bytes() <= kFewLines) GiveRoom();
+  return read;
+}
+
+size_t RunUpload::MostToRead(Time now) {
+  const bool go_now = run_version_ && claimed_ && now >= pace_.due();
+  if (go_now && !has_room_) {
+    has_room_ = service_.room.fetch_sub(1) > 0;
+    if (!has_room_) ++service_.room;
+  }
+  return has_room_ ? std::numeric_limits<size_t>::max() : kFewLines;
+}
+
+void RunUpload::GiveRoom() {
+  if (std::exchange(has_room_, false)) ++service_.room;
 }
 
 void RunUpload::UseConsoleForm() {
@@ -102,6 +128,20 @@ Expected<bool> RunUpload::LookAtParts(Time now) {
   return false;
 }
 
+Expected<RunUpload::Task> RunUpload::NextTask(Time now) {
+  if (task_ == Task::kNone) return ReadAndChoose(now);
+  if (now >= again_) return std::exchange(task_, Task::kNone);
+  next_ = again_;
+  return run_version_ && claimed_ ? ChooseFiles(false, now) : Task::kNone;
+}
+
+RunUpload::Task RunUpload::ChooseFiles(bool at_once, Time now) {
+  const std::optional<Time> due = files_.DueAt(at_once);
+  if (due && *due <= now) return Task::kFiles;
+  if (due) next_ = std::min(next_, *due);
+  return Task::kNone;
+}
+
 Expected<RunUpload::Task> RunUpload::ReadAndChoose(Time now) {
   UseConsoleForm();
   if (Expected<void> read = ReadLog(now); !read) return Propagate(read);
@@ -141,8 +181,7 @@ RunUpload::Task RunUpload::Choose(Time now) {
       !run_.lines().parts().empty() || SummaryIsDue(Task::kLines, now) || PreemptingIsDue();
   if (lines && now >= pace_.due()) return Task::kLines;
   if (view.alerts().size() > state_.alerts) return Task::kAlert;
-  if (files_.addressed()) return Task::kPutFile;
-  if (files_.AskIsDue(now)) return Task::kAskFiles;
+  if (const Task task = ChooseFiles(false, now); task != Task::kNone) return task;
   if (*run_version_ != view.run_version() && (now >= run_due_ || (run_.at_end() && view.ended())))
     return Task::kCreate;
   if (lines) {
@@ -154,20 +193,27 @@ RunUpload::Task RunUpload::Choose(Time now) {
     return Task::kNone;
   }
   if (const Task task = ChooseFinal(now); task != Task::kNone) return task;
-  const bool lives = !done_ && options_.follow && !view.ended();
-  if (lives && now >= pace_.alive_due() && run_.IsAlive(now)) return Task::kAlive;
+  const bool alive_is_due = now >= pace_.alive_due();
+  const bool follows = options_.follow && !view.ended();
+  if (!done_ && alive_is_due && (!files_.idle() || (follows && run_.IsAlive(now))))
+    return Task::kAlive;
+  if (IsQuiet(now)) if_quiet_ = alive_is_due ? now + kQuietPoll : pace_.alive_due();
   return Task::kNone;
+}
+
+bool RunUpload::IsQuiet(Time now) const {
+  const RunView& view = run_.view();
+  return options_.follow && !done_ && !view.ended() && run_.at_end() && !run_.damaged() &&
+         *run_version_ == view.run_version() &&
+         !summary_.IsDue(view.summary_version(), true, now) && !files_.DueAt(true);
 }
 
 RunUpload::Task RunUpload::ChooseFinal(Time now) {
   const bool ended = run_.view().ended();
   const bool closed = ended && !earlier_.superseded;
   if (options_.follow && !ended && !earlier_.superseded && !run_.damaged()) return Task::kNone;
-  if (files_.waiting()) return Task::kAskFiles;
-  if (closed && !std::exchange(wanted_last_files_, true)) {
-    WantLastFiles(now);
-    if (files_.waiting()) return Task::kAskFiles;
-  }
+  if (files_.idle() && closed && !std::exchange(wanted_last_files_, true)) WantLastFiles(now);
+  if (!files_.idle()) return ChooseFiles(true, now);
   if (!count_.settled()) {
     next_ = std::min(next_, count_.due());
     return now >= count_.due() ? Task::kCount : Task::kNone;
@@ -184,11 +230,14 @@ RunUpload::Task RunUpload::ChooseFinal(Time now) {
 void RunUpload::WantLastFiles(Time now) {
   const RunView& view = run_.view();
   for (const std::string& name : view.files()) files_.Want(name, now);  // what has changed
-  for (auto& [name, content] : view.MadeFiles(earlier_config_.value_or("")))
-    files_.WantContent(name, std::move(content), now);
-  if (view.output_lines() == 0) return;
-  if (Expected<std::string> text = run_.ConsoleText(); text)
-    files_.WantContent(kConsoleStream, std::move(*text), now);
+  for (auto& [name, content] : view.MadeFiles(earlier_config_.value_or(""))) {
+    files_.WantMade(
+        name, [text = std::move(content)]() -> Expected<std::string> { return text; }, now);
+  }
+  // A console may be large: it is made anew when it is sent.
+  if (view.output_lines() > 0)
+    files_.WantMade(
+        kConsoleStream, [log = log_] { return ConsoleText(log); }, now);
 }
 
 bool RunUpload::SummaryIsDue(Task task, Time now) const {
@@ -216,23 +265,23 @@ Expected<Upload::Turn> RunUpload::Step(HttpTransport& http) {
     }
     if (!opened) return Propagate(opened);
   }
-  Task task = std::exchange(task_, Task::kNone);
-  if (task == Task::kNone) {
-    const Expected<Task> chosen = ReadAndChoose(now);
-    if (!chosen) return Propagate(chosen);
-    task = *chosen;
+  if (const Expected<void> collected = CollectFiles(now); !collected) return Propagate(collected);
+  if_quiet_.reset();
+  const Expected<Task> task = NextTask(now);
+  if (!task) return Propagate(task);
+  if (*task == Task::kFiles) {
+    SendFiles(now);
+  } else if (*task != Task::kNone) {
+    if (const Expected<void> carried = Carry(*task, http, now); !carried) return Propagate(carried);
   }
-  if (task != Task::kNone) {
-    if (const Expected<void> carried = Carry(task, http, now); !carried) return Propagate(carried);
-  }
-  if (!done_) return Turn{false, next_};
+  if (!done_) return Turn{false, next_, std::exchange(errands_, {}), if_quiet_};
   if (const Expected<void> finished = Finish(); !finished) return Propagate(finished);
   return Turn{true, {}};
 }
 
 Upload::Progress RunUpload::progress() const {
   const auto [read, bytes] = run_.Position();
-  return {RowsIn(state_.lines), read, bytes, waiting_};
+  return {RowsIn(state_.lines), read, bytes, waiting_.empty() ? files_.trouble() : waiting_};
 }
 
 UploadReport RunUpload::report() const {

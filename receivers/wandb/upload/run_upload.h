@@ -7,8 +7,10 @@
 #include <atomic>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "events/clock.h"
 #include "events/error.h"
@@ -44,6 +46,9 @@ struct UploadService {
   KnownLogs known{};
   std::function<Clock::time_point()> now = Clock::now;
   RateLimit limit{};
+  // How many uploads more may hold the lines of a full request: at first as many as requests are
+  // made at once. All others hold a few lines.
+  std::atomic<int> room = 8;
 };
 
 class RunUpload : public Upload {
@@ -70,8 +75,7 @@ class RunUpload : public Upload {
     kLook,
     kAskFeatures,
     kCreate,
-    kAskFiles,
-    kPutFile,
+    kFiles,
     kLines,
     kAlert,
     kAlive,
@@ -96,13 +100,25 @@ class RunUpload : public Upload {
   // The other parts of the run, before anything is sent. True: they are there.
   Expected<bool> LookAtParts(Time now);
 
-  // What to do now, or kNone and in next_ when to look again.
+  // What to do now, or kNone and in next_ when to look again: what has failed, when its time has
+  // come, and files meanwhile; else what the log asks for.
+  Expected<Task> NextTask(Time now);
   Expected<Task> ReadAndChoose(Time now);
   Task Choose(Time now);
   // The same once all lines are there.
   Task ChooseFinal(Time now);
+  // Nothing is to be done before the log goes on, but for signs of life.
+  bool IsQuiet(Time now) const;
+  Task ChooseFiles(bool at_once, Time now);
   // The log is there to its end: the files that tell all of the run.
   void WantLastFiles(Time now);
+  // Files beside the steps: those that are due begin their way, and what came of others is taken.
+  void SendFiles(Time now);
+  Expected<void> CollectFiles(Time now);
+  // Bytes of lines. A few are read ahead; those of a full request when they can go, if there is
+  // room.
+  size_t MostToRead(Time now);
+  void GiveRoom();
   bool SummaryIsDue(Task task, Time now) const;
   bool PreemptingIsDue() const { return run_.view().preempting() && !preempting_told_; }
 
@@ -126,6 +142,8 @@ class RunUpload : public Upload {
   Expected<void> SettleFailure(Task task, const Attempt& attempt, Time now);
   // Before an alert is sent. Errors: kIo.
   Expected<void> NoteAlert();
+  // The run can't be made under its id.
+  bool IdIsGone(Task task, const Attempt& attempt);
   Expected<void> Finish();
   Expected<void> SaveState() const { return WriteState(log_, state_); }
   uint64_t RowsThere() const {
@@ -164,8 +182,13 @@ class RunUpload : public Upload {
   uint64_t alerts_lost_ = 0;                   // that were sent, and no answer confirmed
 
   Task task_ = Task::kNone;  // to be made again
+  Time again_{};             // when
   Retries retries_;
+  unsigned conflicts_ = 0;  // answers that the run can't be made
+  bool has_room_ = false;
+  std::vector<std::shared_ptr<Errand>> errands_;  // that this step has made
   Time next_{};
+  std::optional<Time> if_quiet_;  // the same if the log does not go on
   std::string waiting_;
   bool done_ = false;
 };

@@ -22,6 +22,7 @@ Expected<std::unique_ptr<UploadPool>> StartUploads(const Account& account,
   }
   const auto service = std::make_shared<UploadService>();
   service->account = account;
+  service->room = static_cast<int>(threads);
   service->entity = choices.entity;
   service->project = choices.project;
   service->include_online = choices.include_online;
@@ -32,7 +33,10 @@ Expected<std::unique_ptr<UploadPool>> StartUploads(const Account& account,
                                           const UploadOptions& upload) {
     return std::make_unique<RunUpload>(*service, log, upload);
   };
-  return std::make_unique<UploadPool>(std::move(transports), open, std::move(callbacks));
+  auto pool = std::make_unique<UploadPool>(std::move(transports), open,
+                                           UploadPool::WindowFor(threads), std::move(callbacks));
+  if (choices.written_here) pool->WatchFiles();
+  return pool;
 }
 
 }  // namespace flarebridge::wandb

@@ -18,6 +18,7 @@ struct UploadChoices {
   std::string entity, project;  // in place of what the logs say, if not empty
   bool include_online = false;  // also logs that W&B's own client uploads
   bool follow_links = false;    // of the user's own out of a run's folder
+  bool written_here = false;    // all of them by processes of this machine
   // Logs that may be parts of one run, wherever they lie; and those among them that will be added
   // to the pool and not be followed: their later parts wait, also if these are added first.
   std::vector<std::filesystem::path> known, to_upload;

@@ -11,7 +11,7 @@ namespace flarebridge::wandb {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::Bench;
+using Bench = testing::UploadBench;
 using testing::MadeRun;
 using testing::ScriptedServer;
 

@@ -9,7 +9,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using std::chrono::seconds;
-using testing::Bench;
+using Bench = testing::UploadBench;
 using testing::MadeRun;
 using testing::ScriptedServer;
 using Names = std::vector<std::string>;
@@ -127,18 +127,6 @@ TEST_CASE("a file that the server gives no place is left out and named, and the 
   CHECK_FALSE(bench.IsMarked());
 }
 
-TEST_CASE("a file that a storage refuses ends the upload with words") {
-  Bench bench;
-  bench.run.File("a.txt", "a");
-  bench.run.End();
-  bench.server.Misbehave("put", {{400}});
-  bench.Begin();
-  const Expected<bool> done = bench.GoOn();
-  REQUIRE_FALSE(done.has_value());
-  CHECK(done.error().message == "uploading a file was refused: status 400");
-  CHECK_FALSE(bench.IsMarked());
-}
-
 TEST_CASE("a file that is gone when its turn comes, or leads out of the folder, is named") {
   Bench bench;
   bench.run.File("a.txt", "a");
@@ -153,20 +141,6 @@ TEST_CASE("a file that is gone when its turn comes, or leads out of the folder, 
   CHECK(bench.server.Count("put out.txt") == 0);
   CHECK(bench.upload->report().left_out.size() == 2);
   CHECK_FALSE(bench.IsMarked());
-}
-
-TEST_CASE("for an address that has expired a new one is asked for, three times") {
-  for (const size_t times : {1U, 3U, 4U}) {
-    Bench bench;
-    bench.run.File("a.txt", "a");
-    bench.run.End();
-    bench.server.Misbehave("put", std::vector<ScriptedServer::Fault>(times, {403}));
-    bench.Begin();
-    const Expected<bool> done = bench.GoOn();
-    CHECK(done.has_value() == (times <= 3));
-    CHECK(bench.server.Count("put a.txt") == std::min<size_t>(times + 1, 4));
-    CHECK(bench.server.Count("ask 1") == std::min<size_t>(times + 1, 4));
-  }
 }
 
 TEST_CASE("a count that stays short has all rows sent once more, and is told if it stays so") {
@@ -232,6 +206,34 @@ TEST_CASE("a log that grows is followed, and its run is kept alive while nothing
   REQUIRE(bench.Finishes());
   CHECK(bench.server.requests.back() == "end");
   CHECK(bench.server.rows.size() == 3);
+}
+
+TEST_CASE(
+    "a quiet log asks for nothing but signs of life, and one that goes on for a look at once") {
+  Bench bench;
+  bench.options.follow = true;
+  bench.run.Rows(2);
+  bench.run.File("a.txt", "content");
+  bench.Begin();
+  REQUIRE(bench.GoOn(seconds(10)) == false);
+  size_t steps = 0;
+  // As a pool that notices what is written.
+  const auto wait = [&](seconds most) {
+    for (const auto until = bench.now + most; bench.now < until; ++steps) {
+      const Expected<Upload::Turn> turn = bench.upload->Step(bench.server);
+      REQUIRE(turn.has_value());
+      bench.now = std::max(bench.now, turn->if_quiet.value_or(turn->next));
+    }
+  };
+  wait(seconds(300));
+  CHECK(bench.server.Count("alive") >= 8);
+  CHECK(steps < 30);
+  bench.run.Rows(1);
+  wait(seconds(3));
+  CHECK(bench.server.rows.size() == 3);
+  bench.run.End();
+  REQUIRE(bench.Finishes());
+  CHECK(bench.server.exit_codes.size() == 1);
 }
 
 TEST_CASE("a log that nobody writes any more is not kept alive, and ends without an end") {

@@ -28,11 +28,12 @@ class ScriptedServer : public HttpTransport {
     long status = 0;  // 0: no answer
     std::optional<double> retry_after{};
     bool taken = false;  // the server has done it all the same: its answer is lost
+    std::string words{};
   };
 
   explicit ScriptedServer(Time& now) : now_(now) {}
 
-  // The next requests of that name get these in place of an answer.
+  // The next requests of that name ("put", or "put NAME") get these in place of an answer.
   void Misbehave(const std::string& name, std::vector<Fault> faults) {
     faults_[name].insert(faults_[name].end(), faults.begin(), faults.end());
   }
@@ -49,14 +50,15 @@ class ScriptedServer : public HttpTransport {
       act->second();
     if (stopped()) return Fail(ErrorCode::kBusy, "the upload was stopped");
     now_ += std::chrono::milliseconds(100);
-    std::vector<Fault>& faults = faults_[name.substr(0, name.find(' '))];
+    std::vector<Fault>& own = faults_[name];
+    std::vector<Fault>& faults = own.empty() ? faults_[name.substr(0, name.find(' '))] : own;
     if (!page.empty()) return HttpResponse{200, page, {}, {}, {}};
     if (faults.empty()) return HttpResponse{200, Answer(request, name), {}, {}, {}};
     const Fault fault = faults.front();
     faults.erase(faults.begin());
     if (fault.taken) (void)Answer(request, name);
     if (fault.status == 0) return Fail(ErrorCode::kIo, "the connection was lost");
-    return HttpResponse{fault.status, "", fault.retry_after, {}, {}};
+    return HttpResponse{fault.status, fault.words, fault.retry_after, {}, {}};
   }
 
   size_t Count(const std::string& name) const {

@@ -1,12 +1,15 @@
-// A run's upload and its server in memory, on a clock of the test's. Used by the tests of run
-// upload; one thread.
+// One run, its upload and its server in memory, on a clock that goes on only as it is asked to.
+// Used by the tests of run upload; one thread.
 #pragma once
 
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <chrono>
 #include <filesystem>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "receivers/wandb/upload/run_upload.h"
 #include "tests/unit/receivers/wandb/upload/made_run.h"
@@ -15,9 +18,8 @@
 
 namespace flarebridge::wandb::testing {
 
-// One run, its upload and its server, on a clock that goes on only as it is asked to.
-struct Bench {
-  Bench() {
+struct UploadBench {
+  UploadBench() {
     service.account.base_url = "http://server";
     service.account.key = "made-up";
     service.now = [this] { return now; };
@@ -36,7 +38,13 @@ struct Bench {
       if (!turn) return Propagate(turn);
       if (turn->done) return true;
       CHECK(turn->next > Clock::time_point{});
-      now = std::max(now, turn->next);
+      for (const std::shared_ptr<Errand>& errand : turn->errands) {
+        if (errands_go)
+          errand->Run(to);
+        else
+          errands.push_back(errand);
+      }
+      if (!errands_go || turn->errands.empty()) now = std::max(now, turn->next);
     }
     return false;
   }
@@ -58,6 +66,8 @@ struct Bench {
   UploadService service;
   UploadOptions options;
   std::unique_ptr<RunUpload> upload;
+  bool errands_go = true;  // at once; else they are kept in `errands`
+  std::vector<std::shared_ptr<Errand>> errands;
 };
 
 }  // namespace flarebridge::wandb::testing

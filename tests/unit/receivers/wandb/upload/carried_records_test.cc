@@ -5,6 +5,7 @@
 #include "receivers/wandb/upload/run_upload.h"
 #include "tests/unit/receivers/wandb/upload/made_run.h"
 #include "tests/unit/receivers/wandb/upload/scripted_server.h"
+#include "tests/unit/receivers/wandb/upload/upload_bench.h"
 #include "tests/unit/temp_folder.h"
 
 namespace flarebridge::wandb {
@@ -14,6 +15,7 @@ using flarebridge::testing::TempFolder;
 using protozero::pbf_writer;
 using std::chrono::seconds;
 using testing::MadeRun;
+using testing::RunErrands;
 using testing::ScriptedServer;
 using Names = std::vector<std::string>;
 
@@ -34,6 +36,7 @@ struct Bench {
       const Expected<Upload::Turn> turn = upload.Step(server);
       if (!turn) return Propagate(turn);
       if (turn->done) return upload.report();
+      RunErrands(*turn, server);
       now = std::max(now, turn->next);
     }
     return Fail(ErrorCode::kBusy, "not done");
@@ -102,6 +105,7 @@ TEST_CASE("an upload that dies with an alert on its way does not send it the nex
   RunUpload upload(bench.service, run.log(), {});
   Expected<Upload::Turn> turn = upload.Step(later);
   while (turn && !turn->done) {
+    RunErrands(*turn, later);
     bench.now = std::max(bench.now, turn->next);
     turn = upload.Step(later);
   }

@@ -11,6 +11,7 @@
 #include "receivers/wandb/upload/run_upload.h"
 #include "tests/unit/receivers/wandb/upload/made_run.h"
 #include "tests/unit/receivers/wandb/upload/scripted_server.h"
+#include "tests/unit/receivers/wandb/upload/upload_bench.h"
 #include "tests/unit/temp_folder.h"
 
 namespace {
@@ -73,6 +74,7 @@ TEST_CASE("rows and a run's end are on this machine's disk before the server is 
       const Expected<Upload::Turn> turn = upload.Step(server);
       REQUIRE(turn.has_value());
       done = turn->done;
+      testing::RunErrands(*turn, server);
       now = std::max(now, turn->next);
     }
   }
@@ -80,6 +82,7 @@ TEST_CASE("rows and a run's end are on this machine's disk before the server is 
     const Expected<Upload::Turn> turn = upload.Step(server);
     REQUIRE(turn.has_value());
     done = turn->done;
+    testing::RunErrands(*turn, server);
     now = std::max(now, turn->next);
   }
   CHECK(server.rows.size() == 15);

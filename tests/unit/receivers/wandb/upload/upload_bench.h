@@ -18,6 +18,11 @@
 
 namespace flarebridge::wandb::testing {
 
+// What a turn leaves to other threads, at once.
+inline void RunErrands(const Upload::Turn& turn, HttpTransport& http) {
+  for (const std::shared_ptr<Errand>& errand : turn.errands) errand->Run(http);
+}
+
 struct UploadBench {
   UploadBench() {
     service.account.base_url = "http://server";

@@ -34,6 +34,18 @@ void AddSync(CLI::App& app, SyncArguments& to) {
   sync->add_option("--project", to.project, "W&B project, in place of the runs' own");
 }
 
+void AddLogin(CLI::App& app, LoginArguments& to) {
+  CLI::App* login = app.add_subcommand(
+      "login",
+      "Store the API key of a W&B server where W&B's own client has it, ~/.netrc. It is asked for, "
+      "or read from standard input");
+  login->add_option("key", to.key, "The key, or - for standard input");
+  login->add_option("--host", to.host, "The server, from now on the one that is meant");
+  login->add_flag("--no-verify", to.no_verify, "Do not ask the server whose key it is");
+  login->add_flag("--check", to.check, "Store nothing; tell whose key is in use, and whence")
+      ->excludes("key", "--host", "--no-verify");
+}
+
 void AddUpload(CLI::App& app, std::string& queue) {
   app.add_subcommand("upload", "Internal: uploads runs of mode online, started by the bridge")
       ->add_option("--queue", queue, "Folder with an entry for each run")

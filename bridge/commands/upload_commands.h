@@ -18,6 +18,13 @@ struct SyncArguments {
   std::string entity, project;
 };
 
+struct LoginArguments {
+  std::string host, key;
+  bool no_verify = false, check = false;
+};
+
+// Declares `login` and its options.
+void AddLogin(CLI::App& app, LoginArguments& to);
 // Declares `sync` and its options.
 void AddSync(CLI::App& app, SyncArguments& to);
 // Declares `upload`. `queue`: its folder.

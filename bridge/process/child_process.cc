@@ -30,11 +30,18 @@ struct SpawnSetup {
   SpawnSetup& operator=(const SpawnSetup&) = delete;
 };
 
+// The key, and headers of requests, which may hold another one.
+bool IsSecret(std::string_view variable) {
+  return variable.starts_with("WANDB_API_KEY=") ||
+         variable.starts_with("WANDB_X_EXTRA_HTTP_HEADERS=") ||
+         variable.starts_with("WANDB__EXTRA_HTTP_HEADERS=");
+}
+
 std::vector<char*> EnvironmentFor(ChildProcess::Kind kind) {
   std::vector<char*> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) {
-    const bool is_key = std::string_view(*variable).starts_with("WANDB_API_KEY=");
-    if (!is_key || kind == ChildProcess::Kind::kUploader) variables.push_back(*variable);
+    if (!IsSecret(*variable) || kind == ChildProcess::Kind::kUploader)
+      variables.push_back(*variable);
   }
   variables.push_back(nullptr);
   return variables;

@@ -10,6 +10,7 @@
 #include "bridge/commands/upload_commands.h"
 #include "bridge/process/child_process.h"
 #include "bridge/process/exit_code.h"
+#include "bridge/uploader/login.h"
 #include "bridge/uploader/sync.h"
 #include "bridge/uploader/upload_process.h"
 
@@ -24,6 +25,8 @@ int Parse(int argc, char** argv) {
   app.set_config("--config", "", "TOML file");
   SyncArguments sync;
   AddSync(app, sync);
+  LoginArguments login;
+  AddLogin(app, login);
   std::string queue;
   AddUpload(app, queue);
   try {
@@ -34,6 +37,7 @@ int Parse(int argc, char** argv) {
     return Complain(std::string(e.what()) + "\nTry: flarebridge --help", kExitUsage);
   }
   if (app.got_subcommand("sync")) return Sync(sync);
+  if (app.got_subcommand("login")) return Login(login);
   if (fcntl(ChildProcess::kSocket, F_GETFD) < 0)
     return Complain("`upload` is started by the bridge, not by hand; try: flarebridge sync",
                     kExitUsage);

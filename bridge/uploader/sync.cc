@@ -161,6 +161,8 @@ int Sync(const SyncArguments& arguments) {
   KeepSecrets();
   const Expected<wandb::Account> account = wandb::FindAccount(FromEnvironment);
   if (!account) return Complain(account.error());
+  for (const std::string& words : account->warnings)
+    std::cerr << "flarebridge: warning: " << Printable(words) << "\n";
   signal(SIGPIPE, SIG_IGN);
   signal(SIGINT, [](int) { interrupted = true; });
   signal(SIGTERM, [](int) { interrupted = true; });

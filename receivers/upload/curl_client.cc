@@ -28,11 +28,15 @@ struct FreeList {
 };
 using HeaderList = std::unique_ptr<curl_slist, FreeList>;
 
-HeaderList Headers(const std::vector<std::string>& lines) {
+curl_slist* ListOf(const std::vector<std::string>& lines, curl_slist* list) {
+  for (const std::string& line : lines) list = curl_slist_append(list, line.c_str());
+  return list;
+}
+
+HeaderList Headers(const std::vector<std::string>& lines, const std::vector<std::string>& more) {
   // Without "Expect:" libcurl would wait for a "100 Continue" before each larger body.
   curl_slist* list = curl_slist_append(nullptr, "Expect:");
-  for (const std::string& line : lines) list = curl_slist_append(list, line.c_str());
-  return HeaderList(list);
+  return HeaderList(ListOf(more, ListOf(lines, list)));
 }
 
 std::optional<double> Number(std::string_view text) {
@@ -75,6 +79,9 @@ bool IsFinal(CURLcode code) {
 }  // namespace
 
 void CurlClient::FreeRequest::operator()(void* handle) const { curl_easy_cleanup(handle); }
+void CurlClient::FreeHeaders::operator()(void* list) const {
+  curl_slist_free_all(static_cast<curl_slist*>(list));
+}
 void CurlClient::FreeShare::operator()(void* share) const { curl_share_cleanup(share); }
 
 Expected<std::unique_ptr<CurlClient>> CurlClient::Make(const HttpOptions& options) {
@@ -82,6 +89,7 @@ Expected<std::unique_ptr<CurlClient>> CurlClient::Make(const HttpOptions& option
   static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
   std::unique_ptr<CurlClient> client(new CurlClient(options));
   if (ready == CURLE_OK) client->connections_.reset(curl_share_init());
+  client->proxy_headers_.reset(ListOf(options.proxy_headers, nullptr));
   CURLSH* connections = client->connections_.get();
   if (connections == nullptr) return Fail(ErrorCode::kIo, "libcurl can't be set up");
   curl_share_setopt(connections, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT);
@@ -100,6 +108,8 @@ Expected<void> CurlClient::SetUp(const HttpRequest& request) {
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_URL, request.url.c_str());
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+  // Where the library has it and the server agrees; HTTP/1.1 otherwise.
+  curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
   if (request.file.empty()) {
     curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request.body.data());
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
@@ -115,6 +125,9 @@ Expected<void> CurlClient::SetUp(const HttpRequest& request) {
   const std::string& proxy =
       request.url.starts_with("https:") ? options_.https_proxy : options_.http_proxy;
   if (!proxy.empty()) curl_easy_setopt(curl, CURLOPT_PROXY, proxy.c_str());
+  // What is for the server is not for the proxy that a tunnel to it goes through.
+  curl_easy_setopt(curl, CURLOPT_HEADEROPT, static_cast<long>(CURLHEADER_SEPARATE));
+  if (proxy_headers_) curl_easy_setopt(curl, CURLOPT_PROXYHEADER, proxy_headers_.get());
   if (!options_.ca_file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, options_.ca_file.c_str());
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
   curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(options_.timeout * 1000));
@@ -129,7 +142,7 @@ Expected<HttpResponse> CurlClient::Send(const HttpRequest& request) {
   if (Expected<void> ready = SetUp(request); !ready) return Propagate(ready);
   CURL* curl = curl_.get();
   HttpResponse response;
-  const HeaderList headers = Headers(request.headers);
+  const HeaderList headers = Headers(request.headers, options_.headers);
   char reason[CURL_ERROR_SIZE] = "";
   curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());

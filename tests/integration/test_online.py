@@ -252,7 +252,7 @@ def test_a_key_that_expires_is_told_and_the_run_is_whole_on_disk(tmp_path, as_us
             expired.append(True)
             for step in range(2, 50):
                 driver.data("site-1", "METRIC", "loss", 1.0, step)
-            words = "is not uploaded: sending rows was refused: status 401: the server does not accept the API key"
+            words = f"sending rows was refused: status 401: {server.url} does not accept the API key from WANDB_API_KEY"
             wait_for(lambda: any(words in text for _level, text in driver.reports), "the message")
             driver.end()
         expired.clear()

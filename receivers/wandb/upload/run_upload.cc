@@ -177,6 +177,8 @@ Attempt RunUpload::Perform(Task task, Api& api, Time now) {
       RunRecord run = run_.view().run();
       if (!service_.entity.empty()) run.entity = service_.entity;
       if (!service_.project.empty()) run.project = service_.project;
+      if (run.entity.empty()) run.entity = service_.account.entity;
+      if (run.project.empty()) run.project = service_.account.project;
       return api.UpsertRun(run, run_.view().UploadConfig(), address_);
     }
     case Task::kAskFiles:
@@ -352,10 +354,7 @@ UploadReport RunUpload::report() const {
   report.rows = RowsIn(state_.lines);
   report.ended = run_.view().ended() || earlier_.superseded;
   report.verified = count_.verified();
-  report.url = service_.account.base_url + "/" + address_.entity + "/" + address_.project +
-               "/runs/" + address_.run_id;
-  if (report.url.starts_with("https://api.wandb.ai/"))
-    report.url.replace(0, sizeof "https://api" - 1, "https://");
+  report.url = PageOf(service_.account, address_.entity, address_.project, address_.run_id);
   for (const auto& [kind, count] : run_.view().left_out())
     report.left_out.push_back(std::to_string(count) + " " + kind);
   for (const std::string& file : files_.missing())

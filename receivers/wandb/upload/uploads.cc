@@ -5,19 +5,35 @@
 
 namespace flarebridge::wandb {
 
+namespace {
+
+HttpOptions OptionsOf(const Account& account) {
+  HttpOptions options;
+  options.user_agent = std::string("flarebridge/") + FLAREBRIDGE_VERSION;
+  options.ca_file = account.ca_file;
+  options.headers = account.headers;
+  options.proxy_headers = account.proxy_headers;
+  options.http_proxy = account.http_proxy;
+  options.https_proxy = account.https_proxy;
+  options.timeout = account.timeout;
+  return options;
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<HttpTransport>> ConnectTo(const Account& account) {
+  Expected<std::unique_ptr<CurlClient>> client = CurlClient::Make(OptionsOf(account));
+  if (!client) return Propagate(client);
+  return std::unique_ptr<HttpTransport>(std::move(*client));
+}
+
 Expected<std::unique_ptr<UploadPool>> StartUploads(const Account& account,
                                                    const std::string& entity,
                                                    const std::string& project, size_t threads,
                                                    UploadPool::Callbacks callbacks) {
-  HttpOptions options;
-  options.user_agent = std::string("flarebridge/") + FLAREBRIDGE_VERSION;
-  options.ca_file = account.ca_file;
-  options.http_proxy = account.http_proxy;
-  options.https_proxy = account.https_proxy;
-  options.timeout = account.timeout;
   UploadPool::Transports transports;
   for (size_t i = 0; i < threads; ++i) {
-    Expected<std::unique_ptr<CurlClient>> client = CurlClient::Make(options);
+    Expected<std::unique_ptr<HttpTransport>> client = ConnectTo(account);
     if (!client) return Propagate(client);
     transports.push_back(std::move(*client));
   }

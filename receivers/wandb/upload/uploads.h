@@ -6,10 +6,15 @@
 #include <string>
 
 #include "events/error.h"
+#include "receivers/upload/http_transport.h"
 #include "receivers/upload/upload_pool.h"
 #include "receivers/wandb/upload/account.h"
 
 namespace flarebridge::wandb {
+
+// HTTP to the account's server, by its proxies and authorities. Errors: kIo (libcurl can't be set
+// up).
+Expected<std::unique_ptr<HttpTransport>> ConnectTo(const Account& account);
 
 // `threads`: requests at once; `entity`, `project`: in place of what the logs say, if not empty.
 // Errors: kIo (libcurl can't be set up).

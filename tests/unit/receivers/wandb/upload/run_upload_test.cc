@@ -152,7 +152,7 @@ TEST_CASE("a refusal ends the upload at once, with words") {
   REQUIRE_FALSE(done.has_value());
   CHECK(done.error().code == ErrorCode::kForbidden);
   CHECK(done.error().message ==
-        "sending rows was refused: status 401: the server does not accept the API key");
+        "sending rows was refused: status 401: http://server does not accept the API key");
 }
 
 TEST_CASE("a file that the server gives no place is left out and named, and the run ends") {

@@ -1,20 +1,27 @@
 #include "bridge/uploader/sync.h"
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <iostream>
-#include <set>
+#include <map>
+#include <memory>
+#include <optional>
+#include <thread>
 
 #include "bridge/process/environment.h"
 #include "bridge/process/exit_code.h"
 #include "bridge/process/secrets.h"
+#include "bridge/uploader/amounts.h"
+#include "bridge/uploader/dry_run.h"
+#include "bridge/uploader/found_runs.h"
 #include "bridge/uploader/sync_screen.h"
+#include "events/mutex.h"
 #include "events/printable.h"
-#include "receivers/wandb/log/log_summary.h"
+#include "receivers/files/file_info.h"
 #include "receivers/wandb/upload/account.h"
+#include "receivers/wandb/upload/parts.h"
 #include "receivers/wandb/upload/uploads.h"
 
 namespace flarebridge {
@@ -22,119 +29,210 @@ namespace {
 
 namespace fs = std::filesystem;
 using std::chrono::milliseconds;
+using std::chrono::seconds;
 using std::chrono::steady_clock;
 
-// How often folders are searched for new runs (--watch).
-constexpr std::chrono::seconds kScanInterval{2};
+// How often folders are searched for new runs, and failed ones are tried again (--watch).
+constexpr seconds kScanInterval{2};
+constexpr seconds kAgain{10};
 constexpr milliseconds kLook{100};
+// Logs of more than that are not read once more to say how many rows they have.
+constexpr uint64_t kMostToCount = uint64_t{256} << 20;
 
 // Set by a signal.
 std::atomic<bool> interrupted = false;
 
-bool IsSynced(const fs::path& log) {
-  std::error_code ignored;
-  return fs::exists(log.string() + ".synced", ignored);
+uint64_t SizeOf(const fs::path& log) {
+  const Expected<FileInfo> info = InfoOf(log);
+  return info ? info->size : 0;
 }
 
-struct Found {
-  std::vector<fs::path> logs;
-  size_t synced = 0;
-};
-
-Expected<Found> FindAll(const SyncArguments& arguments) {
-  Found all;
-  for (const std::string& path : arguments.paths) {
-    const auto found = wandb::FindLogs(path);
-    if (!found) return Propagate(found);
-    for (const fs::path& log : *found) {
-      if (IsSynced(log) && !arguments.again) {
-        ++all.synced;
-      } else if (std::find(all.logs.begin(), all.logs.end(), log) == all.logs.end()) {
-        all.logs.push_back(log);
-      }
-    }
-  }
-  return all;
+uint64_t SizeOf(const std::vector<fs::path>& logs) {
+  uint64_t bytes = 0;
+  for (const fs::path& log : logs) bytes += SizeOf(log);
+  return bytes;
 }
 
-class Uploads {
+// The same command may have more success later.
+bool MayPass(const Error& error) {
+  return error.code == ErrorCode::kIo || error.code == ErrorCode::kBusy ||
+         error.code == ErrorCode::kTemporary;
+}
+
+class Syncing {
  public:
-  Uploads(const SyncArguments& arguments, size_t runs)
-      : arguments_(arguments), screen_(arguments.watch ? 0 : runs) {}
+  Syncing(const SyncArguments& arguments, const FoundRuns& found)
+      : arguments_(arguments),
+        found_(found),
+        screen_(arguments.watch ? std::nullopt : std::optional(found.logs.size()),
+                arguments.watch ? 0 : SizeOf(found.logs), arguments.retry_for) {}
 
   // Gives the exit status.
-  int Run(const wandb::Account& account, const std::vector<fs::path>& logs) {
+  int Run(const wandb::Account& account, const wandb::UploadChoices& choices) {
     Expected<std::unique_ptr<UploadPool>> pool =
-        wandb::StartUploads(account, arguments_.entity, arguments_.project,
-                            static_cast<size_t>(arguments_.jobs), Callbacks());
+        wandb::StartUploads(account, choices, static_cast<size_t>(arguments_.jobs), Callbacks());
     if (!pool) {
       screen_.Complain(pool.error().message);
       return kExitInternal;
     }
-    for (const fs::path& log : logs) Add(**pool, log);
-    auto scan = steady_clock::now() + kScanInterval;
-    while (!interrupted) {
-      const bool idle = (*pool)->WaitFor(kLook);
-      if (idle && !arguments_.watch) break;
-      if (idle) std::this_thread::sleep_for(kLook);
-      if (!arguments_.watch || steady_clock::now() < scan) continue;
-      scan = steady_clock::now() + kScanInterval;
-      if (const Expected<Found> found = FindAll(arguments_); found) {
-        for (const fs::path& log : found->logs) Add(**pool, log);
-      }
-    }
+    if (arguments_.watch) SayWhatIsWatched(account);
+    AddAll(**pool, found_);
+    std::thread counting([this] { CountRows(); });
+    Follow(**pool);
     (*pool)->Stop();
-    const size_t open = failed_ + (*pool)->active();
-    if (open == 0 || (arguments_.watch && failed_ == 0)) return kExitOk;
-    screen_.Complain(std::to_string(open) + (open == 1 ? " run is" : " runs are") +
-                     " not wholly on the server; run the same command again to go on");
-    return kExitIncomplete;
+    const size_t active = (*pool)->active();
+    pool->reset();  // no more callbacks
+    counting.join();
+    return Conclude(active);
   }
 
  private:
+  // What is known of a log that was added.
+  struct Known {
+    enum class State { kActive, kDone, kFailed, kPassing };
+    State state = State::kActive;
+    steady_clock::time_point again{};  // kPassing
+    uint64_t size = 0;                 // when it was done
+  };
+
+  void SayWhatIsWatched(const wandb::Account& account) {
+    std::string paths;
+    for (const std::string& path : arguments_.paths) paths += (paths.empty() ? "" : ", ") + path;
+    screen_.Say("watching " + paths + " for runs, which go to " + account.base_url +
+                "; Ctrl-C ends it");
+  }
+
+  void Follow(UploadPool& pool) {
+    auto scan = steady_clock::now() + kScanInterval;
+    while (!interrupted) {
+      const bool idle = pool.WaitFor(kLook);
+      if (idle && !arguments_.watch) return;
+      screen_.Tick();
+      if (idle) std::this_thread::sleep_for(kLook);
+      if (!arguments_.watch || steady_clock::now() < scan) continue;
+      scan = steady_clock::now() + kScanInterval;
+      if (const Expected<FoundRuns> found = FindRuns(arguments_); found) AddAll(pool, *found);
+    }
+  }
+
+  void AddAll(UploadPool& pool, const FoundRuns& found) {
+    for (const fs::path& log : found.logs) Add(pool, log);
+  }
+
   void Add(UploadPool& pool, const fs::path& log) {
-    // One that was refused would be refused again.
-    if (!added_.insert(log).second) return;
+    {
+      const MutexLock lock(mutex_);
+      const auto known = known_.find(log);
+      if (known != known_.end() && !IsToBeTakenAgain(log, known->second)) return;
+    }
     UploadOptions options;
-    options.retry_for = std::chrono::seconds(arguments_.retry_for);
+    options.retry_for = seconds(arguments_.retry_for);
     options.follow = arguments_.watch;
     options.again = arguments_.again;
-    pool.Add(log, options);
+    const MutexLock lock(mutex_);
+    if (!pool.Add(log, options)) return;  // it is just ending; the next search finds it again
+    const bool first = known_.insert_or_assign(log, Known()).second;
+    if (arguments_.watch)
+      screen_.Say(FolderName(log) + (first ? ": taken" : ": taken again") + ", " +
+                  BytesInWords(static_cast<double>(SizeOf(log))));
+  }
+
+  // After an outage, or because its run has gone on behind its end. What was refused would be
+  // refused again.
+  static bool IsToBeTakenAgain(const fs::path& log, const Known& known) {
+    switch (known.state) {
+      case Known::State::kPassing:
+        return steady_clock::now() >= known.again;
+      case Known::State::kDone:
+        return SizeOf(log) != known.size;
+      default:
+        return false;
+    }
   }
 
   UploadPool::Callbacks Callbacks() {
     UploadPool::Callbacks callbacks;
     callbacks.progress = [this](const Upload& upload) {
       const Upload::Progress progress = upload.progress();
-      const double part = progress.bytes == 0 ? 0
-                                              : static_cast<double>(progress.read_bytes) /
-                                                    static_cast<double>(progress.bytes);
-      screen_.Progress(upload.name(), progress.rows, part, progress.waiting);
+      screen_.Progress(upload.name(), progress.rows, progress.confirmed_bytes, progress.waiting);
     };
     callbacks.done = [this](const Upload& upload) { OnDone(upload); };
     callbacks.failed = [this](const Upload& upload, const Error& error) {
-      ++failed_;
-      screen_.Done(upload.name());
-      screen_.Complain(upload.name() + ": " + error.message);
+      OnFailed(upload, error);
     };
     return callbacks;
   }
 
   void OnDone(const Upload& upload) {
     const UploadReport report = upload.report();
-    screen_.Done(upload.name());
-    std::string line = upload.name() + ": " + std::to_string(report.rows) + " rows";
+    {
+      const MutexLock lock(mutex_);
+      // As it was read, not as it is: it may have grown since.
+      known_[upload.path()] = {Known::State::kDone, {}, upload.progress().bytes};
+    }
+    screen_.Done(upload.name(), true);
+    std::string line = report.name.empty() ? "" : report.name + ", ";
+    line += upload.name() + ": " + Counted(report.rows, "row");
     if (report.verified) line += ", counted by the server";
     if (!report.ended) line += ", without an end: the run goes on, or its process was killed";
-    screen_.Say(line + ", " + Printable(report.url));
+    screen_.Say(line + ", " + report.url);
     for (const std::string& left : report.left_out)
       screen_.Complain(upload.name() + ": not uploaded: " + left);
   }
 
+  void OnFailed(const Upload& upload, const Error& error) {
+    const bool passing = MayPass(error);
+    {
+      const MutexLock lock(mutex_);
+      known_[upload.path()] = {passing ? Known::State::kPassing : Known::State::kFailed,
+                               steady_clock::now() + kAgain, 0};
+    }
+    screen_.Done(upload.name(), false);
+    screen_.Complain(upload.name() + ": " + error.message +
+                     (passing && arguments_.watch ? "; it is taken up again" : ""));
+  }
+
+  // How many rows there are, while they are on their way.
+  void CountRows() {
+    if (arguments_.watch || SizeOf(found_.logs) > kMostToCount) return;
+    uint64_t rows = 0;
+    for (const fs::path& log : found_.logs) {
+      if (interrupted) return;
+      if (const auto lines = wandb::CountLines(log)) rows += wandb::RowsIn(*lines);
+    }
+    screen_.SetAllRows(rows);
+  }
+
+  int Conclude(size_t active) {
+    const MutexLock lock(mutex_);
+    size_t passing = 0, failed = 0;
+    for (const auto& [log, known] : known_) {
+      if (known.state == Known::State::kPassing) ++passing;
+      if (known.state == Known::State::kFailed) ++failed;
+    }
+    std::string line = Counted(screen_.done_runs(), "run");
+    if (!arguments_.watch && screen_.done_runs() < found_.logs.size())
+      line = Grouped(screen_.done_runs()) + " of " + Counted(found_.logs.size(), "run");
+    line += ", " + Counted(screen_.rows(), "row") + ", " + SecondsInWords(screen_.seconds());
+    if (!found_.left_out.empty() && !arguments_.watch) {
+      line += ", " + Grouped(found_.left_out.size()) + " left out: " + found_.LeftOutInWords();
+    }
+    screen_.Say((interrupted ? "stopped: " : "") + line);
+    const size_t open = failed + passing + active;
+    if (open == 0) return kExitOk;
+    const bool helps = passing + active > 0;
+    screen_.Complain(Counted(open, "run") + (open == 1 ? " is" : " are") +
+                     " not wholly on the server; " +
+                     (helps ? "run the same command again to go on"
+                            : "what is named above has to be mended first"));
+    return arguments_.watch && failed == 0 ? kExitOk : kExitIncomplete;
+  }
+
   const SyncArguments& arguments_;
+  const FoundRuns& found_;
   SyncScreen screen_;
-  std::set<fs::path> added_;
-  std::atomic<size_t> failed_ = 0;
+  Mutex mutex_;
+  std::map<fs::path, Known> known_ GUARDED_BY(mutex_);
 };
 
 int Complain(const Error& error) {
@@ -142,22 +240,36 @@ int Complain(const Error& error) {
   return error.code == ErrorCode::kConfig ? kExitConfig : kExitNoInput;
 }
 
+Expected<wandb::UploadChoices> ChoicesOf(const SyncArguments& arguments) {
+  Expected<std::map<std::string, std::string>> tags = wandb::ParseTags(arguments.replace_tags);
+  if (!tags) return Propagate(tags);
+  return wandb::UploadChoices{arguments.entity, arguments.project, arguments.id, arguments.job_type,
+                              std::move(*tags)};
+}
+
+// There is nothing to upload. Gives the exit status.
+int SayNothingToDo(const FoundRuns& found) {
+  const size_t count = found.left_out.size();
+  const bool all_uploaded = found.LeftOutInWords() == Grouped(count) + " " + kUploadedAlready;
+  if (count == 0) {
+    std::cout << "no run there\n";
+  } else if (all_uploaded) {
+    std::cout << "every run there is uploaded already (" << count << ")\n";
+  } else {
+    std::cout << "nothing to upload: " << found.LeftOutInWords() << "\n";
+  }
+  return count > 0 ? kExitOk : kExitNoInput;
+}
+
 }  // namespace
 
 int Sync(const SyncArguments& arguments) {
-  const Expected<Found> found = FindAll(arguments);
+  const Expected<wandb::UploadChoices> choices = ChoicesOf(arguments);
+  if (!choices) return Complain(choices.error());
+  const Expected<FoundRuns> found = FindRuns(arguments);
   if (!found) return Complain(found.error());
-  if (found->logs.empty() && !arguments.watch) {
-    std::cout << (found->synced > 0 ? "every run there is uploaded already (" +
-                                          std::to_string(found->synced) + ")"
-                                    : std::string("no run there"))
-              << "\n";
-    return found->synced > 0 ? kExitOk : kExitNoInput;
-  }
-  if (arguments.dry_run) {
-    for (const fs::path& log : found->logs) std::cout << log.parent_path().string() << "\n";
-    return kExitOk;
-  }
+  if (arguments.dry_run) return DryRun(*found, *choices);
+  if (found->logs.empty() && !arguments.watch) return SayNothingToDo(*found);
   KeepSecrets();
   const Expected<wandb::Account> account = wandb::FindAccount(FromEnvironment);
   if (!account) return Complain(account.error());
@@ -166,7 +278,7 @@ int Sync(const SyncArguments& arguments) {
   signal(SIGPIPE, SIG_IGN);
   signal(SIGINT, [](int) { interrupted = true; });
   signal(SIGTERM, [](int) { interrupted = true; });
-  return Uploads(arguments, found->logs.size()).Run(*account, found->logs);
+  return Syncing(arguments, *found).Run(*account, *choices);
 }
 
 }  // namespace flarebridge

@@ -20,7 +20,7 @@ Expected<std::unique_ptr<UploadPool>> StartWandb(size_t threads, UploadPool::Cal
   if (callbacks.warn) {
     for (const std::string& words : account->warnings) callbacks.warn(words);
   }
-  return wandb::StartUploads(*account, "", "", threads, std::move(callbacks));
+  return wandb::StartUploads(*account, {}, threads, std::move(callbacks));
 }
 
 struct Entry {

@@ -133,7 +133,7 @@ std::string Api::Explain(long status) const {
       return status >= 300 && status < 400
                  ? ": " + account_.base_url +
                        " points elsewhere; set WANDB_BASE_URL to the server itself"
-                 : "";
+                 : " from " + account_.base_url;
   }
 }
 

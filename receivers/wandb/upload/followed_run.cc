@@ -18,6 +18,7 @@ void FollowedRun::Restart(std::map<std::string, uint64_t> confirmed) {
   end_ = LogFollower::End::kMore;
   view_ = RunView();
   lines_ = LineBuffer(std::move(confirmed));
+  confirmed_ = 0;
 }
 
 bool FollowedRun::EndWasTakenBack() {

@@ -174,11 +174,9 @@ bool RunUpload::SummaryIsDue(Task task, Time now) const {
 Attempt RunUpload::Perform(Task task, Api& api, Time now) {
   switch (task) {
     case Task::kCreate: {
-      RunRecord run = run_.view().run();
-      if (!service_.entity.empty()) run.entity = service_.entity;
-      if (!service_.project.empty()) run.project = service_.project;
-      if (run.entity.empty()) run.entity = service_.account.entity;
-      if (run.project.empty()) run.project = service_.account.project;
+      const Account& account = service_.account;
+      const RunRecord run =
+          Chosen(run_.view().run(), service_.choices, account.entity, account.project);
       return api.UpsertRun(run, run_.view().UploadConfig(), address_);
     }
     case Task::kAskFiles:
@@ -346,17 +344,20 @@ Expected<Upload::Turn> RunUpload::Step(HttpTransport& http) {
 
 Upload::Progress RunUpload::progress() const {
   const auto [read, bytes] = run_.Position();
-  return {RowsIn(state_.lines), read, bytes, waiting_};
+  return {RowsIn(state_.lines), read, bytes, waiting_, run_.ConfirmedBytes()};
 }
 
 UploadReport RunUpload::report() const {
   UploadReport report;
+  report.name = run_.view().run().display_name;
   report.rows = RowsIn(state_.lines);
   report.ended = run_.view().ended() || earlier_.superseded;
   report.verified = count_.verified();
   report.url = PageOf(service_.account, address_.entity, address_.project, address_.run_id);
   for (const auto& [kind, count] : run_.view().left_out())
-    report.left_out.push_back(std::to_string(count) + " " + kind);
+    report.left_out.push_back(
+        std::to_string(count) + " " +
+        (count == 1 && kind.ends_with('s') ? kind.substr(0, kind.size() - 1) : kind));
   for (const std::string& file : files_.missing())
     report.left_out.push_back("the file " + file + " (it is not in the folder, or above 5 GiB)");
   if (const uint64_t lines = run_.lines().too_long(); lines > 0)

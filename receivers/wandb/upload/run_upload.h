@@ -24,6 +24,7 @@
 #include "receivers/wandb/upload/row_count.h"
 #include "receivers/wandb/upload/stream_pace.h"
 #include "receivers/wandb/upload/summary_updates.h"
+#include "receivers/wandb/upload/upload_choices.h"
 #include "receivers/wandb/upload/upload_state.h"
 
 namespace flarebridge::wandb {
@@ -31,7 +32,7 @@ namespace flarebridge::wandb {
 // What all uploads of a process share.
 struct UploadService {
   Account account;
-  std::string entity, project;  // in place of what the logs say, if not empty
+  UploadChoices choices;
   std::function<Clock::time_point()> now = Clock::now;
   RateLimit limit{};
 };

@@ -28,8 +28,7 @@ Expected<std::unique_ptr<HttpTransport>> ConnectTo(const Account& account) {
 }
 
 Expected<std::unique_ptr<UploadPool>> StartUploads(const Account& account,
-                                                   const std::string& entity,
-                                                   const std::string& project, size_t threads,
+                                                   const UploadChoices& choices, size_t threads,
                                                    UploadPool::Callbacks callbacks) {
   UploadPool::Transports transports;
   for (size_t i = 0; i < threads; ++i) {
@@ -39,8 +38,7 @@ Expected<std::unique_ptr<UploadPool>> StartUploads(const Account& account,
   }
   const auto service = std::make_shared<UploadService>();
   service->account = account;
-  service->entity = entity;
-  service->project = project;
+  service->choices = choices;
   const UploadPool::Open open = [service](const std::filesystem::path& log,
                                           const UploadOptions& upload) {
     return std::make_unique<RunUpload>(*service, log, upload);

@@ -9,6 +9,7 @@
 #include "receivers/upload/http_transport.h"
 #include "receivers/upload/upload_pool.h"
 #include "receivers/wandb/upload/account.h"
+#include "receivers/wandb/upload/upload_choices.h"
 
 namespace flarebridge::wandb {
 
@@ -16,11 +17,9 @@ namespace flarebridge::wandb {
 // up).
 Expected<std::unique_ptr<HttpTransport>> ConnectTo(const Account& account);
 
-// `threads`: requests at once; `entity`, `project`: in place of what the logs say, if not empty.
-// Errors: kIo (libcurl can't be set up).
+// `threads`: requests at once. Errors: kIo (libcurl can't be set up).
 Expected<std::unique_ptr<UploadPool>> StartUploads(const Account& account,
-                                                   const std::string& entity,
-                                                   const std::string& project, size_t threads,
+                                                   const UploadChoices& choices, size_t threads,
                                                    UploadPool::Callbacks callbacks);
 
 }  // namespace flarebridge::wandb

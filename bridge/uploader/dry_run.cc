@@ -44,7 +44,7 @@ Expected<std::string> Describe(const fs::path& log, const wandb::UploadChoices& 
 }  // namespace
 
 int DryRun(const FoundRuns& found, const wandb::UploadChoices& choices) {
-  const Expected<wandb::Server> server = wandb::FindServer(FromEnvironment);
+  const Expected<wandb::NamedServer> server = wandb::FindServer(FromEnvironment);
   const Expected<wandb::Account> account =
       server ? wandb::FindAccountWithoutKey(FromEnvironment, *server)
              : Expected<wandb::Account>(Propagate(server));

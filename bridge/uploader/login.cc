@@ -54,11 +54,11 @@ int Check() {
   return kExitOk;
 }
 
-Expected<wandb::Server> ServerOf(const LoginArguments& arguments) {
+Expected<wandb::NamedServer> ServerOf(const LoginArguments& arguments) {
   if (arguments.host.empty()) return wandb::FindServer(FromEnvironment);
   Expected<wandb::ServerUrl> address = wandb::ParseServerUrl(arguments.host);
   if (!address) return PropagateFrom("--host", address);
-  return wandb::Server{std::move(*address), "--host"};
+  return wandb::NamedServer{std::move(*address), "--host"};
 }
 
 Expected<std::string> KeyOf(const LoginArguments& arguments, const wandb::Account& account) {
@@ -75,7 +75,7 @@ Expected<std::string> KeyOf(const LoginArguments& arguments, const wandb::Accoun
 }
 
 // What the environment says comes before what is written now.
-void WarnOfEnvironment(const wandb::Server& server) {
+void WarnOfEnvironment(const wandb::NamedServer& server) {
   if (const auto set = FromEnvironment("WANDB_BASE_URL")) {
     const Expected<wandb::ServerUrl> other = wandb::ParseServerUrl(*set);
     if (!other || other->url != server.address.url)
@@ -87,7 +87,7 @@ void WarnOfEnvironment(const wandb::Server& server) {
   }
 }
 
-int Store(const LoginArguments& arguments, const wandb::Server& server, const std::string& key,
+int Store(const LoginArguments& arguments, const wandb::NamedServer& server, const std::string& key,
           const std::string& whose) {
   const Expected<std::filesystem::path> file =
       wandb::StoreKey(FromEnvironment, server.address, key);
@@ -112,7 +112,7 @@ int Login(const LoginArguments& arguments) {
   KeepSecrets();
   signal(SIGPIPE, SIG_IGN);
   if (arguments.check) return Check();
-  const Expected<wandb::Server> server = ServerOf(arguments);
+  const Expected<wandb::NamedServer> server = ServerOf(arguments);
   if (!server) return Complain(server.error());
   Expected<wandb::Account> account = wandb::FindAccountWithoutKey(FromEnvironment, *server);
   if (!account) return Complain(account.error());

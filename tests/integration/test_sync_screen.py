@@ -180,3 +180,22 @@ def test_an_interrupted_watch_says_what_it_has_brought_there(tmp_path):
         assert re.search(r"stopped: 0 runs, 20 rows, \d+ s\r?\n", terminal.shown)
         assert _AGAIN in terminal.shown
         assert not is_marked(run.log)
+
+
+def test_a_watch_takes_a_run_up_again_that_goes_on_behind_its_end(tmp_path):
+    watched = tmp_path / "watched"
+    first, longer = make_run(watched, 1, rows=10), make_run(tmp_path / "made", 1, rows=20)
+    with StrictServer() as server:
+        process = start_sync(watched, environment(tmp_path, server), "--watch")
+        try:
+            wait_for_marks([first])
+            # Its writer has cut the end off and gone on, as it does with what is not marked.
+            first.log.write_bytes(longer.log.read_bytes())
+            Path(f"{first.log}.synced").unlink()
+            wait_for_marks([first])
+            longer.assert_on(server)
+        finally:
+            process.terminate()
+            out, err = process.communicate(timeout=DEADLINE)
+        assert process.returncode == 0, err
+        assert f"{first.log.parent.name}: taken again, " in out

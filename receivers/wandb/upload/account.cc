@@ -158,16 +158,16 @@ Expected<Key> FindKey(const Environment& environment, const ServerUrl& server,
                                       (default_server ? "" : " --host " + server.url));
 }
 
-Expected<Server> FindServerIn(const Environment& environment, const Settings& settings) {
+Expected<NamedServer> FindServerIn(const Environment& environment, const Settings& settings) {
   const Setting named = Find(environment, {"WANDB_BASE_URL"}, settings, "base_url");
   const bool unnamed = Trimmed(named.value).empty();
   Expected<ServerUrl> address = ParseServerUrl(unnamed ? kDefaultServer : named.value);
   if (!address) return PropagateFrom(named.source, address);
-  return Server{std::move(*address), unnamed ? "" : named.source};
+  return NamedServer{std::move(*address), unnamed ? "" : named.source};
 }
 
 // All but the key.
-Expected<Account> AccountAt(const Environment& environment, const Server& server,
+Expected<Account> AccountAt(const Environment& environment, const NamedServer& server,
                             const Settings& settings) {
   Account account;
   account.base_url = server.address.url;
@@ -221,19 +221,22 @@ Expected<Account> AccountAt(const Environment& environment, const Server& server
 
 }  // namespace
 
-Expected<Server> FindServer(const Environment& environment) {
-  const Expected<Settings> settings = ReadSettings(environment);
+Expected<NamedServer> FindServer(const Environment& environment) {
+  std::vector<std::string> warnings;
+  const Expected<Settings> settings = ReadSettings(environment, warnings);
   if (!settings) return Propagate(settings);
   return FindServerIn(environment, *settings);
 }
 
 Expected<Account> FindAccount(const Environment& environment) {
-  const Expected<Settings> settings = ReadSettings(environment);
+  std::vector<std::string> warnings;
+  const Expected<Settings> settings = ReadSettings(environment, warnings);
   if (!settings) return Propagate(settings);
-  const Expected<Server> server = FindServerIn(environment, *settings);
+  const Expected<NamedServer> server = FindServerIn(environment, *settings);
   if (!server) return Propagate(server);
   Expected<Account> account = AccountAt(environment, *server, *settings);
   if (!account) return account;
+  account->warnings.insert(account->warnings.end(), warnings.begin(), warnings.end());
   if (Expected<void> one = CheckSources(environment); !one) return Propagate(one);
   if (const auto file = environment("WANDB_IDENTITY_TOKEN_FILE")) {
     account->token = std::make_shared<AccessToken>(account->base_url, InHome(environment, *file));
@@ -247,10 +250,13 @@ Expected<Account> FindAccount(const Environment& environment) {
   return account;
 }
 
-Expected<Account> FindAccountWithoutKey(const Environment& environment, const Server& server) {
-  const Expected<Settings> settings = ReadSettings(environment);
+Expected<Account> FindAccountWithoutKey(const Environment& environment, const NamedServer& server) {
+  std::vector<std::string> warnings;
+  const Expected<Settings> settings = ReadSettings(environment, warnings);
   if (!settings) return Propagate(settings);
-  return AccountAt(environment, server, *settings);
+  Expected<Account> account = AccountAt(environment, server, *settings);
+  if (account) account->warnings.insert(account->warnings.end(), warnings.begin(), warnings.end());
+  return account;
 }
 
 std::string PageOf(const Account& account, const std::string& entity, const std::string& project,

@@ -17,14 +17,14 @@ namespace flarebridge::wandb {
 
 // A server, and where its address is from: "WANDB_BASE_URL", "FILE, line 2", or empty if nobody
 // has named one.
-struct Server {
+struct NamedServer {
   ServerUrl address;
   std::string source;
 };
 
 struct Account {
   std::string base_url;       // without a slash at the end
-  std::string server_source;  // as in Server
+  std::string server_source;  // as in NamedServer
   std::string pages;          // where the runs are shown: WANDB_APP_URL, or by the server's name
   std::string key;            // empty: `token` counts
   std::string key_source;     // "WANDB_API_KEY", "/home/me/.netrc, line 3"
@@ -43,7 +43,7 @@ struct Account {
 };
 
 // WANDB_BASE_URL, else base_url of the settings files, else W&B's own server. Errors: kConfig.
-Expected<Server> FindServer(const Environment& environment);
+Expected<NamedServer> FindServer(const Environment& environment);
 
 // The server's account: the key is WANDB_API_KEY, what is in WANDB_API_KEY_FILE, or the password of
 // the server's machine in the netrc file, or api_key of the settings files; or
@@ -52,7 +52,7 @@ Expected<Server> FindServer(const Environment& environment);
 Expected<Account> FindAccount(const Environment& environment);
 
 // The same without a key: for a login.
-Expected<Account> FindAccountWithoutKey(const Environment& environment, const Server& server);
+Expected<Account> FindAccountWithoutKey(const Environment& environment, const NamedServer& server);
 
 // "https://wandb.ai/entity/project/runs/id"; fit for a browser, whatever letters the names have.
 std::string PageOf(const Account& account, const std::string& entity, const std::string& project,

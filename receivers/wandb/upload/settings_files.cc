@@ -1,11 +1,14 @@
 #include "receivers/wandb/upload/settings_files.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
 
+#include "receivers/files/file_info.h"
 #include "receivers/files/open_file.h"
 #include "receivers/wandb/log/run_folder.h"
 #include "receivers/wandb/upload/words.h"
@@ -84,9 +87,18 @@ std::string Escaped(const std::string& value) {
   return escaped;
 }
 
-Expected<void> AddFile(const fs::path& path, Settings& to) {
+bool IsOurs(const fs::path& path) {
+  const Expected<FileInfo> info = InfoOf(path);
+  return !info || info->owner == geteuid() || info->owner == 0;
+}
+
+Expected<void> AddFile(const fs::path& path, Settings& to, std::vector<std::string>& warnings) {
   std::error_code failed;
   if (path.empty() || !fs::exists(path, failed)) return {};
+  if (!IsOurs(path)) {
+    warnings.push_back(path.string() + " belongs to another user and is not followed");
+    return {};
+  }
   const Expected<std::string> text = ReadWhole(path, kMostBytes);
   if (!text) return Fail(ErrorCode::kConfig, path.string() + " " + text.error().message);
   const Expected<Settings> settings = ParseSettings(*text, path.string());
@@ -145,10 +157,11 @@ Expected<Settings> ParseSettings(const std::string& text, const std::string& pat
   return settings;
 }
 
-Expected<Settings> ReadSettings(const Environment& environment) {
+Expected<Settings> ReadSettings(const Environment& environment,
+                                std::vector<std::string>& warnings) {
   Settings settings;
   for (const fs::path& path : {GlobalSettingsPath(environment), LocalSettingsPath(environment)}) {
-    if (Expected<void> added = AddFile(path, settings); !added) return Propagate(added);
+    if (Expected<void> added = AddFile(path, settings, warnings); !added) return Propagate(added);
   }
   return settings;
 }

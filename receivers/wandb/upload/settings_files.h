@@ -7,6 +7,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "events/error.h"
 #include "receivers/wandb/upload/variables.h"
@@ -26,8 +27,10 @@ std::filesystem::path LocalSettingsPath(const Environment& environment);
 
 // What both files say; the local one wins. Files that are not there say nothing. Errors: kConfig: a
 // file that can't be read or understood, with its line. W&B's client would go on without it, to
-// another server than the one that the file names.
-Expected<Settings> ReadSettings(const Environment& environment);
+// another server than the one that the file names. A file of another user's (but root's) is not
+// followed, which is told in `warnings`: who has one in a folder where others work could have their
+// keys sent to a server of his own.
+Expected<Settings> ReadSettings(const Environment& environment, std::vector<std::string>& warnings);
 
 // The settings of a file's text, which `path` names in words. Errors: kConfig.
 Expected<Settings> ParseSettings(const std::string& text, const std::string& path);

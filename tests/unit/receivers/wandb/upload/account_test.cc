@@ -1,6 +1,7 @@
 #include "receivers/wandb/upload/account.h"
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <map>
@@ -151,6 +152,20 @@ TEST_CASE("the settings files of W&B's client name server, entity and project") 
   const Expected<Account> broken = FindAccount(home.With({{"WANDB_API_KEY", "k"}}));
   REQUIRE_FALSE(broken.has_value());
   CHECK(broken.error().message.find("/.config/wandb/settings, line 2: ") != std::string::npos);
+}
+
+TEST_CASE("a settings file of another user's does not say where the key goes") {
+  if (geteuid() != 0) return;  // only root can give a file away
+  const Home home;
+  std::filesystem::create_directories(home.temp.path() / "work" / "wandb");
+  home.Write("work/wandb/settings", "[default]\nbase_url = http://elsewhere.example\n");
+  constexpr uid_t kOther = 12345;
+  REQUIRE(chown((home.temp.path() / "work/wandb/settings").c_str(), kOther, kOther) == 0);
+  const Account account = FindAccount(home.With({{"WANDB_API_KEY", "k"}})).value();
+  CHECK(account.base_url == "https://api.wandb.ai");
+  REQUIRE(account.warnings.size() == 1);
+  CHECK(
+      account.warnings[0].ends_with("/wandb/settings belongs to another user and is not followed"));
 }
 
 TEST_CASE("blanks and line ends around a key do not count") {

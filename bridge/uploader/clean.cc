@@ -9,7 +9,6 @@
 
 #include "bridge/process/exit_code.h"
 #include "bridge/uploader/amounts.h"
-#include "bridge/uploader/found_runs.h"
 #include "events/printable.h"
 #include "receivers/files/file_lock.h"
 #include "receivers/files/open_file.h"

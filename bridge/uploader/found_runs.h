@@ -1,5 +1,5 @@
 // The run logs that `sync` is told to upload, and those that it leaves out, with why. Used by
-// `sync`, its dry run and `clean`; any thread.
+// `sync`, its dry run and its screen; any thread.
 #pragma once
 
 #include <filesystem>

@@ -154,7 +154,7 @@ class Syncing {
     UploadPool::Callbacks callbacks;
     callbacks.progress = [this](const Upload& upload) {
       const Upload::Progress progress = upload.progress();
-      screen_.Progress(upload.name(), progress.rows, progress.confirmed_bytes, progress.waiting);
+      screen_.Progress(upload.path(), progress.rows, progress.confirmed_bytes, progress.waiting);
     };
     callbacks.done = [this](const Upload& upload) { OnDone(upload); };
     callbacks.failed = [this](const Upload& upload, const Error& error) {
@@ -170,7 +170,7 @@ class Syncing {
       // As it was read, not as it is: it may have grown since.
       known_[upload.path()] = {Known::State::kDone, {}, upload.progress().bytes};
     }
-    screen_.Done(upload.name(), true);
+    screen_.Done(upload.path(), true);
     std::string line = report.name.empty() ? "" : report.name + ", ";
     line += upload.name() + ": " + Counted(report.rows, "row");
     if (report.verified) line += ", counted by the server";
@@ -187,7 +187,7 @@ class Syncing {
       known_[upload.path()] = {passing ? Known::State::kPassing : Known::State::kFailed,
                                steady_clock::now() + kAgain, 0};
     }
-    screen_.Done(upload.name(), false);
+    screen_.Done(upload.path(), false);
     screen_.Complain(upload.name() + ": " + error.message +
                      (passing && arguments_.watch ? "; it is taken up again" : ""));
   }

@@ -7,6 +7,7 @@
 #include <iostream>
 
 #include "bridge/uploader/amounts.h"
+#include "bridge/uploader/found_runs.h"
 #include "events/printable.h"
 
 namespace flarebridge {
@@ -66,24 +67,24 @@ void SyncScreen::Write(bool result, const std::string& line) {
   (result ? std::cout : std::cerr) << Printable(line) << std::endl;
 }
 
-void SyncScreen::Progress(const std::string& run, uint64_t rows, uint64_t bytes,
+void SyncScreen::Progress(const std::filesystem::path& log, uint64_t rows, uint64_t bytes,
                           const std::string& waiting) {
   const MutexLock lock(mutex_);
-  const auto [shown, first] = running_.try_emplace(run);
+  const auto [shown, first] = running_.try_emplace(log);
   if (first) {
     rows_before_ += rows;
     bytes_before_ += bytes;
   }
   shown->second = {rows, bytes, !waiting.empty()};
-  if (!waiting.empty()) TellWait(run, waiting);
+  if (!waiting.empty()) TellWait(log, waiting);
 }
 
-void SyncScreen::TellWait(const std::string& run, const std::string& waiting) {
+void SyncScreen::TellWait(const std::filesystem::path& log, const std::string& waiting) {
   const auto now = steady_clock::now();
   const auto [told, first] = told_waits_.try_emplace(KindOf(waiting), now);
   if (!first && now - told->second < kWaitInterval) return;
   told->second = now;
-  Write(false, "flarebridge: " + run + " waits: " + waiting + "; tried again for " +
+  Write(false, "flarebridge: " + FolderName(log) + " waits: " + waiting + "; tried again for " +
                    SecondsInWords(retry_for_) + " at most");
 }
 
@@ -134,10 +135,10 @@ void SyncScreen::Tick() {
   }
 }
 
-void SyncScreen::Done(const std::string& run, bool there) {
+void SyncScreen::Done(const std::filesystem::path& log, bool there) {
   const MutexLock lock(mutex_);
   if (there) ++done_;
-  const auto shown = running_.find(run);
+  const auto shown = running_.find(log);
   if (shown == running_.end()) return;
   over_.rows += shown->second.rows;
   over_.bytes += shown->second.bytes;

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
@@ -25,10 +26,11 @@ class SyncScreen {
   SyncScreen& operator=(const SyncScreen&) = delete;
 
   // How far a run is: rows and bytes of its log that the server has confirmed, and what it waits
-  // for, or "".
-  void Progress(const std::string& run, uint64_t rows, uint64_t bytes, const std::string& waiting);
+  // for, or "". Logs are known by their paths: folders of one name may lie in several places.
+  void Progress(const std::filesystem::path& log, uint64_t rows, uint64_t bytes,
+                const std::string& waiting);
   // A run is over: it is not under way any more. `there`: all of it is on the server.
-  void Done(const std::string& run, bool there);
+  void Done(const std::filesystem::path& log, bool there);
   // How many rows all runs have.
   void SetAllRows(uint64_t rows);
   // Shows how far all is, where it is time to.
@@ -54,7 +56,7 @@ class SyncScreen {
     Time time;
     uint64_t rows = 0, bytes = 0;
   };
-  void TellWait(const std::string& run, const std::string& waiting) REQUIRES(mutex_);
+  void TellWait(const std::filesystem::path& log, const std::string& waiting) REQUIRES(mutex_);
   ProgressNumbers Numbers(Time now) REQUIRES(mutex_);
   void Write(bool result, const std::string& line) REQUIRES(mutex_);
   void Erase() REQUIRES(mutex_);
@@ -68,7 +70,7 @@ class SyncScreen {
   std::optional<uint64_t> all_rows_ GUARDED_BY(mutex_);
   size_t done_ GUARDED_BY(mutex_) = 0;
   Run over_ GUARDED_BY(mutex_);  // of runs that are over, together
-  std::map<std::string, Run> running_ GUARDED_BY(mutex_);
+  std::map<std::filesystem::path, Run> running_ GUARDED_BY(mutex_);
   // That uploads before this one had brought there, which says nothing of its speed.
   uint64_t rows_before_ GUARDED_BY(mutex_) = 0, bytes_before_ GUARDED_BY(mutex_) = 0;
   std::deque<Sample> samples_ GUARDED_BY(mutex_);  // of the last seconds

@@ -22,9 +22,10 @@ ProgressNumbers Some() {
 }
 
 TEST_CASE("a line says what is confirmed of what there is, how fast, and for how long yet") {
-  CHECK(ProgressLine(Some(), 200) ==
-        "[######..............] 2 of 6 runs, 60,000 of 180,000 rows, 12 MB of 36 MB, 20,000 rows/s, "
-        "6 s left");
+  CHECK(
+      ProgressLine(Some(), 200) ==
+      "[######..............] 2 of 6 runs, 60,000 of 180,000 rows, 12 MB of 36 MB, 20,000 rows/s, "
+      "6 s left");
 }
 
 TEST_CASE("what matters less is left out of a narrow line, and none is longer than its width") {

@@ -137,7 +137,8 @@ TEST_CASE("a server that fails for too long is given up, and what it has confirm
   const Expected<bool> done = bench.GoOn();
   REQUIRE_FALSE(done.has_value());
   CHECK(done.error().code == ErrorCode::kIo);
-  CHECK(done.error().message == "ending the run failed for too long: status 500 from http://server");
+  CHECK(done.error().message ==
+        "ending the run failed for too long: status 500 from http://server");
   CHECK(bench.now - begun < seconds(40));
   CHECK_FALSE(bench.IsMarked());
   CHECK(ReadState(bench.run.log(), "http://server").lines.at(kHistoryStream) == 2);

@@ -21,15 +21,11 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-// Bytes taken before they are stored; what is behind waits in ZeroMQ and in the shims.
-constexpr size_t kMostPerCommit = size_t{4} << 20;
 constexpr seconds kCommitRetry{1};
 // What is not urgent: one commit a second does it for all runs when nothing else is stored.
 constexpr seconds kStoreSoon{1};
 // How long the state folder's lock may be held by a bridge that is just finishing.
 constexpr seconds kLockDeadline{5};
-// How often silent sessions are looked for that may be forgotten.
-constexpr seconds kForgetInterval{1};
 // That the journal is full is told this often.
 constexpr seconds kFullInterval{60};
 // Reasons of rejected events are logged at most this often.
@@ -151,6 +147,14 @@ Expected<void> Bridge::OpenJournal() {
   Expected<std::unique_ptr<Intake>> intake = Intake::Load(*journal_, options_.limits, start);
   if (!intake) return Propagate(intake);
   intake_ = std::move(*intake);
+  return ChangeArguments();
+}
+
+Expected<void> Bridge::ChangeArguments() {
+  if (options_.changes.empty()) return {};
+  const Expected<size_t> changed = intake_->ChangeArguments(options_.changes);
+  if (!changed) return PropagateFrom("--set", changed);
+  log_->info("{} runs have other arguments from now on (--set)", *changed);
   return {};
 }
 
@@ -187,12 +191,15 @@ void Bridge::MakeSupervisor() {
   };
   Supervisor::Seams seams;
   seams.spawn = [this](const WorkerHandle::Events& events) {
-    return WatchedWorker::Spawn(*loop_, events);
+    return WatchedWorker::Spawn(*loop_, events, options_.require_confinement);
   };
   seams.now = Clock::now;
   Supervisor::Limits limits;
   // However small the journal is, most of it is for receivers that live.
   limits.backlog_bytes = std::min(limits.backlog_bytes, options_.limits.journal_bytes / 4);
+  // In a shared bridge a job may have half of it, when it is alone (IntakeLimits::shares).
+  limits.crowded_bytes = options_.limits.journal_bytes / (options_.limits.shares ? 8 : 4) * 3;
+  limits.finish_command = FinishCommand();
   // A later start can finish what a job's own bridge leaves; a shared one must go on.
   limits.gives_up_runs = !options_.own;
   supervisor_ = std::make_unique<Supervisor>(
@@ -202,7 +209,7 @@ void Bridge::MakeSupervisor() {
 
 void Bridge::MakeUploader() {
   uploader_ = std::make_unique<UploadSupervisor>(
-      *loop_, options_.state + "/uploads",
+      *loop_, options_.state + "/uploads", options_.secrets,
       [this](const Notice& notice) { conversations_->Announce(notice); });
 }
 
@@ -327,85 +334,6 @@ std::optional<milliseconds> Bridge::Patience(std::optional<Time> leaving, Time n
   }
   if (!next) return std::nullopt;
   return std::max(milliseconds(0), std::chrono::ceil<milliseconds>(*next - now));
-}
-
-// --- when it leaves ---
-
-void Bridge::TendSilentSessions(Time now) {
-  // While nothing is taken from the link, the silence is ours.
-  if (intake_->waiting_bytes() >= kMostPerCommit) return;
-  EndLostSessions(now);
-  if (forgot_at_ && now - *forgot_at_ < kForgetInterval) return;
-  forgot_at_ = now;
-  const auto left = intake_->LeaveForSilent(now, options_.session_timeout);
-  for (const std::string& session : left) log_->info("session {} is forgotten", session);
-  if (!left.empty()) StoreSoon(now);
-}
-
-void Bridge::EndLostSessions(Time now) {
-  const std::optional<Time> since = leaving_.LostIfSilentSince(seen_, now);
-  if (!since) return;
-  const std::vector<std::string> lost = intake_->SilentSince(*since);
-  for (const std::string& session : lost) log_->warn("session {} ended without saying so", session);
-  intake_->EndLost(lost, "the training process ended without ending the run", EpochNow());
-}
-
-Leaving::Decision Bridge::DecideToLeave(Time now) {
-  seen_.served = conversations_->served();
-  if (options_.own) {
-    seen_.any_session_alive = intake_->AnyAlive(now - Leaving::kEndedSilence);
-    seen_.all_sessions_ended = intake_->AllEnded();
-  }
-  if (seen_.asked || seen_.all_sessions_ended) {
-    seen_.runs_done = supervisor_->AllDone();
-    seen_.runs_stuck = supervisor_->NothingMoves();
-    seen_.workers_left = supervisor_->workers() > 0;
-    seen_.last_progress = supervisor_->last_progress();
-    seen_.uploads_done = uploader_->Done();
-  }
-  return leaving_.Decide(seen_, now);
-}
-
-void Bridge::TakeLeave(Leaving::Why why) {
-  switch (why) {
-    case Leaving::Why::kAllDone:
-      CleanUp();
-      break;
-    case Leaving::Why::kUploadsGoOn:
-      log_->warn(
-          "not everything is uploaded yet: that goes on without the bridge; should it be ended, "
-          "too, finish it with: flarebridge sync FOLDER");
-      CleanUp();
-      break;
-    case Leaving::Why::kAsked:
-      uploader_->Stop();  // its queue stays, and the next start goes on with it
-      break;
-    case Leaving::Why::kUndelivered:
-      for (const std::string& run : supervisor_->Undone())
-        log_->error("not delivered: run of {}", run);
-      log_->error(
-          "what is not delivered stays in {}/journal.db; when the cause is mended, finish it with: "
-          "flarebridge serve --own --state {}",
-          options_.state, options_.state);
-      break;
-    case Leaving::Why::kNeverStored:
-      log_->error(
-          "the journal could not be written to the end: events that were never acknowledged are "
-          "lost");
-      break;
-  }
-  if (filtered_ > 0) log_->info("{} events were wanted by no receiver", filtered_);
-}
-
-void Bridge::CleanUp() {
-  // Everything is in its run: the journal has nothing to tell a later start.
-  supervisor_.reset();
-  intake_.reset();
-  journal_.reset();
-  std::error_code ignored;
-  for (const char* name : {"/journal.db", "/journal.db-wal", "/journal.db-shm"}) {
-    std::filesystem::remove(options_.state + name, ignored);
-  }
 }
 
 }  // namespace flarebridge

@@ -42,6 +42,9 @@ struct ServeOptions {
   std::chrono::seconds upload_timeout{30};  // then uploads go on without the bridge
   std::chrono::seconds session_timeout{60};
   Intake::Limits limits;
+  Intake::Changes changes;                // of the runs that an earlier bridge has left
+  bool require_confinement = false;       // workers whose confinement does not hold do not work
+  std::vector<std::string> secrets = {};  // NAME=value, for the uploader's environment alone
 };
 
 class Bridge {
@@ -60,6 +63,9 @@ class Bridge {
   int Run();
 
  private:
+  // Bytes taken before they are stored; what is behind waits in ZeroMQ and in the shims.
+  static constexpr size_t kMostPerCommit = size_t{4} << 20;
+
   Bridge(const ServeOptions& options, std::shared_ptr<spdlog::logger> log);
 
   // What the program is made of.
@@ -68,6 +74,7 @@ class Bridge {
   Expected<void> WatchSignals();
   Expected<void> WatchParent();
   Expected<void> OpenJournal();
+  Expected<void> ChangeArguments();
   Expected<void> OpenConversations();
   void MakeSupervisor();
   // What of it is not as it should be, and is lived with.
@@ -83,17 +90,21 @@ class Bridge {
   // Whose events fill the journal, once per interval while it is full.
   void TellFull(Time now);
   void TellRejections(const std::vector<std::string>& reasons, Time now);
+  // How long to sleep if nothing happens.
+  std::optional<std::chrono::milliseconds> Patience(std::optional<Time> leaving, Time now) const;
   // There is something to store that is not urgent.
   void StoreSoon(Time now);
+
+  // --- when it leaves (bridge_leaving.cc) ---
   // Sessions that are silent: open ones are lost, others are forgotten in time.
   void TendSilentSessions(Time now);
   void EndLostSessions(Time now);
   Leaving::Decision DecideToLeave(Time now);
-  // How long to sleep if nothing happens.
-  std::optional<std::chrono::milliseconds> Patience(std::optional<Time> leaving, Time now) const;
   // Says why it leaves, and clears up.
   void TakeLeave(Leaving::Why why);
   void CleanUp();
+  // What a person types to go on with what is left.
+  std::string FinishCommand() const;
 
   ServeOptions options_;
   std::shared_ptr<spdlog::logger> log_;

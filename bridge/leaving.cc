@@ -37,10 +37,12 @@ Leaving::Decision Leaving::Decide(const Seen& seen, Time now) {
     upload_by_.reset();
     return Stay(seen, now, std::nullopt);
   }
-  if (!finish_by_) {
-    finish_by_ = now + (seen.asked ? Duration(kStopDeadline) : terms_.finish_timeout);
-    if (seen.asked) return {Step::kStopWorkers, now};
+  if (seen.asked && !stopping_ && !seen.runs_done) {
+    stopping_ = true;
+    finish_by_ = now + kStopDeadline;  // however long it would have waited by itself
+    return {Step::kStopWorkers, now};
   }
+  if (!finish_by_) finish_by_ = now + terms_.finish_timeout;
   return seen.runs_done ? AwaitUploads(seen, now) : AwaitWorkers(seen, now);
 }
 

@@ -84,6 +84,7 @@ class Leaving {
   Decision Stay(const Seen& seen, Time now, std::optional<Time> deadline) const;
 
   Terms terms_;
+  bool stopping_ = false;          // asked to leave, and the workers are told
   std::optional<Time> finish_by_;  // set while the bridge is about to leave
   std::optional<Time> upload_by_;  // set when all runs are written
 };

@@ -6,8 +6,17 @@
 #include <cstdio>
 #include <ctime>
 
+#include "events/to_integer.h"
+
 namespace flarebridge {
 namespace {
+
+// The years of four digits, as RFC 3339 has them: a calendar may have no room for others. A day
+// less at both ends, for the time zone.
+std::time_t Possible(int64_t seconds) {
+  constexpr int64_t kFirst = -30610224000 + 86400, kLast = 253402300799 - 86400;
+  return std::clamp(seconds, kFirst, kLast);
+}
 
 std::string Format(const char* format, const std::tm& parts) {
   std::array<char, 64> text{};
@@ -17,7 +26,7 @@ std::string Format(const char* format, const std::tm& parts) {
 }  // namespace
 
 std::string UtcTimeText(int64_t seconds, int64_t microseconds) {
-  const auto whole = static_cast<std::time_t>(seconds);
+  const std::time_t whole = Possible(seconds);
   std::tm parts{};
   gmtime_r(&whole, &parts);
   std::array<char, 8> fraction{};
@@ -28,11 +37,11 @@ std::string UtcTimeText(int64_t seconds, int64_t microseconds) {
 
 std::string UtcTimeText(double seconds) {
   const double whole = std::floor(seconds);
-  return UtcTimeText(static_cast<int64_t>(whole), static_cast<int64_t>((seconds - whole) * 1e6));
+  return UtcTimeText(ToInteger<int64_t>(whole), ToInteger<int64_t>((seconds - whole) * 1e6));
 }
 
 std::string LocalTimeName(int64_t seconds) {
-  const auto whole = static_cast<std::time_t>(seconds);
+  const std::time_t whole = Possible(seconds);
   std::tm parts{};
   localtime_r(&whole, &parts);
   return Format("%Y%m%d_%H%M%S", parts);

@@ -7,6 +7,7 @@
 
 namespace flarebridge {
 
+// What lies outside of the years 1000 to 9999 is taken for their nearest moment, NaN for 1970.
 // "2026-08-21T10:00:00.123456" in UTC: RFC 3339 without its zone. `seconds` since the epoch;
 // `microseconds` behind it, 0 to 999999, others are taken for the nearest of these.
 std::string UtcTimeText(int64_t seconds, int64_t microseconds);

@@ -163,6 +163,10 @@ void AppendUpload(const UploadFrame& upload, std::string& out) {
   AppendFrame(FrameKind::kUpload, out, [&] { out.append(upload.kind).append(upload.path); });
 }
 
+void AppendOpening(std::string& out) {
+  AppendFrame(FrameKind::kOpening, out, [] {});
+}
+
 void FrameReader::Feed(std::string_view bytes) {
   // What was handed out is dropped here, so that views stay valid until now.
   buffer_.erase(0, start_);
@@ -179,7 +183,7 @@ Expected<bool> FrameReader::Next(Frame& frame) {
   }
   if (rest.size() < kLengthBytes + length) return false;
   const auto kind = static_cast<uint8_t>(rest[kLengthBytes]);
-  if (kind < 1 || kind > static_cast<uint8_t>(FrameKind::kUpload)) {
+  if (kind < 1 || kind > static_cast<uint8_t>(FrameKind::kOpening)) {
     return Fail(ErrorCode::kMalformed, "frame kind " + std::to_string(kind) + " is not known");
   }
   frame.kind = static_cast<FrameKind>(kind);

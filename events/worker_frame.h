@@ -18,11 +18,13 @@ namespace flarebridge {
 enum class FrameKind : uint8_t {
   kOpen = 1,     // bridge to worker, first frame: which run, and what its receivers are to do
   kEvents = 2,   // bridge to worker: events with their journal positions
-  kReady = 3,    // worker to bridge, first of its frames: the run is open; how each receiver is
+  kReady = 3,    // worker to bridge: the run is open; how each receiver is
   kDurable = 4,  // worker to bridge: how each receiver is now
   kNotice = 5,   // worker to bridge: something a person should read
   kUpload =
       6,  // worker to bridge: what is to be uploaded from now on, also when the worker is gone
+  kOpening = 7,  // worker to bridge, again and again before kReady: it reads what is there, and
+                 // gets on; no payload
 };
 
 // A frame's bytes at most, its kind included.
@@ -77,6 +79,7 @@ void AppendEvents(const EventsFrame& events, std::string& out);
 void AppendStatus(FrameKind kind, const std::vector<ReceiverStatus>& receivers, std::string& out);
 void AppendNotice(const Notice& notice, std::string& out);
 void AppendUpload(const UploadFrame& upload, std::string& out);
+void AppendOpening(std::string& out);
 
 // Cuts a byte stream into frames. Memory is bounded by kMaxFrameBytes and what was fed.
 class FrameReader {

@@ -7,6 +7,8 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -16,6 +18,10 @@
 #include "receivers/upload_target.h"
 
 namespace flarebridge {
+
+// Called again and again while a receiver reads what is there already: whoever waits for it sees
+// that it goes on.
+using OnProgress = std::function<void()>;
 
 class Receiver {
  public:
@@ -44,6 +50,11 @@ class Receiver {
 
   // What of the run is to be uploaded while it grows and after its end; nothing if it stays here.
   virtual std::optional<UploadTarget> Upload() const = 0;
+
+  // The run's own folder, if files are still opened, made or removed in it; nothing if the receiver
+  // keeps to what is open. Once it is open, a receiver reaches nothing else: the worker gives up
+  // all other folders then.
+  virtual std::optional<std::filesystem::path> Folder() const = 0;
 
   // What a person should know of events that did not become what they were meant to be, in one
   // line; empty if there is nothing. Told at the run's end.

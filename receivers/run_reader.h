@@ -47,8 +47,8 @@ struct LogCondition {
   };
   Damage damage = Damage::kNone;
   uint64_t whole_end = 0;   // bytes: the end of the last record before the damage
-  uint64_t unreadable = 0;  // bytes behind whole_end
-  uint64_t records = 0;     // before the damage
+  uint64_t unreadable = 0;  // bytes behind whole_end that are in nothing readable
+  uint64_t records = 0;     // that can be read, those behind the damage among them
   uint64_t rows = 0;        // of these
   bool ended = false;       // the run's end is among them
   bool written = false;     // a process has it open to write
@@ -69,9 +69,9 @@ class RunReader {
   // Reads all of the log and changes nothing. Errors: kIo, kMalformed; the words do not name it.
   virtual Expected<LogCondition> Check(const std::filesystem::path& log) const = 0;
 
-  // Takes from the log what can't be read, as Check() has found it; the file as it was is kept
-  // beside it. Gives the name of the kept one. Not while the log is written. Errors: kIo,
-  // kTemporary.
+  // Takes from the log what can't be read, as Check() has found it, and keeps all that can; the
+  // file as it was is kept beside it. Gives the name of the kept one. Not while the log is written.
+  // Errors: kIo, kTemporary.
   virtual Expected<std::string> Repair(const std::filesystem::path& log,
                                        const LogCondition& condition) const = 0;
 };

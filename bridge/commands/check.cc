@@ -35,8 +35,8 @@ Finding CheckRun(const FoundRun& run, bool repair) {
   const std::string where = (damaged ? "damaged" : "cut off") + std::string(" at byte ") +
                             std::to_string(found->whole_end) + ", " +
                             std::to_string(found->unreadable) +
-                            " bytes can't be read; before them " + content;
-  if (!repair) return {false, where + "; --repair keeps those, and the file as it is beside it"};
+                            " bytes can't be read; the rest has " + content;
+  if (!repair) return {false, where + "; --repair keeps that, and the file as it is beside it"};
   const Expected<std::string> kept = run.reader->Repair(run.log, *found);
   if (!kept) return {false, where + "; not repaired: " + kept.error().message};
   return {true, where + "; repaired, the file as it was is " + *kept};
@@ -48,6 +48,7 @@ Finding ToFinding(const Expected<std::string>& words) {
 
 Finding CheckOneJournal(const std::string& path, bool repair) {
   const Expected<std::string> checked = CheckJournal(path);
+  if (checked && repair) (void)ForgetRepair(path);
   if (checked || checked.error().code != ErrorCode::kCorrupt) return ToFinding(checked);
   if (!repair)
     return {false,
@@ -63,9 +64,10 @@ void AddCheck(CLI::App& app, CheckArguments& to) {
       "check", "Tell whether run logs, and the journals of bridges that do not run, are whole");
   check->add_option("path", to.paths, "Run logs, journal.db files, or folders with any of them")
       ->default_val(std::vector<std::string>{"."});
-  check->add_flag("--repair", to.repair,
-                  "Cut what can't be read off run logs, and save what is whole of journals; each "
-                  "file is kept as it was beside it");
+  check->add_flag(
+      "--repair", to.repair,
+      "Take what can't be read out of run logs, and save what is whole of journals; each "
+      "file is kept as it was beside it");
 }
 
 int Check(const CheckArguments& arguments) {

@@ -57,12 +57,26 @@ std::array<Command, 9> Commands(char** argv) {
           OfUploader("clean", AddClean, argv)};
 }
 
+constexpr std::string_view kConfigFlag = "--config";
+
+// The command among the words, or nothing: the first one that is no option and no option's value.
+std::string CommandIn(const std::vector<std::string>& words) {
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (words[i] == kConfigFlag) {
+      ++i;  // the only option before a command that has a value
+    } else if (!words[i].starts_with('-')) {
+      return words[i];
+    }
+  }
+  return "";
+}
+
 // CLI11 would let the file win over the environment; here flags come first, then the environment,
 // then the file: what the environment says is put behind the flags, unless a flag says it already.
 std::vector<std::string> WithEnvironment(const CLI::App& app, int argc, char** argv) {
   std::vector<std::string> words(argv + 1, argv + argc);
   const CLI::App* serve = app.get_subcommand("serve");
-  if (std::find(words.begin(), words.end(), "serve") == words.end()) return words;
+  if (CommandIn(words) != serve->get_name()) return words;
   for (const CLI::Option* option : serve->get_options()) {
     const std::string flag = "--" + option->get_single_name();
     const std::optional<std::string> value = FromEnvironment(option->get_envname().c_str());
@@ -79,7 +93,7 @@ int Parse(int argc, char** argv) {
                "flarebridge"};
   app.set_version_flag("--version", std::string("flarebridge ") + FLAREBRIDGE_VERSION);
   app.require_subcommand(1);
-  app.set_config("--config", "",
+  app.set_config(std::string(kConfigFlag), "",
                  "TOML file; the options of `serve`, without dashes, in a section [serve]");
   const auto commands = Commands(argv);
   for (const Command& command : commands) command.declare(app);

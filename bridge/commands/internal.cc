@@ -19,11 +19,14 @@ bool StartedByBridge() { return fcntl(kSocket, F_GETFD) >= 0; }
 
 }  // namespace
 
-void AddWorker(CLI::App& app, WorkerArguments& /*to*/) {
-  app.add_subcommand("worker", "Internal: one run's process, started by the bridge");
+void AddWorker(CLI::App& app, WorkerArguments& to) {
+  CLI::App* worker =
+      app.add_subcommand("worker", "Internal: one run's process, started by the bridge");
+  worker->add_flag("--require-confinement", to.require_confinement,
+                   "Do not work if the confinement does not hold");
 }
 
-int Worker(const WorkerArguments& /*arguments*/) {
+int Worker(const WorkerArguments& arguments) {
   if (!StartedByBridge())
     return Complain("`worker` is started by the bridge, not by hand", kExitUsage);
   signal(SIGPIPE, SIG_IGN);
@@ -31,7 +34,7 @@ int Worker(const WorkerArguments& /*arguments*/) {
   // Ctrl-C in a terminal is for the bridge; its worker ends when the bridge closes the socket.
   signal(SIGINT, SIG_IGN);
   signal(SIGTERM, SIG_IGN);
-  return RunWorker(kSocket, kMark);
+  return RunWorker(kSocket, kMark, arguments.require_confinement);
 }
 
 }  // namespace flarebridge

@@ -6,7 +6,9 @@
 
 namespace flarebridge {
 
-struct WorkerArguments {};
+struct WorkerArguments {
+  bool require_confinement = false;
+};
 
 // Declares the command.
 void AddWorker(CLI::App& app, WorkerArguments& to);

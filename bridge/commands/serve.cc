@@ -9,6 +9,8 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "bridge/commands/complain.h"
 #include "bridge/link/curve_keys.h"
@@ -18,11 +20,16 @@
 #include "bridge/process/exit_code.h"
 #include "bridge/process/program_log.h"
 #include "bridge/process/secrets.h"
+#include "bridge/workers/confine.h"
 #include "receivers/files/folders.h"
 #include "receivers/files/system_error.h"
 
 namespace flarebridge {
 namespace {
+
+// For the uploader alone: the key, and headers of requests, which may hold another one.
+constexpr const char* kSecrets[] = {"WANDB_API_KEY", "WANDB_X_EXTRA_HTTP_HEADERS",
+                                    "WANDB__EXTRA_HTTP_HEADERS"};
 
 // A worker's socket and watch, and what is open for a moment while one is started.
 constexpr uint64_t kDescriptorsPerRun = 4;
@@ -41,12 +48,23 @@ int ExitCodeOf(const Error& error) {
   }
 }
 
+// NAME=value of those that are there.
+std::vector<std::string> TakeSecrets() {
+  std::vector<std::string> secrets;
+  for (const char* name : kSecrets) {
+    const std::string value = TakeFromEnvironment(name);
+    if (!value.empty()) secrets.push_back(std::string(name) + "=" + value);
+  }
+  return secrets;
+}
+
 Expected<void> CheckKeys(const ServeArguments& from, LinkSecurity& security) {
   security.unguarded = from.unguarded;
   if (from.key.empty() && from.clients.empty()) return {};
   if (from.key.empty() || from.clients.empty())
     return Fail(ErrorCode::kConfig, "--key and --clients belong together");
-  Expected<CurveKeys> keys = ReadKeyFile(from.key);
+  Expected<CurveKeys> keys =
+      ReadKeyFile(from.key, FromEnvironment("CREDENTIALS_DIRECTORY").value_or(""));
   if (!keys) return Propagate(keys);
   if (keys->secret_key.empty())
     return Fail(ErrorCode::kConfig, from.key +
@@ -116,6 +134,32 @@ void AddLifeOptions(CLI::App* serve, ServeArguments& to) {
       ->capture_default_str();
 }
 
+void AddChanges(CLI::App* serve, ServeArguments& to) {
+  serve
+      ->add_option("--set", to.changes,
+                   "RECEIVER.ARGUMENT=VALUE, as wandb.project=NAME: another argument for the runs "
+                   "that an earlier bridge left in --state, with --own and without --endpoint; as "
+                   "often as needed. It is kept in the journal")
+      ->allow_extra_args(false)
+      ->type_name("ARGUMENT");
+}
+
+Expected<ArgumentChanges> CheckChanges(const ServeArguments& from) {
+  ArgumentChanges changes;
+  if (from.changes.empty()) return changes;
+  if (!from.own || !from.endpoint.empty())
+    return Fail(ErrorCode::kConfig,
+                "--set is for runs that were left: it goes with --own, and without --endpoint");
+  for (const std::string& typed : from.changes) {
+    if (const Expected<void> added = changes.Add(typed); !added)
+      return PropagateFrom("--set " + typed, added);
+  }
+  for (const std::string& folder : changes.Folders()) {
+    if (const Expected<void> made = MakeFolders(folder); !made) return FailOf("--set", made);
+  }
+  return changes;
+}
+
 void AddLimits(CLI::App* serve, ServeArguments& to) {
   serve
       ->add_option("--journal-max", to.journal_mib,
@@ -127,6 +171,27 @@ void AddLimits(CLI::App* serve, ServeArguments& to) {
       ->check(CLI::Range(1, 100000))
       ->envname("FLAREBRIDGE_MAX_RUNS")
       ->capture_default_str();
+  serve
+      ->add_flag("--require-confinement", to.require_confinement,
+                 "Do not start, and let no worker work, where Landlock or seccomp can't confine "
+                 "workers")
+      ->envname("FLAREBRIDGE_REQUIRE_CONFINEMENT");
+}
+
+// What of the workers' confinement does not hold here is told once, or is an error.
+Expected<void> CheckConfinement(bool required, spdlog::logger& log) {
+  const std::string missing = MissingConfinement();
+  if (missing.empty()) return {};
+  if (required)
+    return Fail(ErrorCode::kConfig,
+                "workers can't be confined here, and --require-confinement "
+                "says that they have to be: " +
+                    missing);
+  log.warn(
+      "workers are not confined as they should be: {}; the rest holds, and an event that takes one "
+      "over gets further (SECURITY.md). To refuse that, serve with --require-confinement",
+      missing);
+  return {};
 }
 
 }  // namespace
@@ -136,6 +201,7 @@ void AddServe(CLI::App& app, ServeArguments& to) {
       "serve", "Run the bridge: take events from training processes, write runs");
   AddLinkOptions(serve, to);
   AddLifeOptions(serve, to);
+  AddChanges(serve, to);
   AddLimits(serve, to);
   serve->fallthrough();  // so that --config may stand behind the command
 }
@@ -154,6 +220,9 @@ Expected<ServeOptions> CheckServe(const ServeArguments& from) {
   options.limits.clients_folder = options.state + "/runs";
   if (Expected<void> guarded = CheckKeys(from, options.security); !guarded)
     return Propagate(guarded);
+  Expected<ArgumentChanges> changes = CheckChanges(from);
+  if (!changes) return Propagate(changes);
+  options.changes = std::move(*changes);
   options.own = from.own;
   options.parent = from.parent;
   options.finish_timeout = std::chrono::seconds(from.finish_timeout);
@@ -162,20 +231,22 @@ Expected<ServeOptions> CheckServe(const ServeArguments& from) {
   options.limits.journal_bytes = from.journal_mib << 20;
   options.limits.runs = from.max_runs;
   options.limits.shares = !from.own;
+  options.require_confinement = from.require_confinement;
   if (!from.own) options.limits.forget_after = std::chrono::seconds(from.forget_after);
   return options;
 }
 
 int Serve(const ServeArguments& arguments) {
   TakeNoNewPrivileges();
+  KeepSecrets();
+  std::vector<std::string> secrets = TakeSecrets();
   signal(SIGPIPE, SIG_IGN);
   signal(SIGHUP, SIG_IGN);   // a terminal that closes does not end a bridge
   signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is a write that fails
-  // The key is for the uploader, and is in this environment, too.
-  if (FromEnvironment("WANDB_API_KEY")) WriteNoCoreDumps();
   const uint64_t descriptors = RaiseDescriptorLimit();
-  const Expected<ServeOptions> options = CheckServe(arguments);
+  Expected<ServeOptions> options = CheckServe(arguments);
   if (!options) return Complain(options.error().message, ExitCodeOf(options.error()));
+  options->secrets = std::move(secrets);
   // Before anything that starts a thread.
   std::optional<Detachment> detachment;
   if (arguments.detach) {
@@ -193,6 +264,11 @@ int Serve(const ServeArguments& arguments) {
         "is "
         "{}: raise the limit (ulimit -Hn), or lower --max-runs",
         descriptors, descriptors / kDescriptorsPerRun, options->limits.runs);
+  }
+  const Expected<void> confines = CheckConfinement(options->require_confinement, **log);
+  if (!confines) {
+    (*log)->error("{}", confines.error().message);
+    return Complain(confines.error().message, ExitCodeOf(confines.error()));
   }
   Expected<std::unique_ptr<Bridge>> bridge = Bridge::Start(*options, *log);
   if (!bridge) {

@@ -5,6 +5,7 @@
 #include <CLI/App.hpp>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "bridge/bridge.h"
 #include "events/error.h"
@@ -27,6 +28,8 @@ struct ServeArguments {
   int forget_after = 600;
   uint64_t journal_mib = 1024;
   size_t max_runs = 1000;
+  std::vector<std::string> changes;  // RECEIVER.ARGUMENT=VALUE
+  bool require_confinement = false;
 };
 
 // Declares the command and its options.

@@ -24,6 +24,10 @@ void AddSync(CLI::App& app, SyncArguments& to) {
                  "Go on: follow runs that grow and take new ones, until Ctrl-C");
   sync->add_flag("--again", to.again,
                  "All rows again, to the same places; also runs marked as uploaded (.synced)");
+  sync->add_flag("--include-online", to.include_online,
+                 "Also runs that W&B's own client uploads while it writes them (run-...)");
+  sync->add_flag("--follow-links", to.follow_links,
+                 "Also files that lie elsewhere and that links of your own lead to");
   sync->add_option("--jobs", to.jobs, "Requests at once")
       ->check(CLI::Range(1, 64))
       ->capture_default_str();

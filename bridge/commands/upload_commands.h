@@ -13,6 +13,8 @@ struct SyncArguments {
   bool dry_run = false;
   bool again = false;
   bool watch = false;
+  bool include_online = false;
+  bool follow_links = false;
   int jobs = 4;
   int retry_for = 600;
   std::string entity, project, id, job_type, replace_tags;

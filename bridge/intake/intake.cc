@@ -68,6 +68,37 @@ Expected<void> Intake::RestoreRuns() {
   return {};
 }
 
+Expected<size_t> Intake::ChangeArguments(const Changes& changes) {
+  JournalCommit commit;
+  std::map<std::string, SessionState> sessions;
+  std::map<int64_t, std::shared_ptr<const OpenedSession>> runs;
+  for (const auto& [id, session] : sessions_.all()) {
+    SessionState state = session.stored;
+    if (!state.opened) continue;
+    auto changed = OpenedSession::Changed(state.opened, changes, surroundings_);
+    if (!changed) return Propagate(changed);
+    if (*changed == state.opened) continue;
+    state.opened = std::move(*changed);
+    commit.sessions.push_back(
+        {id, state.last_seq, state.rejected, state.open, state.opened->stored(), state.closed_at});
+    sessions.emplace(id, std::move(state));
+  }
+  for (const auto& [id, run] : runs_) {
+    auto changed = OpenedSession::Changed(run.opened, changes, surroundings_);
+    if (!changed) return Propagate(changed);
+    if (*changed == run.opened) continue;
+    commit.reopened.push_back({id, {run.site, (*changed)->stored(), run.started}});
+    runs.emplace(id, std::move(*changed));
+  }
+  if (runs.empty())
+    return Fail(ErrorCode::kConfig, "there is no run here with a receiver " + changes.Receivers());
+  const Expected<CommitResult> done = log_.Commit(commit);
+  if (!done) return Propagate(done);
+  for (auto& [id, state] : sessions) sessions_.Stored(id, std::move(state));
+  for (auto& [id, opened] : runs) runs_.at(id).opened = std::move(opened);
+  return runs.size();
+}
+
 Router::Scope Intake::ScopeOf(const OpenedSession& opened) {
   return router_.FindScope(opened.owner(), opened.job(), opened.run_name(), opened.side());
 }

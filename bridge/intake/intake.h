@@ -23,6 +23,7 @@
 #include "events/event_codec.h"
 #include "events/link_message.h"
 #include "events/run_spec.h"
+#include "receivers/argument_changes.h"
 
 namespace flarebridge {
 
@@ -38,6 +39,7 @@ class Intake {
   using Time = Sessions::Time;
   using Limits = IntakeLimits;
   using Start = IntakeStart;
+  using Changes = ArgumentChanges;
 
   // Events of one run that are stored now.
   struct Slice {
@@ -67,6 +69,10 @@ class Intake {
   // Reads what the log knows of sessions and runs. Errors: kIo, kCorrupt.
   static Expected<std::unique_ptr<Intake>> Load(CommitLog& log, const Limits& limits,
                                                 const Start& start = {});
+
+  // All that was loaded has other arguments from now on, durably. Gives how many runs do. Errors:
+  // kConfig (they make no sense, or are about no receiver that is there), and those of Commit().
+  Expected<size_t> ChangeArguments(const Changes& changes);
 
   // Runs that the log knew, for the supervisor to go on with.
   std::vector<RunInfo> KnownRuns() const;

@@ -48,6 +48,29 @@ Expected<std::shared_ptr<const OpenedSession>> OpenedSession::Restore(
   return Make(*event, stored.substr(0, decoded.size), stored.substr(decoded.size), surroundings);
 }
 
+Expected<std::shared_ptr<const OpenedSession>> OpenedSession::Changed(
+    const std::shared_ptr<const OpenedSession>& before, const ArgumentChanges& changes,
+    const Surroundings& surroundings) {
+  const auto concerns = [&changes](const ReceiverSettings& settings) {
+    return changes.IsAbout(settings.name());
+  };
+  if (std::none_of(before->receivers_.begin(), before->receivers_.end(), concerns)) return before;
+  EventDecoder decoder;
+  const DecodedEvent decoded = decoder.Decode(before->stored_);
+  if (!decoded.event) return Propagate(decoded.event);
+  SessionOpened event = std::get<SessionOpened>(*decoded.event);
+  const Document receivers = changes.AppliedTo(event.receivers);
+  event.receivers = receivers.root();
+  std::string bytes;
+  EncodeEvent(event, bytes);
+  auto changed = Make(event, bytes, before->owner(), surroundings);
+  if (!changed) return changed;
+  for (const ReceiverSettings& settings : (*changed)->receivers_) {
+    if (concerns(settings) && !settings.own()) return Propagate(settings.own());
+  }
+  return changed;
+}
+
 bool OpenedSession::Wants(const Event& event) const {
   return std::any_of(
       receivers_.begin(), receivers_.end(),

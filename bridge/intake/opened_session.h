@@ -12,6 +12,7 @@
 #include "events/error.h"
 #include "events/event.h"
 #include "events/run_spec.h"
+#include "receivers/argument_changes.h"
 #include "receivers/receiver_settings.h"
 
 namespace flarebridge {
@@ -34,6 +35,12 @@ class OpenedSession {
   // From what stored() gave to the journal. Errors: as above, and those of EventDecoder.
   static Expected<std::shared_ptr<const OpenedSession>> Restore(std::string_view stored,
                                                                 const Surroundings& surroundings);
+
+  // The same with other arguments of its receivers; itself, if it has none that they are about.
+  // Errors: kConfig (they make no sense either).
+  static Expected<std::shared_ptr<const OpenedSession>> Changed(
+      const std::shared_ptr<const OpenedSession>& before, const ArgumentChanges& changes,
+      const Surroundings& surroundings);
 
   // The event's wire form and behind it the owner's name, for the journal.
   const std::string& stored() const { return stored_; }

@@ -62,23 +62,22 @@ class Journal : public CommitLog {
 
   Journal();
   Expected<void> Prepare(const std::string& path);
+  Expected<void> CompileStatements();
   Expected<void> LoadMeta();
   Expected<void> Verify();
   // The tables of a new journal.
-  Expected<void> Create(const std::string& id, uint64_t next_position);
-  Expected<StatementPtr> Compile(const char* sql);
-  Expected<void> Execute(const char* sql);
-  // The last SQLite error in words.
-  tl::unexpected<Error> FailSqlite(const std::string& what) const;
+  Expected<void> Create();
   tl::unexpected<Error> FailDamaged(const std::string& what) const;
 
-  // --- the parts of a commit; its first failure is kept in failed_, and ends it ---
+  // --- the parts of a commit (journal_writes.cc); its first failure is kept in failed_, and ends
+  // it ---
   Expected<CommitResult> CarryOut(const JournalCommit& commit);
   // Runs a statement that gives no rows.
   void Step(SqliteStatement& statement);
   // Gives the bytes that it made free.
   uint64_t Forget(const JournalCommit::Forgotten& forgotten);
   int64_t MakeRun(const JournalCommit::NewRun& run);
+  void Reopen(const JournalCommit::Reopened& run);
   // Gives the position of the first event.
   uint64_t Append(int64_t run, const JournalCommit::Slice& slice);
   void UpdateRun(int64_t run, uint64_t last_position, const JournalCommit::Slice& last);

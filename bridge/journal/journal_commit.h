@@ -64,7 +64,14 @@ struct JournalCommit {
     uint64_t position = 0;
   };
 
+  // A run that is stored has another opening from now on.
+  struct Reopened {
+    int64_t run = 0;
+    NewRun as;  // all but its opening as it was
+  };
+
   std::vector<Forgotten> forgotten;
+  std::vector<Reopened> reopened;
   std::vector<NewRun> new_runs;
   std::vector<Slice> slices;
   std::vector<StoredFeed> feeds;        // inserted where they are not there

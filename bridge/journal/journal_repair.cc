@@ -3,15 +3,16 @@
 #include <array>
 #include <filesystem>
 #include <functional>
-#include <limits>
-#include <memory>
+#include <optional>
 #include <set>
+#include <utility>
 
-#include "bridge/journal/journal.h"
 #include "bridge/journal/journal_file.h"
+#include "bridge/journal/journal_schema.h"
 #include "bridge/journal/sqlite_statement.h"
 #include "bridge/journal/wal.h"
 #include "receivers/files/durable_file.h"
+#include "receivers/files/file_info.h"
 #include "receivers/files/file_lock.h"
 #include "receivers/files/folders.h"
 #include "receivers/files/system_error.h"
@@ -20,6 +21,9 @@ namespace flarebridge {
 namespace {
 
 namespace fs = std::filesystem;
+
+// Behind the journal's path: the new one, and a copy of the old one that is worked on.
+constexpr const char *kFresh = ".new", *kWork = ".work";
 
 // A table of the journal; its columns [first, last] are values and their sum.
 struct Table {
@@ -41,17 +45,6 @@ bool IsWhole(const SqliteStatement& row, const Table& table) {
          row.Whole(table.sums[1].first, table.sums[1].second);
 }
 
-tl::unexpected<Error> FailSqlite(const std::string& path, sqlite3* database) {
-  return Fail(CodeOfSqlite(database), "journal " + path + ": " + sqlite3_errmsg(database));
-}
-
-std::unique_ptr<SqliteStatement> Compile(sqlite3* database, const std::string& sql) {
-  sqlite3_stmt* statement = nullptr;
-  if (sqlite3_prepare_v2(database, sql.c_str(), -1, &statement, nullptr) != SQLITE_OK)
-    return nullptr;
-  return std::make_unique<SqliteStatement>(statement);
-}
-
 // Keeps bridges away while it lives.
 Expected<FileLock> LockOut(const std::string& path) {
   Expected<FileLock> lock = FileLock::Shared(fs::path(path).parent_path() / "bridge.lock");
@@ -59,23 +52,36 @@ Expected<FileLock> LockOut(const std::string& path) {
   return lock;
 }
 
-// Reads rows in one direction until the end or until a place that can't be read. Gives true at the
-// end.
-bool ReadRows(sqlite3* database, const Table& table, bool forwards,
-              const std::function<void(const SqliteStatement&)>& visit) {
-  const std::unique_ptr<SqliteStatement> rows =
-      Compile(database, "SELECT * FROM " + std::string(table.name) + " ORDER BY rowid" +
-                            (forwards ? "" : " DESC"));
-  if (!rows) return false;
-  rows->Start();
-  int result = SQLITE_DONE;
-  while ((result = rows->Step()) == SQLITE_ROW) visit(*rows);
-  return result == SQLITE_DONE;
+// The last failure is about what the file holds, and not about the disk or the memory.
+bool IsDamage(sqlite3* database) {
+  return CodeOfSqlite(database) == ErrorCode::kCorrupt ||
+         (sqlite3_errcode(database) & 0xff) == SQLITE_ERROR;  // there is no such table
+}
+
+// Reads rows in one direction until the end, or until a place that can't be read for damage. Gives
+// true at the end. `visit`: false stops. The row's id is behind its columns. Errors: kIo,
+// kTemporary.
+Expected<bool> ReadRows(sqlite3* database, const std::string& path, const Table& table,
+                        bool forwards, const std::function<bool(const SqliteStatement&)>& visit) {
+  const Expected<StatementPtr> rows = Compile(database, path,
+                                              "SELECT *, rowid FROM " + std::string(table.name) +
+                                                  " ORDER BY rowid" + (forwards ? "" : " DESC"));
+  int result = SQLITE_ERROR;
+  if (rows) {
+    (*rows)->Start();
+    do {
+      result = (*rows)->Step();
+    } while (result == SQLITE_ROW && visit(**rows));
+  }
+  if (result == SQLITE_DONE || result == SQLITE_ROW) return true;
+  if (IsDamage(database)) return false;
+  return FailSqlite(database, path, "can't be read");
 }
 
 std::string CountOf(sqlite3* database, const char* sql) {
-  const std::unique_ptr<SqliteStatement> count = Compile(database, sql);
-  return count && count->Start().Step() == SQLITE_ROW ? std::to_string(count->IntegerAt(0)) : "0";
+  const Expected<StatementPtr> count = Compile(database, "", sql);
+  return count && (*count)->Start().Step() == SQLITE_ROW ? std::to_string((*count)->IntegerAt(0))
+                                                         : "0";
 }
 
 std::string Content(sqlite3* database) {
@@ -84,91 +90,138 @@ std::string Content(sqlite3* database) {
          " runs that are not all in their runs yet";
 }
 
-// Copies the whole rows of a table; gives in words what could not be kept, or nothing.
-std::string CopyRows(sqlite3* from, sqlite3* to, const Table& table) {
-  std::string places;
-  for (int i = 0; i < table.columns; ++i) places += i == 0 ? "?" : ",?";
-  sqlite3_stmt* compiled = nullptr;
-  sqlite3_prepare_v2(
-      to, ("INSERT OR IGNORE INTO " + std::string(table.name) + " VALUES(" + places + ")").c_str(),
-      -1, &compiled, nullptr);
-  std::unique_ptr<sqlite3_stmt, decltype(&sqlite3_finalize)> insert(compiled, &sqlite3_finalize);
-  std::set<int64_t> seen;
-  uint64_t damaged = 0;
-  const auto copy = [&](const SqliteStatement& row) {
-    if (!IsWhole(row, table)) {
-      ++damaged;
-      return;
+// Copies the whole rows of a table; counts the others.
+class RowCopy {
+ public:
+  RowCopy(sqlite3* from, sqlite3* to, const std::string& to_path, const Table& table)
+      : from_(from), to_(to), to_path_(to_path), table_(table) {}
+
+  // Gives in words what could not be kept, or nothing. Errors: kIo, kTemporary (the disk).
+  Expected<std::string> Run(const std::string& from_path) {
+    std::string places;
+    for (int i = 0; i < table_.columns; ++i) places += i == 0 ? "?" : ",?";
+    Expected<StatementPtr> insert = Compile(
+        to_, to_path_, "INSERT INTO " + std::string(table_.name) + " VALUES(" + places + ")");
+    if (!insert) return Propagate(insert);
+    insert_ = std::move(*insert);
+    const auto copy = [this](const SqliteStatement& row) { return Copy(row); };
+    // What is behind a place that can't be read is reached from the other end.
+    Expected<bool> whole = ReadRows(from_, from_path, table_, true, copy);
+    if (whole && !*whole && !failed_) {
+      whole = ReadRows(from_, from_path, table_, false, copy);
+      if (whole) whole = false;
     }
-    for (int i = 0; i < table.columns; ++i) sqlite3_bind_value(insert.get(), i + 1, row.ValueAt(i));
-    sqlite3_step(insert.get());
-    sqlite3_reset(insert.get());
-  };
-  // What is behind a place that can't be read is reached from the other end.
-  const bool to_the_end = ReadRows(from, table, true, copy);
-  if (!to_the_end) ReadRows(from, table, false, copy);
-  std::string words;
-  if (damaged > 0) words += "; " + std::to_string(damaged) + " " + table.of_many + " were damaged";
-  if (!to_the_end) words += std::string("; some ") + table.of_many + " could not be read";
-  return words;
-}
+    if (failed_) return tl::unexpected<Error>(*failed_);
+    if (!whole) return Propagate(whole);
+    return Words(*whole);
+  }
+
+ private:
+  // False: the new journal can't be written.
+  bool Copy(const SqliteStatement& row) {
+    const auto id = static_cast<int64_t>(row.IntegerAt(table_.columns));
+    if (!seen_.insert(id).second) return true;
+    if (!IsWhole(row, table_)) {
+      ++damaged_;
+      return true;
+    }
+    insert_->Start();
+    for (int i = 0; i < table_.columns; ++i) insert_->Copy(row, i);
+    if (insert_->Step() == SQLITE_DONE) return true;
+    // Rows that contradict each other, each whole by itself.
+    if ((sqlite3_errcode(to_) & 0xff) == SQLITE_CONSTRAINT) {
+      ++refused_;
+      return true;
+    }
+    failed_ = FailSqlite(to_, to_path_, "can't be written").value();
+    return false;
+  }
+  std::string Words(bool whole) const {
+    std::string words;
+    const auto add = [&](uint64_t count, const char* what) {
+      if (count > 0) words += "; " + std::to_string(count) + " " + table_.of_many + what;
+    };
+    add(damaged_, " were damaged");
+    add(refused_, " contradict others and were not kept");
+    if (!whole) words += std::string("; some ") + table_.of_many + " could not be read";
+    return words;
+  }
+
+  sqlite3 *from_, *to_;
+  const std::string& to_path_;
+  const Table& table_;
+  StatementPtr insert_;
+  std::set<int64_t> seen_;  // row ids
+  uint64_t damaged_ = 0, refused_ = 0;
+  std::optional<Error> failed_;
+};
 
 // What belongs to a row that was not kept can't be used; the head of the journal must be there.
-Expected<std::string> MendRelations(sqlite3* database, const std::string& path,
-                                    const std::string& new_id) {
+Expected<std::string> MendRelations(sqlite3* database, const std::string& path) {
   std::string words;
   if (CountOf(database, "SELECT count(*) FROM meta") == "0") {
-    const std::unique_ptr<SqliteStatement> insert =
-        Compile(database, "INSERT INTO meta VALUES(?,?,?,?)");
-    const std::unique_ptr<SqliteStatement> top =
-        Compile(database,
+    const Expected<std::string> id = RandomJournalId();
+    if (!id) return id;
+    const Expected<StatementPtr> top =
+        Compile(database, path,
                 "SELECT max((SELECT coalesce(max(position+count),1) FROM events), "
                 "(SELECT coalesce(max(last_position)+1,1) FROM runs))");
-    if (!insert || !top || top->Start().Step() != SQLITE_ROW) return FailSqlite(path, database);
-    insert->Start().Text(new_id).Sum().Integer(top->IntegerAt(0)).Sum();
-    if (insert->Step() != SQLITE_DONE) return FailSqlite(path, database);
+    if (!top) return Propagate(top);
+    if ((*top)->Start().Step() != SQLITE_ROW) return FailSqlite(database, path, "can't be read");
+    if (Expected<void> put = PutHead(database, path, *id, (*top)->IntegerAt(0)); !put)
+      return Propagate(put);
     words += "; its id was lost: what is in runs already may get there twice";
   }
   const std::string orphans = CountOf(
       database, "SELECT coalesce(sum(count),0) FROM events WHERE run NOT IN (SELECT id FROM runs)");
   if (orphans != "0") words += "; " + orphans + " events belong to runs that were not kept";
-  for (const char* sql : {"DELETE FROM events WHERE run NOT IN (SELECT id FROM runs)",
-                          "DELETE FROM feeds WHERE run NOT IN (SELECT id FROM runs) OR "
-                          "session NOT IN (SELECT id FROM sessions)"}) {
-    if (sqlite3_exec(database, sql, nullptr, nullptr, nullptr) != SQLITE_OK)
-      return FailSqlite(path, database);
-  }
+  const Expected<void> done = Execute(database, path,
+                                      "DELETE FROM events WHERE run NOT IN (SELECT id FROM runs); "
+                                      "DELETE FROM feeds WHERE run NOT IN (SELECT id FROM runs) OR "
+                                      "session NOT IN (SELECT id FROM sessions)");
+  if (!done) return Propagate(done);
   return words;
 }
 
-// Fills a new journal at `to` from the damaged one.
+// Makes a journal at `to` of what is whole of the damaged one, which is changed. All of it is in
+// one transaction, and stays in the WAL: see Replace(). Gives what was kept, in words.
 Expected<std::string> Salvage(const std::string& damaged, const std::string& to) {
-  Expected<std::unique_ptr<Journal>> fresh = Journal::Open(to);
-  if (!fresh) return Propagate(fresh);
-  const std::string new_id = (*fresh)->id();
-  fresh->reset();
   if (Expected<void> chained = RechainWal(damaged + "-wal"); !chained) return Propagate(chained);
   Expected<JournalFile> from = JournalFile::Open(damaged, SQLITE_OPEN_READWRITE);
   if (!from) return Propagate(from);
-  Expected<JournalFile> into = JournalFile::Open(to, SQLITE_OPEN_READWRITE);
-  if (!into) return Propagate(into);
-  sqlite3_exec(into->get(), "PRAGMA synchronous=FULL; BEGIN; DELETE FROM meta", nullptr, nullptr,
-               nullptr);
+  Expected<JournalFile> opened = JournalFile::Open(to, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+  if (!opened) return Propagate(opened);
+  sqlite3* into = opened->get();
+  sqlite3_db_config(into, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
+  Expected<void> begun = SetUpDatabase(into, to);
+  if (begun) begun = Execute(into, to, "PRAGMA wal_autocheckpoint=0; BEGIN");
+  if (begun) begun = MakeTables(into, to);
+  if (!begun) return Propagate(begun);
   std::string words;
-  for (const Table& table : kTables) words += CopyRows(from->get(), into->get(), table);
-  Expected<std::string> mended = MendRelations(into->get(), to, new_id);
-  if (!mended) return mended;
-  const std::string kept = Content(into->get());
-  for (const char* sql : {"COMMIT", "PRAGMA wal_checkpoint(TRUNCATE)"}) {
-    if (sqlite3_exec(into->get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK)
-      return FailSqlite(to, into->get());
+  for (const Table& table : kTables) {
+    const Expected<std::string> copied = RowCopy(from->get(), into, to, table).Run(damaged);
+    if (!copied) return copied;
+    words += *copied;
   }
+  const Expected<std::string> mended = MendRelations(into, to);
+  if (!mended) return mended;
+  const std::string kept = Content(into);
+  if (Expected<void> done = Execute(into, to, "COMMIT"); !done) return Propagate(done);
   return kept + words + *mended;
 }
 
 Expected<void> CopyIfThere(const std::string& from, const std::string& to) {
   std::error_code failed;
-  return fs::exists(from, failed) ? CopyDurably(from, to) : Expected<void>();
+  const bool there = fs::exists(from, failed);
+  if (failed) return FailSystem(from + " can't be read", failed.value());
+  return there ? CopyDurably(from, to) : Expected<void>();
+}
+
+Expected<void> CopyDatabase(const std::string& from, const std::string& to) {
+  for (const char* part : {"", "-wal"}) {
+    if (Expected<void> copied = CopyIfThere(from + part, to + part); !copied) return copied;
+  }
+  return {};
 }
 
 void RemoveDatabase(const std::string& path) {
@@ -176,62 +229,118 @@ void RemoveDatabase(const std::string& path) {
   for (const char* part : {"", "-wal", "-shm"}) fs::remove(path + part, ignored);
 }
 
+// The journal at `fresh`, all of whose pages are in its WAL, takes the place of the one at `path`.
+// SQLite reads whatever WAL lies beside a database, so that the two files can't be replaced one by
+// one in any way but this: the new WAL makes a whole new journal of the old file as well as of the
+// new one. (A file of no bytes has SQLite remove the WAL: then the new file goes first, in which
+// nothing is, so that the old WAL counts as it did.)
+Expected<void> Replace(const std::string& fresh, const std::string& path) {
+  std::array<const char*, 2> parts = {"-wal", ""};
+  if (const Expected<FileInfo> old = InfoOf(fs::path(path)); !old || old->size == 0)
+    std::swap(parts[0], parts[1]);
+  const fs::path folder = fs::path(path).parent_path();
+  Expected<void> done = PersistFolder(folder);
+  for (const char* part : parts) {
+    if (!done) return done;
+    std::error_code failed;
+    fs::rename(fresh + part, path + part, failed);
+    if (failed) return FailSystem(path + part + " can't be replaced", failed.value());
+    done = PersistFolder(folder);
+  }
+  return done;
+}
+
+// Brings the WAL into the file. Where that fails it is read from the WAL, as it would be anyway.
+void BringIn(const std::string& path) {
+  const Expected<JournalFile> journal = JournalFile::Open(path, SQLITE_OPEN_READWRITE);
+  if (!journal) return;
+  sqlite3_exec(journal->get(), "PRAGMA wal_checkpoint(TRUNCATE)", nullptr, nullptr, nullptr);
+}
+
+Expected<void> MakeEmpty(const std::string& path) {
+  Expected<JournalFile> made = JournalFile::Open(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE);
+  return made ? SetUpDatabase(made->get(), path) : Propagate(made);
+}
+
+// Makes the new journal at `fresh` of a copy at `work`: SQLite writes to what it opens.
+Expected<std::string> MakeFresh(const std::string& path, const std::string& work,
+                                const std::string& fresh) {
+  RemoveDatabase(work);
+  RemoveDatabase(fresh);
+  Expected<void> copied;
+  if (WalHasNoDatabase(path)) {
+    // Beside an empty database, which is a page, the WAL is read.
+    copied = MakeEmpty(work);
+    if (copied) copied = CopyIfThere(path + "-wal", work + "-wal");
+  } else {
+    copied = CopyDatabase(path, work);
+  }
+  if (!copied) return Propagate(copied);
+  return Salvage(work, fresh);
+}
+
 }  // namespace
 
 Expected<std::string> CheckJournal(const std::string& path) {
   const Expected<FileLock> lock = LockOut(path);
   if (!lock) return Propagate(lock);
-  Expected<JournalFile> database = JournalFile::Open(path, SQLITE_OPEN_READONLY);
-  if (!database) return Propagate(database);
+  if (WalHasNoDatabase(path))
+    return Fail(ErrorCode::kCorrupt, "damaged: the file is empty, what it held is in its WAL");
+  Expected<JournalFile> opened = JournalFile::Open(path, SQLITE_OPEN_READONLY);
+  if (!opened) return Propagate(opened);
+  sqlite3* database = opened->get();
   std::string damage;
   if (const Expected<void> wal = CheckWal(path + "-wal"); !wal) damage = "; " + wal.error().message;
   {
-    const std::unique_ptr<SqliteStatement> verdict =
-        Compile(database->get(), "PRAGMA integrity_check(1)");
-    if (!verdict || verdict->Start().Step() != SQLITE_ROW) return FailSqlite(path, database->get());
-    if (verdict->BytesAt(0) != "ok") damage = "; " + std::string(verdict->BytesAt(0));
+    const Expected<StatementPtr> verdict = Compile(database, path, "PRAGMA integrity_check(1)");
+    if (!verdict) return Propagate(verdict);
+    if ((*verdict)->Start().Step() != SQLITE_ROW)
+      return FailSqlite(database, path, "can't be verified");
+    if ((*verdict)->BytesAt(0) != "ok") damage = "; " + std::string((*verdict)->BytesAt(0));
   }
   for (const Table& table : kTables) {
     uint64_t damaged = 0;
-    const bool read = ReadRows(database->get(), table, true, [&](const SqliteStatement& row) {
-      if (!IsWhole(row, table)) ++damaged;
-    });
+    const Expected<bool> read =
+        ReadRows(database, path, table, true, [&](const SqliteStatement& row) {
+          if (!IsWhole(row, table)) ++damaged;
+          return true;
+        });
+    if (!read) return Propagate(read);
     if (damaged > 0)
       damage += "; " + std::to_string(damaged) + " " + table.of_many + " are damaged";
-    if (!read) damage += std::string("; not all ") + table.of_many + " can be read";
+    if (!*read) damage += std::string("; not all ") + table.of_many + " can be read";
   }
-  if (damage.empty()) return "whole, " + Content(database->get());
-  return Fail(ErrorCode::kCorrupt, "damaged, " + Content(database->get()) + damage);
+  if (damage.empty()) return "whole, " + Content(database);
+  return Fail(ErrorCode::kCorrupt, "damaged, " + Content(database) + damage);
 }
 
-Expected<std::string> RepairJournal(const std::string& path) {
+Expected<std::string> RepairJournal(const std::string& given) {
+  std::error_code failed;
+  const std::string path = fs::weakly_canonical(given, failed).string();
+  if (failed) return FailSystem(given + " can't be found", failed.value());
   const Expected<FileLock> lock = LockOut(path);
   if (!lock) return Propagate(lock);
-  const std::string kept = FreeName(path + ".before-repair").string(), fresh = path + ".new",
-                    work = path + ".work";
-  for (const char* part : {"", "-wal"}) {
-    if (Expected<void> copied = CopyIfThere(path + part, kept + part); !copied)
-      return Propagate(copied);
-  }
-  // SQLite writes to what it opens: what is kept stays as it is.
+  const std::string kept = FreeName(path + ".before-repair").string(), fresh = path + kFresh,
+                    work = path + kWork;
+  const Expected<std::string> words = MakeFresh(path, work, fresh);
   RemoveDatabase(work);
+  Expected<void> done;
+  if (words) done = CopyDatabase(path, kept);
+  const bool copied = words && done;
+  if (copied) done = Replace(fresh, path);
   RemoveDatabase(fresh);
-  for (const char* part : {"", "-wal"}) {
-    if (Expected<void> copied = CopyIfThere(path + part, work + part); !copied)
-      return Propagate(copied);
-  }
-  Expected<std::string> words = Salvage(work, fresh);
-  RemoveDatabase(work);
-  if (!words) {
-    RemoveDatabase(fresh);
-    return words;
-  }
-  std::error_code failed;
-  RemoveDatabase(path);
-  fs::rename(fresh, path, failed);
-  RemoveDatabase(fresh);
-  if (failed) return FailSystem(path + " can't be replaced", failed.value());
+  if (!words) return words;
+  if (!copied) RemoveDatabase(kept);
+  if (!done) return Propagate(done);
+  BringIn(path);
   return *words + "; the file as it was is " + fs::path(kept).filename().string();
+}
+
+Expected<void> ForgetRepair(const std::string& path) {
+  const Expected<FileLock> lock = LockOut(path);
+  if (!lock) return Propagate(lock);
+  for (const char* part : {kFresh, kWork}) RemoveDatabase(path + part);
+  return {};
 }
 
 }  // namespace flarebridge

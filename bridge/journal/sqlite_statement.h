@@ -109,8 +109,11 @@ class SqliteStatement {
     const int size = sqlite3_column_bytes(statement_, column);
     return data == nullptr ? std::string_view() : std::string_view(data, static_cast<size_t>(size));
   }
-  // As BytesAt(), in SQLite's own form.
-  sqlite3_value* ValueAt(int column) const { return sqlite3_column_value(statement_, column); }
+  // Binds the value that a row of another statement has in its column, as it is.
+  SqliteStatement& Copy(const SqliteStatement& row, int column) {
+    sqlite3_bind_value(statement_, ++index_, sqlite3_column_value(row.statement_, column));
+    return *this;
+  }
   // The column `last` is the checksum of those from `first` on before it.
   bool Whole(int first, int last) const {
     RowSum sum;

@@ -182,6 +182,14 @@ Expected<void> CheckWal(const std::string& path) {
   }
 }
 
+bool WalHasNoDatabase(const std::string& database) {
+  const auto size_of = [](const std::string& path) {
+    const Expected<FileInfo> info = InfoOf(std::filesystem::path(path));
+    return info ? info->size : 0;
+  };
+  return size_of(database) == 0 && size_of(database + "-wal") > kFileHeader + kFrameHeader;
+}
+
 Expected<void> RechainWal(const std::string& path) {
   if (IsMissing(path)) return {};
   const Expected<UniqueFd> file = OpenToChange(path);

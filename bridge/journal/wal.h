@@ -17,6 +17,10 @@ inline constexpr uint32_t kJournalPage = 8192;
 // Errors: kCorrupt (damaged before its end), kIo. A file that is not there is whole.
 Expected<void> CheckWal(const std::string& path);
 
+// The database of this path has no bytes, or is not there, and its WAL holds transactions: SQLite
+// would remove those unread. Commits never leave it so.
+bool WalHasNoDatabase(const std::string& database);
+
 // Makes the checksums of a damaged file right again, so that SQLite reads it to its end; rows that
 // the damage has hit are told by their own sums. Errors: kIo.
 Expected<void> RechainWal(const std::string& path);

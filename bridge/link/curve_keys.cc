@@ -36,6 +36,23 @@ std::string ValueOf(const std::string& line, const std::string& name) {
   return open == std::string::npos || close <= open ? "" : line.substr(open + 1, close - open - 1);
 }
 
+bool IsBelow(const fs::path& path, const fs::path& folder) {
+  std::error_code failed;
+  const fs::path found = fs::canonical(path, failed);
+  if (failed) return false;
+  const fs::path above = fs::canonical(folder, failed);
+  if (failed) return false;
+  return std::mismatch(above.begin(), above.end(), found.begin(), found.end()).first == above.end();
+}
+
+bool IsSecret(const fs::path& path, const FileInfo& info, const fs::path& credentials) {
+  if (!info.IsOpenToOthers()) return true;
+  // From systemd 254 on a credential has mode 0440: it is root's, and the service's user may read
+  // it by an access list, whose mask stat() shows as the rights of the group (acl(5)). Nobody else
+  // gets into the folder.
+  return !credentials.empty() && (info.rights & 0037) == 0 && IsBelow(path, credentials);
+}
+
 }  // namespace
 
 Expected<CurveKeys> MakeKeyFiles(const fs::path& path) {
@@ -55,7 +72,7 @@ Expected<CurveKeys> MakeKeyFiles(const fs::path& path) {
   return keys;
 }
 
-Expected<CurveKeys> ReadKeyFile(const fs::path& path) {
+Expected<CurveKeys> ReadKeyFile(const fs::path& path, const fs::path& credentials) {
   constexpr size_t kMostBytes = size_t{1} << 20;  // CZMQ's files may hold other lines, too
   const Expected<std::string> text = ReadWhole(path, kMostBytes);
   if (!text) return Propagate(text);
@@ -71,7 +88,7 @@ Expected<CurveKeys> ReadKeyFile(const fs::path& path) {
     return Fail(ErrorCode::kConfig, path.string() +
                                         " holds no CURVE keys; make some with: "
                                         "flarebridge keygen NAME");
-  if (!keys.secret_key.empty() && info->IsOpenToOthers())
+  if (!keys.secret_key.empty() && !IsSecret(path, *info, credentials))
     return Fail(ErrorCode::kConfig, path.string() +
                                         " holds a secret that other users may read; "
                                         "make its mode 0600, or new keys if they may "

@@ -21,8 +21,11 @@ struct CurveKeys {
 // kIo, also if one of them is there.
 Expected<CurveKeys> MakeKeyFiles(const std::filesystem::path& path);
 
-// Reads either file. Errors: kConfig (no such keys; a secret that others may read), kIo.
-Expected<CurveKeys> ReadKeyFile(const std::filesystem::path& path);
+// Reads either file. `credentials`: the folder in which a service manager has put what it keeps
+// for this service alone (systemd's $CREDENTIALS_DIRECTORY), or nothing: a secret below it may show
+// rights of its group. Errors: kConfig (no such keys; a secret that others may read), kIo.
+Expected<CurveKeys> ReadKeyFile(const std::filesystem::path& path,
+                                const std::filesystem::path& credentials = {});
 
 // Who may connect: the public keys in a folder's `*.key` files, with the files' names (without
 // ".key") as the clients' names. Errors: kConfig (none there, a name that is none, one key twice),

@@ -1,6 +1,7 @@
 // Who may connect over tcp: answers ZeroMQ's question for each handshake whether a client's public
 // key is on the allow-list (ZAP, https://rfc.zeromq.org/spec/27/). Without it ZeroMQ would take any
-// key. A thread of its own, because ZeroMQ waits for the answer.
+// key, which the link then refuses: a message without a name from here. A thread of its own,
+// because ZeroMQ waits for the answer.
 #pragma once
 
 #include <atomic>

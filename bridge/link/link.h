@@ -1,5 +1,6 @@
 // The bridge's end of the connections to shims: one ZeroMQ ROUTER socket over ipc or tcp. The only
-// place that knows ZeroMQ; its exceptions stop here. Used by the bridge's loop, on its one thread.
+// place that knows ZeroMQ; its exceptions stop here. Used by the bridge's loop, on its one thread;
+// tests of who speaks through it have one in memory.
 //
 // Who may connect: over ipc only this user, by the mode of the socket's folder (0700, checked) and
 // by the user id that the kernel gives with every message. Over tcp only who has a key on the
@@ -33,14 +34,12 @@ class Link {
   // 0700) or "tcp://address:port". Errors: kConfig (an endpoint that is not allowed), kIo, kBusy.
   static Expected<std::unique_ptr<Link>> Bind(const std::string& endpoint,
                                               const LinkSecurity& security);
-  ~Link();
-  Link(const Link&) = delete;
-  Link& operator=(const Link&) = delete;
+  virtual ~Link() = default;
 
   // Becomes readable when there may be something to do; edge-triggered, so ask HasInput() before
   // sleeping (http://api.zeromq.org/4-3:zmq-getsockopt, ZMQ_FD).
-  int fd() const;
-  bool HasInput() const;
+  virtual int fd() const = 0;
+  virtual bool HasInput() const = 0;
 
   // A connection; the bytes are ZeroMQ's and mean nothing here.
   using Peer = std::string;
@@ -51,18 +50,13 @@ class Link {
     Expected<ShimMessage> message;
   };
   // Takes one message if there is one and hands it on. False: nothing there.
-  bool Receive(const std::function<void(const Incoming&)>& handle);
+  virtual bool Receive(const std::function<void(const Incoming&)>& handle) = 0;
   // Connections that were turned away because of their keys, so far.
-  uint64_t refused() const;
+  virtual uint64_t refused() const = 0;
 
   // Sends without waiting. False: the peer is gone or does not read; what is lost is only ever an
   // acknowledgement or a notice, and the next one says the same.
-  bool Send(const Peer& peer, const BridgeMessage& message);
-
- private:
-  struct Sockets;
-  explicit Link(std::unique_ptr<Sockets> sockets);
-  std::unique_ptr<Sockets> sockets_;
+  virtual bool Send(const Peer& peer, const BridgeMessage& message) = 0;
 };
 
 }  // namespace flarebridge

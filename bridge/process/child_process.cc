@@ -30,19 +30,11 @@ struct SpawnSetup {
   SpawnSetup& operator=(const SpawnSetup&) = delete;
 };
 
-// The key, and headers of requests, which may hold another one.
-bool IsSecret(std::string_view variable) {
-  return variable.starts_with("WANDB_API_KEY=") ||
-         variable.starts_with("WANDB_X_EXTRA_HTTP_HEADERS=") ||
-         variable.starts_with("WANDB__EXTRA_HTTP_HEADERS=");
-}
-
-std::vector<char*> EnvironmentFor(ChildProcess::Kind kind) {
+// Ours, and `more`, whose texts must outlive it.
+std::vector<char*> EnvironmentWith(std::vector<std::string>& more) {
   std::vector<char*> variables;
-  for (char** variable = environ; *variable != nullptr; ++variable) {
-    if (!IsSecret(*variable) || kind == ChildProcess::Kind::kUploader)
-      variables.push_back(*variable);
-  }
+  for (char** variable = environ; *variable != nullptr; ++variable) variables.push_back(*variable);
+  for (std::string& variable : more) variables.push_back(variable.data());
   variables.push_back(nullptr);
   return variables;
 }
@@ -56,8 +48,7 @@ std::string ChildProcess::Exit::Describe() const {
   return "left with status " + std::to_string(status);
 }
 
-Expected<std::unique_ptr<ChildProcess>> ChildProcess::Spawn(std::vector<std::string> arguments,
-                                                            Kind kind, const std::string& program) {
+Expected<std::unique_ptr<ChildProcess>> ChildProcess::Spawn(Program program) {
   std::array<int, 2> pair{};
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair.data()) != 0)
     return FailSystem("socketpair");
@@ -66,7 +57,7 @@ Expected<std::unique_ptr<ChildProcess>> ChildProcess::Spawn(std::vector<std::str
   if (fcntl(ours.get(), F_SETFL, O_NONBLOCK) != 0) return FailSystem("fcntl");
 
   std::optional<WorkMark> mark;
-  if (kind == Kind::kWorker) mark.emplace(WorkMark::Create());
+  if (program.marked) mark.emplace(WorkMark::Create());
 
   // posix_spawn takes 0.7 ms from a large process, fork and exec 22 ms (measured).
   SpawnSetup setup;
@@ -84,14 +75,15 @@ Expected<std::unique_ptr<ChildProcess>> ChildProcess::Spawn(std::vector<std::str
 
   std::string name = "flarebridge";
   std::vector<char*> argument_list = {name.data()};
-  for (std::string& argument : arguments) argument_list.push_back(argument.data());
+  for (std::string& argument : program.arguments) argument_list.push_back(argument.data());
   argument_list.push_back(nullptr);
-  std::vector<char*> environment = EnvironmentFor(kind);
+  std::vector<char*> environment = EnvironmentWith(program.environment);
   pid_t pid = 0;
-  const int failed = posix_spawn(&pid, program.c_str(), &setup.actions, &setup.attributes,
+  const int failed = posix_spawn(&pid, program.path.c_str(), &setup.actions, &setup.attributes,
                                  argument_list.data(), environment.data());
   if (mark) mark->CloseFd();
-  if (failed != 0) return FailSystem("\"" + arguments.front() + "\" can't be started", failed);
+  if (failed != 0)
+    return FailSystem("\"" + program.arguments.front() + "\" can't be started", failed);
   Expected<ProcessWatch> watch = ProcessWatch::Of(pid);
   if (!watch) {
     kill(pid, SIGKILL);

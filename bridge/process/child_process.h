@@ -29,12 +29,18 @@ class ChildProcess {
 
   // The descriptors that the process finds.
   static constexpr int kSocket = 3, kMark = 4;
-  // A worker has a WorkMark, and does not find the W&B key that is in our environment.
-  enum class Kind { kWorker, kUploader };
-  // Starts the program (this one, unless another is given) with the arguments. The child has the
-  // descriptors above and no other of ours, default signals and an empty signal mask. Errors: kIo.
-  static Expected<std::unique_ptr<ChildProcess>> Spawn(
-      std::vector<std::string> arguments, Kind kind, const std::string& program = "/proc/self/exe");
+  // What is started.
+  struct Program {
+    std::string path = "/proc/self/exe";  // this program
+    std::vector<std::string> arguments;
+    // Has a WorkMark.
+    bool marked = false;
+    // What it finds in its environment besides ours: NAME=value.
+    std::vector<std::string> environment = {};
+  };
+  // Starts the program. It has the descriptors above and no other of ours, default signals and an
+  // empty signal mask. Errors: kIo.
+  static Expected<std::unique_ptr<ChildProcess>> Spawn(Program program);
   // Kills and reaps what is still there.
   ~ChildProcess();
   ChildProcess(const ChildProcess&) = delete;

@@ -15,6 +15,10 @@ RestartPolicy::Action RestartPolicy::OnWork(Time now) {
   return state_ == State::kIdle ? Spawn(now) : Action::kNone;
 }
 
+void RestartPolicy::OnProgress(Time now) {
+  if (state_ == State::kStarting) timer_ = now + deadlines_.start_deadline;
+}
+
 void RestartPolicy::OnReady(Time now) {
   if (state_ != State::kStarting) return;
   state_ = State::kRunning;

@@ -14,8 +14,9 @@ class RestartPolicy {
   using Duration = std::chrono::steady_clock::duration;
 
   struct Deadlines {
-    Duration start_deadline = std::chrono::seconds(30);  // from spawn to ready
-    Duration stop_deadline = std::chrono::seconds(15);   // from the end of its stream to its exit
+    Duration start_deadline =
+        std::chrono::seconds(30);  // from spawn, or the last word that it gets on, to ready
+    Duration stop_deadline = std::chrono::seconds(15);  // from the end of its stream to its exit
     Duration backoff_first = std::chrono::milliseconds(200);
     Duration backoff_most = std::chrono::seconds(30);
     Duration healthy =
@@ -38,6 +39,8 @@ class RestartPolicy {
 
   // There is something to be written.
   Action OnWork(Time now);
+  // The worker is not ready yet, and has got on: the start deadline begins anew.
+  void OnProgress(Time now);
   void OnReady(Time now);
   // The bridge has closed the worker's stream.
   void OnStop(Time now);

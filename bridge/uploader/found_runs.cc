@@ -9,6 +9,8 @@
 
 #include "bridge/uploader/amounts.h"
 #include "receivers/wandb/log/log_summary.h"
+#include "receivers/wandb/upload/known_logs.h"
+#include "receivers/wandb/upload/upload_state.h"
 
 namespace flarebridge {
 namespace {
@@ -28,7 +30,8 @@ bool IsExcluded(const fs::path& log, const std::vector<std::string>& globs) {
 std::string WhyNot(const fs::path& log, const SyncArguments& arguments) {
   std::error_code ignored;
   if (IsExcluded(log, arguments.exclude)) return "excluded";
-  if (!arguments.again && fs::exists(log.string() + ".synced", ignored)) return kUploadedAlready;
+  if (!arguments.again && fs::exists(wandb::MarkPath(log), ignored)) return kUploadedAlready;
+  if (!arguments.include_online && wandb::IsUploadedByItsWriter(log)) return kOnline;
   return "";
 }
 
@@ -47,6 +50,14 @@ Expected<void> CheckId(const FoundRuns& found, const SyncArguments& arguments) {
 
 }  // namespace
 
+std::vector<fs::path> FoundRuns::LeftOutFor(const std::string& why) const {
+  std::vector<fs::path> found;
+  for (const LeftOut& one : left_out) {
+    if (one.why == why) found.push_back(one.log);
+  }
+  return found;
+}
+
 std::string FoundRuns::LeftOutInWords() const {
   std::map<std::string, uint64_t> counts;
   for (const LeftOut& one : left_out) ++counts[one.why];
@@ -63,7 +74,7 @@ Expected<FoundRuns> FindRuns(const SyncArguments& arguments) {
     const auto logs = wandb::FindLogs(path);
     if (!logs) return Propagate(logs);
     for (const fs::path& log : *logs) {
-      if (!known.insert(log).second) continue;
+      if (!known.insert(wandb::PlainPath(log)).second) continue;
       std::string why = WhyNot(log, arguments);
       if (why.empty()) {
         found.logs.push_back(log);
@@ -74,6 +85,12 @@ Expected<FoundRuns> FindRuns(const SyncArguments& arguments) {
   }
   if (Expected<void> one = CheckId(found, arguments); !one) return Propagate(one);
   return found;
+}
+
+std::string WordsOfOnline(const fs::path& log) {
+  return FolderName(log) +
+         ": left alone, for W&B's own client uploads it while it is written; --include-online "
+         "takes it";
 }
 
 std::string FolderName(const fs::path& log) { return log.parent_path().filename().string(); }

@@ -19,14 +19,20 @@ struct FoundRuns {
   std::vector<std::filesystem::path> logs;  // each once
   std::vector<LeftOut> left_out;
 
+  // Those that are left out for this.
+  std::vector<std::filesystem::path> LeftOutFor(const std::string& why) const;
   // "2 uploaded already, 1 excluded", or empty.
   std::string LeftOutInWords() const;
 };
 
 inline constexpr const char* kUploadedAlready = "uploaded already";
+inline constexpr const char* kOnline = "W&B's own online run";
 
 // Below all paths. Errors: kIo (nothing there), kConfig (--id for several runs).
 Expected<FoundRuns> FindRuns(const SyncArguments& arguments);
+
+// What to do about a run of kOnline, for people.
+std::string WordsOfOnline(const std::filesystem::path& log);
 
 // The name of a log's run folder, for people.
 std::string FolderName(const std::filesystem::path& log);

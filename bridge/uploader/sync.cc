@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "bridge/process/environment.h"
@@ -21,6 +22,7 @@
 #include "events/printable.h"
 #include "receivers/files/file_info.h"
 #include "receivers/wandb/upload/account.h"
+#include "receivers/wandb/upload/known_logs.h"
 #include "receivers/wandb/upload/parts.h"
 #include "receivers/wandb/upload/uploads.h"
 
@@ -68,7 +70,11 @@ class Syncing {
                 arguments.watch ? 0 : SizeOf(found.logs), arguments.retry_for) {}
 
   // Gives the exit status.
-  int Run(const wandb::Account& account, const wandb::UploadChoices& choices) {
+  int Run(const wandb::Account& account, wandb::UploadChoices choices) {
+    // All are known before one begins: parts of one run may lie anywhere among them.
+    choices.known = found_.LeftOutFor(kUploadedAlready);
+    choices.known.insert(choices.known.end(), found_.logs.begin(), found_.logs.end());
+    if (!arguments_.watch) choices.to_upload = found_.logs;
     Expected<std::unique_ptr<UploadPool>> pool =
         wandb::StartUploads(account, choices, static_cast<size_t>(arguments_.jobs), Callbacks());
     if (!pool) {
@@ -89,10 +95,11 @@ class Syncing {
  private:
   // What is known of a log that was added.
   struct Known {
-    enum class State { kActive, kDone, kFailed, kPassing };
+    // kIncomplete: but nothing more can be done about it.
+    enum class State { kActive, kDone, kIncomplete, kFailed, kPassing };
     State state = State::kActive;
     steady_clock::time_point again{};  // kPassing
-    uint64_t size = 0;                 // when it was done
+    uint64_t size = 0;                 // when it was uploaded
   };
 
   void SayWhatIsWatched(const wandb::Account& account) {
@@ -117,9 +124,14 @@ class Syncing {
 
   void AddAll(UploadPool& pool, const FoundRuns& found) {
     for (const fs::path& log : found.logs) Add(pool, log);
+    for (const fs::path& log : found.LeftOutFor(kOnline)) {
+      if (named_.insert(log).second) screen_.Complain(WordsOfOnline(log));
+    }
   }
 
-  void Add(UploadPool& pool, const fs::path& log) {
+  void Add(UploadPool& pool, const fs::path& given) {
+    // As earlier parts of runs are found, so that none is there by two names.
+    const fs::path log = wandb::PlainPath(given);
     {
       const MutexLock lock(mutex_);
       const auto known = known_.find(log);
@@ -144,6 +156,7 @@ class Syncing {
       case Known::State::kPassing:
         return steady_clock::now() >= known.again;
       case Known::State::kDone:
+      case Known::State::kIncomplete:
         return SizeOf(log) != known.size;
       default:
         return false;
@@ -165,19 +178,23 @@ class Syncing {
 
   void OnDone(const Upload& upload) {
     const UploadReport report = upload.report();
+    const bool whole = report.left_out.empty();
     {
       const MutexLock lock(mutex_);
       // As it was read, not as it is: it may have grown since.
-      known_[upload.path()] = {Known::State::kDone, {}, upload.progress().bytes};
+      known_[upload.path()] = {
+          whole ? Known::State::kDone : Known::State::kIncomplete, {}, upload.progress().bytes};
     }
-    screen_.Done(upload.path(), true);
+    screen_.Done(upload.path(), whole);
     std::string line = report.name.empty() ? "" : report.name + ", ";
     line += upload.name() + ": " + Counted(report.rows, "row");
     if (report.verified) line += ", counted by the server";
     if (!report.ended) line += ", without an end: the run goes on, or its process was killed";
     screen_.Say(line + ", " + report.url);
-    for (const std::string& left : report.left_out)
-      screen_.Complain(upload.name() + ": not uploaded: " + left);
+    for (const auto* left : {&report.left_out, &report.no_place}) {
+      for (const std::string& what : *left)
+        screen_.Complain(upload.name() + ": not uploaded: " + what);
+    }
   }
 
   void OnFailed(const Upload& upload, const Error& error) {
@@ -205,8 +222,9 @@ class Syncing {
 
   int Conclude(size_t active) {
     const MutexLock lock(mutex_);
-    size_t passing = 0, failed = 0;
+    size_t passing = 0, failed = 0, incomplete = 0;
     for (const auto& [log, known] : known_) {
+      if (known.state == Known::State::kIncomplete) ++incomplete;
       if (known.state == Known::State::kPassing) ++passing;
       if (known.state == Known::State::kFailed) ++failed;
     }
@@ -218,14 +236,18 @@ class Syncing {
       line += ", " + Grouped(found_.left_out.size()) + " left out: " + found_.LeftOutInWords();
     }
     screen_.Say((interrupted ? "stopped: " : "") + line);
+    if (incomplete > 0) {
+      screen_.Complain(Counted(incomplete, "run") + (incomplete == 1 ? " is" : " are") +
+                       " on the server but for what is named above, and not marked as uploaded");
+    }
     const size_t open = failed + passing + active;
-    if (open == 0) return kExitOk;
+    if (open == 0) return incomplete == 0 ? kExitOk : kExitIncomplete;
     const bool helps = passing + active > 0;
     screen_.Complain(Counted(open, "run") + (open == 1 ? " is" : " are") +
                      " not wholly on the server; " +
                      (helps ? "run the same command again to go on"
                             : "what is named above has to be mended first"));
-    return arguments_.watch && failed == 0 ? kExitOk : kExitIncomplete;
+    return arguments_.watch && failed + incomplete == 0 ? kExitOk : kExitIncomplete;
   }
 
   const SyncArguments& arguments_;
@@ -233,6 +255,7 @@ class Syncing {
   SyncScreen screen_;
   Mutex mutex_;
   std::map<fs::path, Known> known_ GUARDED_BY(mutex_);
+  std::set<fs::path> named_;  // runs that are left alone
 };
 
 int Complain(const Error& error) {
@@ -243,12 +266,21 @@ int Complain(const Error& error) {
 Expected<wandb::UploadChoices> ChoicesOf(const SyncArguments& arguments) {
   Expected<std::map<std::string, std::string>> tags = wandb::ParseTags(arguments.replace_tags);
   if (!tags) return Propagate(tags);
-  return wandb::UploadChoices{arguments.entity, arguments.project, arguments.id, arguments.job_type,
-                              std::move(*tags)};
+  wandb::UploadChoices choices;
+  choices.entity = arguments.entity;
+  choices.project = arguments.project;
+  choices.run_id = arguments.id;
+  choices.job_type = arguments.job_type;
+  choices.tags = std::move(*tags);
+  choices.include_online = arguments.include_online;
+  choices.follow_links = arguments.follow_links;
+  return choices;
 }
 
 // There is nothing to upload. Gives the exit status.
 int SayNothingToDo(const FoundRuns& found) {
+  for (const fs::path& log : found.LeftOutFor(kOnline))
+    std::cerr << "flarebridge: " << Printable(WordsOfOnline(log)) << "\n";
   const size_t count = found.left_out.size();
   const bool all_uploaded = found.LeftOutInWords() == Grouped(count) + " " + kUploadedAlready;
   if (count == 0) {

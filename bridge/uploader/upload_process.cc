@@ -18,11 +18,10 @@
 #include "bridge/process/descriptor_limit.h"
 #include "bridge/process/exit_code.h"
 #include "bridge/process/secrets.h"
+#include "bridge/uploader/notice_sender.h"
 #include "bridge/uploader/upload_kinds.h"
 #include "bridge/uploads/upload_queue.h"
 #include "events/mutex.h"
-#include "events/printable.h"
-#include "events/worker_frame.h"
 #include "receivers/files/unique_fd.h"
 #include "receivers/upload/upload_pool.h"
 #include "receivers/upload_target.h"
@@ -43,6 +42,8 @@ constexpr milliseconds kLook{500};
 constexpr seconds kAgain{30};
 // What runs wait for is told at most this often.
 constexpr seconds kTellInterval{60};
+// For a bridge that is slow to read, before this process leaves.
+constexpr seconds kLastWords{1};
 
 std::atomic<bool> asked_to_stop = false;
 
@@ -54,7 +55,10 @@ class UploadProcess {
     bool last_look = false;
     while (!asked_to_stop) {
       AddNew();
-      if (pools_.empty() && useless_) return *useless_;
+      if (pools_.empty() && useless_) {
+        notices_.FlushWithin(kLastWords);
+        return *useless_;
+      }
       // What was added before the bridge closed its end has been seen by now.
       if (last_look && NothingIsActive() && NothingWaits()) break;
       last_look = WaitForEnd();
@@ -64,6 +68,7 @@ class UploadProcess {
       finishing_ = finishing_ || last_look;
     }
     for (auto& [kind, pool] : pools_) pool->Stop();
+    notices_.FlushWithin(kLastWords);
     return failed_ > 0 || useless_ || asked_to_stop ? kExitIncomplete : kExitOk;
   }
 
@@ -137,6 +142,7 @@ class UploadProcess {
 
   // Waits a moment. True: the bridge has closed its end.
   bool WaitForEnd() {
+    notices_.Flush();
     if (finishing_) {
       poll(nullptr, 0, static_cast<int>(kLook.count() / 5));
       return true;
@@ -155,7 +161,7 @@ class UploadProcess {
     const std::string waiting = upload.progress().waiting;
     if (waiting.empty() || !WaitMayBeTold()) return;
     Say(NoticeLevel::kWarning,
-        "uploads wait, and nothing is lost: " + upload.name() + ": " + waiting);
+        "uploads wait, and nothing is lost: " + upload.name() + ": " + waiting, "waits");
   }
 
   // Where the run is has not been told yet.
@@ -177,8 +183,10 @@ class UploadProcess {
     TakeOut(key);
     Say(NoticeLevel::kInfo,
         upload.name() + " is uploaded: " + std::to_string(report.rows) + " rows");
-    for (const std::string& left : report.left_out)
-      Say(NoticeLevel::kWarning, upload.name() + ": not uploaded: " + left);
+    for (const auto* left : {&report.left_out, &report.no_place}) {
+      for (const std::string& what : *left)
+        Say(NoticeLevel::kWarning, upload.name() + ": not uploaded: " + what);
+    }
   }
 
   void OnFailed(const std::string& key, const Upload& upload, const Error& error) {
@@ -186,10 +194,11 @@ class UploadProcess {
     const bool there = fs::exists(upload.path(), ignored);
     if (there && error.code == ErrorCode::kIo) {
       // A full disk, say: somebody may make room.
+      // An earlier part of a run is not in the queue; it comes again with the later one.
       const MutexLock lock(mutex_);
-      entries_.erase(key);
-      again_at_[key] = steady_clock::now() + kAgain;
-      Say(NoticeLevel::kWarning, upload.name() + " is not uploaded yet: " + error.message);
+      if (entries_.erase(key) > 0) again_at_[key] = steady_clock::now() + kAgain;
+      Say(NoticeLevel::kWarning, upload.name() + " is not uploaded yet: " + error.message,
+          "not yet " + key);
       return;
     }
     ++failed_;
@@ -210,15 +219,13 @@ class UploadProcess {
     entries_.erase(entry);
   }
 
-  void Say(NoticeLevel level, const std::string& text) {
-    std::string frame;
-    AppendNotice({level, Printable(text)}, frame);
-    // Some bytes, and the bridge reads or is gone.
-    (void)send(socket_.get(), frame.data(), frame.size(), MSG_NOSIGNAL);
+  void Say(NoticeLevel level, const std::string& text, const std::string& topic = "") {
+    notices_.Say(level, text, topic);
   }
 
   UploadQueue queue_;
   UniqueFd socket_;
+  NoticeSender notices_{socket_.get()};
   Mutex mutex_;
   // These four by KeyOf().
   std::map<std::string, UploadQueue::Entry> entries_ GUARDED_BY(mutex_);

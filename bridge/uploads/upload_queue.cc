@@ -1,7 +1,9 @@
 #include "bridge/uploads/upload_queue.h"
 
+#include <algorithm>
 #include <chrono>
 #include <sstream>
+#include <utility>
 
 #include "receivers/files/durable_file.h"
 #include "receivers/files/open_file.h"
@@ -30,22 +32,50 @@ UploadQueue::Entry ReadEntry(const fs::path& file) {
   return entry;
 }
 
-// The same target has the same file.
-std::string NameOf(const UploadTarget& target) {
+// Each time that a target is added it gets a file of its own: whoever takes one out can't take out
+// what is added in the same moment. All files of a target begin with the same number.
+std::string NameOf(const UploadTarget& target, const std::string& stamp) {
   const std::string key =
       target.kind == kFirstKind ? target.path : target.kind + "\n" + target.path;
-  return std::to_string(StableHash(key)) + kSuffix;
+  return std::to_string(StableHash(key)) + "-" + stamp + kSuffix;
+}
+
+bool SameTarget(const UploadTarget& one, const UploadTarget& other) {
+  return one.kind == other.kind && one.path == other.path;
 }
 
 }  // namespace
 
 Expected<void> UploadQueue::Add(const UploadTarget& target) {
-  const auto stamp = std::chrono::system_clock::now().time_since_epoch().count();
-  return WriteDurably(folder_ / NameOf(target),
-                      target.path + "\n" + std::to_string(stamp) + "\n" + target.kind + "\n");
+  const std::string stamp =
+      std::to_string(std::chrono::system_clock::now().time_since_epoch().count());
+  const std::vector<Entry> before = All();
+  Expected<void> written = WriteDurably(folder_ / NameOf(target, stamp),
+                                        target.path + "\n" + stamp + "\n" + target.kind + "\n");
+  if (!written) return written;
+  for (const Entry& entry : before) {
+    if (SameTarget(entry.target, target) && entry.stamp != stamp) Remove(entry);
+  }
+  return {};
 }
 
 std::vector<UploadQueue::Entry> UploadQueue::List() const {
+  std::vector<Entry> newest;
+  for (Entry& entry : All()) {
+    const auto same = std::find_if(newest.begin(), newest.end(), [&](const Entry& other) {
+      return SameTarget(other.target, entry.target);
+    });
+    if (same == newest.end()) {
+      newest.push_back(std::move(entry));
+    } else if (std::pair(same->stamp.size(), same->stamp) <
+               std::pair(entry.stamp.size(), entry.stamp)) {
+      *same = std::move(entry);
+    }
+  }
+  return newest;
+}
+
+std::vector<UploadQueue::Entry> UploadQueue::All() const {
   std::vector<Entry> entries;
   std::error_code failed;
   fs::directory_iterator files(folder_, failed);
@@ -61,7 +91,7 @@ bool UploadQueue::empty() const { return List().empty(); }
 
 void UploadQueue::Remove(const Entry& entry) {
   std::error_code ignored;
-  if (ReadEntry(entry.file).stamp == entry.stamp) fs::remove(entry.file, ignored);
+  fs::remove(entry.file, ignored);
 }
 
 }  // namespace flarebridge

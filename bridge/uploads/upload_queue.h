@@ -1,6 +1,6 @@
-// What waits for its upload: a folder with one small file for each, so that they outlive the
-// bridge, its uploader and the machine's next start. The bridge adds, the uploader takes out; both
-// processes may be killed at any moment. Any thread.
+// What waits for its upload: a folder with a small file for each time that something was added, so
+// that they outlive the bridge, its uploader and the machine's next start. The bridge adds, the
+// uploader takes out; both processes may be killed at any moment. Any thread.
 #pragma once
 
 #include <filesystem>
@@ -25,13 +25,15 @@ class UploadQueue {
   const std::filesystem::path& folder() const { return folder_; }
   // Adds a target, or adds it again. It is on the disk when this returns. Errors: kIo.
   Expected<void> Add(const UploadTarget& target);
-  // What is there; what can't be read is left out.
+  // What is there, the newest entry of each target; what can't be read is left out.
   std::vector<Entry> List() const;
   bool empty() const;
-  // Takes an entry out, unless its target was added again meanwhile.
+  // Takes an entry out. One of the same target that was added meanwhile stays, whenever that was.
   void Remove(const Entry& entry);
 
  private:
+  std::vector<Entry> All() const;
+
   std::filesystem::path folder_;
 };
 

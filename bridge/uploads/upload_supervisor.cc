@@ -25,8 +25,12 @@ RestartPolicy::Deadlines UploadDeadlines() {
 }  // namespace
 
 UploadSupervisor::UploadSupervisor(EventLoop& loop, const std::string& folder,
-                                   NoticeCallback notice)
-    : loop_(loop), queue_(folder), notice_(std::move(notice)), restarts_(UploadDeadlines()) {}
+                                   std::vector<std::string> secrets, NoticeCallback notice)
+    : loop_(loop),
+      queue_(folder),
+      secrets_(std::move(secrets)),
+      notice_(std::move(notice)),
+      restarts_(UploadDeadlines()) {}
 
 UploadSupervisor::~UploadSupervisor() {
   if (process_) process_->LetGo();
@@ -78,8 +82,10 @@ void UploadSupervisor::Spawn(Time now) {
     restarts_.OnExit(now, false, true);
     return;
   }
-  Expected<std::unique_ptr<ChildProcess>> process = ChildProcess::Spawn(
-      {"upload", "--queue", queue_.folder().string()}, ChildProcess::Kind::kUploader, *program);
+  Expected<std::unique_ptr<ChildProcess>> process =
+      ChildProcess::Spawn({.path = *program,
+                           .arguments = {"upload", "--queue", queue_.folder().string()},
+                           .environment = secrets_});
   if (!process) {
     notice_({NoticeLevel::kError, process.error().message});
     restarts_.OnExit(now, false, false);

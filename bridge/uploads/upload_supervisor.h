@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "bridge/process/child_process.h"
 #include "bridge/process/event_loop.h"
@@ -24,8 +25,10 @@ class UploadSupervisor {
   using Time = std::chrono::steady_clock::time_point;
   using NoticeCallback = std::function<void(const Notice& notice)>;
 
-  // `folder`: of the queue. The callback gets what a person should read.
-  UploadSupervisor(EventLoop& loop, const std::string& folder, NoticeCallback notice);
+  // `folder`: of the queue. `secrets`: what the process, and no other, finds in its environment
+  // (NAME=value). The callback gets what a person should read.
+  UploadSupervisor(EventLoop& loop, const std::string& folder, std::vector<std::string> secrets,
+                   NoticeCallback notice);
   ~UploadSupervisor();
   UploadSupervisor(const UploadSupervisor&) = delete;
   UploadSupervisor& operator=(const UploadSupervisor&) = delete;
@@ -52,6 +55,7 @@ class UploadSupervisor {
 
   EventLoop& loop_;
   UploadQueue queue_;
+  std::vector<std::string> secrets_;
   NoticeCallback notice_;
   RestartPolicy restarts_;
   std::unique_ptr<ChildProcess> process_;

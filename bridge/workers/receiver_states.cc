@@ -156,6 +156,11 @@ void ReceiverStates::GiveUp(Receiver& receiver) {
   any_failed_ = true;
 }
 
+bool ReceiverStates::AllGivenUp() const {
+  return std::all_of(receivers_.begin(), receivers_.end(),
+                     [](const Receiver& receiver) { return receiver.state == State::kGivenUp; });
+}
+
 ReceiverStates::Receiver* ReceiverStates::LargestBacklog(uint64_t last) {
   Receiver* largest = nullptr;
   for (Receiver& receiver : receivers_) {

@@ -92,6 +92,7 @@ class ReceiverStates {
   Receiver* ToGiveUp(uint64_t last, bool over, Time now);
   // Its events go to quarantine from now on.
   void GiveUp(Receiver& receiver);
+  bool AllGivenUp() const;
   // Of those that failed while others go on the one with the largest backlog, or nothing.
   Receiver* LargestBacklog(uint64_t last);
   uint64_t BacklogBytes() const;

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <csignal>
 #include <utility>
 
 #include "bridge/process/exit_code.h"
+#include "receivers/argument_changes.h"
+#include "receivers/receivers.h"
 
 namespace flarebridge {
 namespace {
@@ -50,11 +53,13 @@ RunFeed::RunFeed(Shared& shared, const Intake::RunInfo& info, std::optional<uint
                  shared.limits.patience) {}
 
 void RunFeed::Start(Time now) {
+  progress_at_ = now;
   if (HasWork()) Act(restarts_.OnWork(now), now);
   FinishIfDone();  // an earlier bridge may have finished it, and not have got to drop it
 }
 
 void RunFeed::Offer(const Intake::Slice& slice, Time now) {
+  if (HasAll()) progress_at_ = now;
   const bool caught_up = IsLive() && sent_ == info_.last_position;
   info_.last_position = slice.first_position + slice.count - 1;
   if (info_.ended && !uploads_.empty()) {
@@ -95,6 +100,26 @@ std::string RunFeed::Describe() const {
   return info_.spec.site + (reason.empty() ? "" : " (" + reason + ")");
 }
 
+std::string RunFeed::Remedy() const {
+  std::string remedy;
+  for (const ReceiverStates::Receiver& receiver : receivers_.all()) {
+    if (receiver.kept >= info_.last_position || receiver.state == ReceiverStates::State::kGivenUp)
+      continue;
+    const Value arguments = info_.spec.receivers.root().Find(receiver.name).value_or(Value());
+    std::vector<std::string> names = RefusedArguments(receiver.name, arguments);
+    // It has not come to writing yet, or the disk does not take it.
+    const bool failed = !last_error_.empty() || receiver.failed_since;
+    if (names.empty() && failed && ParseOwnArguments(receiver.name, arguments))
+      names.emplace_back(kFolderArgument);
+    for (const std::string& name : names) {
+      remedy += " --set " + receiver.name + "." + name + "=";
+      for (const char letter : name)
+        remedy += static_cast<char>(std::toupper(static_cast<unsigned char>(letter)));
+    }
+  }
+  return remedy;
+}
+
 void RunFeed::Tell(NoticeLevel level, const std::string& text) {
   shared_.callbacks.notice(info_.id, level, text);
 }
@@ -117,6 +142,11 @@ void RunFeed::Kill() {
 }
 
 void RunFeed::Spawn(Time now) {
+  if (receivers_.AllGivenUp()) {  // meanwhile: there is nobody to open
+    restarts_.OnStop(now);
+    restarts_.OnExit(now, true, false);
+    return;
+  }
   WorkerHandle::Events events;
   events.readable = [this] { OnReadable(shared_.now()); };
   events.writable = [this] { Pump(); };
@@ -181,6 +211,10 @@ bool RunFeed::HandleFrame(const FrameReader::Frame& frame, Time now) {
       shared_.callbacks.upload(info_.id, target);
       return true;
     }
+    case FrameKind::kOpening:
+      restarts_.OnProgress(now);
+      shared_.last_progress = now;
+      return true;
     case FrameKind::kReady:
     case FrameKind::kDurable:
       return HandleStatus(frame, now);
@@ -204,7 +238,8 @@ bool RunFeed::HandleStatus(const FrameReader::Frame& frame, Time now) {
   }
   for (ReceiverStates::Receiver* receiver : change->failed) OnFailed(*receiver);
   if (change->progress) {
-    shared_.last_progress = now;
+    shared_.last_progress = progress_at_ = now;
+    hung_ = false;
     last_error_.clear();
     told_ = false;
   }
@@ -229,10 +264,7 @@ void RunFeed::OnExit(Time now) {
   const bool expected = exit->signal == 0 && exit->status == kExitOk;
   const bool stopped = restarts_.state() == RestartPolicy::State::kStopping;
   restarts_.OnExit(now, expected, IsFinal(*exit));
-  if (restarts_.state() == RestartPolicy::State::kFailed) {
-    failed_since_ = now;
-    failed_bytes_ = shared_.journal.BytesAfter(info_.id, receivers_.Forgotten()).value_or(0);
-  }
+  if (restarts_.state() == RestartPolicy::State::kFailed) OnRefused(now);
   if (!(expected && stopped) && !told_) {
     told_ = true;
     Tell(NoticeLevel::kWarning,
@@ -244,6 +276,15 @@ void RunFeed::OnExit(Time now) {
   if (!shared_.stopping && receivers_.WantsWorker(info_.last_position, now))
     Act(restarts_.OnWork(now), now);
   FinishIfDone();
+}
+
+void RunFeed::OnRefused(Time now) {
+  failed_since_ = now;
+  failed_bytes_ = shared_.journal.BytesAfter(info_.id, receivers_.Forgotten()).value_or(0);
+  const std::string remedy = Remedy();
+  if (shared_.limits.gives_up_runs || remedy.empty()) return;
+  Tell(NoticeLevel::kError, "its events are kept; when the job is over, finish it with: " +
+                                shared_.limits.finish_command + remedy);
 }
 
 void RunFeed::FinishIfDone() {

@@ -46,6 +46,13 @@ class RunFeed {
     // A run that failed as a whole, so that trying again does not help, costs the journal no more
     // than the patience for one of its receivers. Without it its events wait for ever.
     bool gives_up_runs = false;
+    // Bytes in the journal from which on there is little room for other runs: one that is stuck
+    // then costs no more (see GiveUpStuck()).
+    uint64_t crowded_bytes = uint64_t{768} << 20;
+    // A run is stuck when it has had nothing more on disk for this long, though it lacks events.
+    RestartPolicy::Duration stuck_after = std::chrono::minutes(1);
+    // What a person types to go on with what is left.
+    std::string finish_command;
   };
   // What all runs share.
   struct Shared {
@@ -56,7 +63,8 @@ class RunFeed {
     std::function<Time()> now;
     Limits limits;
     bool stopping = false;  // nothing is started again
-    Time last_progress{};   // when a receiver of any run last had more on disk
+    Time last_progress{};   // when a receiver of any run last had more on disk, or read on in its
+                            // file
   };
 
   // `stored`: the position of the first event of the run that the journal holds, or nothing.
@@ -82,10 +90,24 @@ class RunFeed {
   // "site (reason)" for the log.
   std::string Describe() const;
 
+  // Arguments with which receivers that lack events might take them, as
+  // " --set wandb.project=PROJECT"; empty: none is known.
+  std::string Remedy() const;
+
   // What the journal keeps for receivers that failed.
   uint64_t BacklogBytes() const { return receivers_.BacklogBytes(); }
   // Gives up the one it keeps the most for, if there is one while others go on.
   void GiveUpLargest();
+
+  // It lacks events, and has had no more on disk for so long that others need not wait for it.
+  bool IsStuck(Time now) const;
+  // Bytes of its events in the journal.
+  uint64_t JournalBytes() const;
+  // Its events go to quarantine and are not there yet.
+  bool IsSettingAside() const;
+  // Of a worker that hangs, another one is started; if that gets no further, or none can be
+  // started, the run's events go to quarantine from now on, as those of a receiver that failed.
+  void GiveUpStuck(Time now);
 
   void OnTimer(Time now);
   std::optional<Time> NextTimer() const;
@@ -100,6 +122,8 @@ class RunFeed {
   bool HandleFrame(const FrameReader::Frame& frame, Time now);
   bool HandleStatus(const FrameReader::Frame& frame, Time now);
   void OnExit(Time now);
+  // The run can't be written whatever is tried again.
+  void OnRefused(Time now);
   void StopIfDone(Time now);
   void FinishIfDone();
   void TellUploads();
@@ -137,6 +161,8 @@ class RunFeed {
   std::string outgoing_;
   uint64_t sent_ = 0;  // positions up to here are in the worker or in outgoing_
   std::vector<UploadTarget> uploads_;
+  Time progress_at_{};                    // when it last had more on disk, or lacked nothing
+  bool hung_ = false;                     // its worker was killed for that it got no further
   bool resumed_ = false;                  // it has gone on after an end
   bool finished_ = false;                 // told
   std::optional<Time> failed_since_;      // for good, and not given up

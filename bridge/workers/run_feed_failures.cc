@@ -50,6 +50,42 @@ void RunFeed::GiveUpRun(Time now) {
   }
 }
 
+bool RunFeed::IsStuck(Time now) const {
+  return HasWork() && now - progress_at_ >= shared_.limits.stuck_after;
+}
+
+uint64_t RunFeed::JournalBytes() const {
+  return shared_.journal.BytesAfter(info_.id, receivers_.Forgotten()).value_or(0);
+}
+
+bool RunFeed::IsSettingAside() const {
+  const auto& all = receivers_.all();
+  return std::any_of(all.begin(), all.end(), [this](const ReceiverStates::Receiver& receiver) {
+    return IsForQuarantine(receiver);
+  });
+}
+
+void RunFeed::GiveUpStuck(Time now) {
+  if (worker_ && !hung_) {
+    hung_ = true;
+    progress_at_ = now;  // the next one has its time
+    Tell(NoticeLevel::kWarning,
+         "its worker gets no further while the journal is nearly full: another one is started");
+    Kill();
+    return;
+  }
+  failed_since_.reset();
+  const std::string why = "others need the journal's room, and it gets no further" +
+                          (last_error_.empty() ? "" : "; " + last_error_);
+  for (ReceiverStates::Receiver& receiver : receivers_.all()) {
+    if (receiver.state == ReceiverStates::State::kGivenUp || receiver.kept >= info_.last_position)
+      continue;
+    receiver.backlog = shared_.journal.BytesAfter(info_.id, receiver.kept).value_or(0);
+    GiveUp(receiver, why);
+  }
+  Kill();
+}
+
 void RunFeed::GiveUpLargest() {
   ReceiverStates::Receiver* receiver = receivers_.LargestBacklog(info_.last_position);
   if (receiver == nullptr) return;

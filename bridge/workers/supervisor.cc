@@ -3,6 +3,12 @@
 #include <algorithm>
 
 namespace flarebridge {
+namespace {
+
+// How often a crowded journal is looked at.
+constexpr std::chrono::seconds kRoomInterval{1};
+
+}  // namespace
 
 Supervisor::Supervisor(Journal& journal, Quarantine quarantine, Callbacks callbacks, Seams seams,
                        const Limits& limits)
@@ -43,6 +49,13 @@ std::vector<std::string> Supervisor::Undone() const {
   return undone;
 }
 
+std::set<std::string> Supervisor::Remedies() const {
+  std::set<std::string> remedies;
+  for (const auto& [id, run] : runs_) remedies.insert(run->Remedy());
+  remedies.erase("");
+  return remedies;
+}
+
 size_t Supervisor::workers() const {
   return static_cast<size_t>(std::count_if(
       runs_.begin(), runs_.end(), [](const auto& entry) { return entry.second->has_worker(); }));
@@ -62,6 +75,7 @@ void Supervisor::OnTimer(Time now) {
     backlog += bytes;
     if (bytes > 0 && (largest == nullptr || bytes > largest->BacklogBytes())) largest = run.get();
   }
+  if (IsCrowded() && now - room_looked_at_ >= kRoomInterval) MakeRoom(now);
   if (backlog > shared_.limits.backlog_bytes && largest != nullptr) largest->GiveUpLargest();
 }
 
@@ -71,7 +85,29 @@ std::optional<Supervisor::Time> Supervisor::NextTimer() const {
     const std::optional<Time> timer = run->NextTimer();
     if (timer && (!next || *timer < *next)) next = timer;
   }
+  const Time look = room_looked_at_ + kRoomInterval;
+  if (IsCrowded() && (!next || look < *next)) next = look;
   return next;
+}
+
+bool Supervisor::IsCrowded() const {
+  return !shared_.stopping && shared_.journal.stored_bytes() > shared_.limits.crowded_bytes;
+}
+
+void Supervisor::MakeRoom(Time now) {
+  room_looked_at_ = now;
+  RunFeed* largest = nullptr;
+  uint64_t most = 0;
+  for (auto& [id, run] : runs_) {
+    if (run->IsSettingAside()) return;  // that may be enough
+    if (!run->IsStuck(now)) continue;
+    const uint64_t bytes = run->JournalBytes();
+    if (bytes > most) {
+      largest = run.get();
+      most = bytes;
+    }
+  }
+  if (largest != nullptr) largest->GiveUpStuck(now);
 }
 
 }  // namespace flarebridge

@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -52,6 +53,8 @@ class Supervisor {
   bool NothingMoves() const;
   // Runs whose events are not all delivered, as "site (reason)", for the log.
   std::vector<std::string> Undone() const;
+  // What could be set for them, as " --set wandb.project=PROJECT"; each once.
+  std::set<std::string> Remedies() const;
   size_t workers() const;
   // When a receiver of any run last had more on disk.
   Time last_progress() const { return shared_.last_progress; }
@@ -63,8 +66,13 @@ class Supervisor {
   std::optional<Time> NextTimer() const;
 
  private:
+  // Of the runs that are stuck the one with the most in the journal makes room for the others.
+  void MakeRoom(Time now);
+  bool IsCrowded() const;
+
   RunFeed::Shared shared_;
   std::map<int64_t, std::unique_ptr<RunFeed>> runs_;
+  Time room_looked_at_{};  // while the journal is crowded
 };
 
 }  // namespace flarebridge

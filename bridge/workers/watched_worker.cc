@@ -4,10 +4,11 @@
 
 namespace flarebridge {
 
-Expected<std::unique_ptr<WorkerHandle>> WatchedWorker::Spawn(EventLoop& loop,
-                                                             const Events& events) {
-  Expected<std::unique_ptr<ChildProcess>> process =
-      ChildProcess::Spawn({"worker"}, ChildProcess::Kind::kWorker);
+Expected<std::unique_ptr<WorkerHandle>> WatchedWorker::Spawn(EventLoop& loop, const Events& events,
+                                                             bool confined) {
+  ChildProcess::Program program{.arguments = {"worker"}, .marked = true};
+  if (confined) program.arguments.emplace_back("--require-confinement");
+  Expected<std::unique_ptr<ChildProcess>> process = ChildProcess::Spawn(std::move(program));
   if (!process) return Propagate(process);
   std::unique_ptr<WatchedWorker> worker(new WatchedWorker(loop, std::move(*process)));
   // The handlers have copies of the events: the handle may go while one of them runs.

@@ -12,8 +12,10 @@ namespace flarebridge {
 
 class WatchedWorker : public WorkerHandle {
  public:
-  // `loop` must outlive it. Errors: kIo, kTemporary.
-  static Expected<std::unique_ptr<WorkerHandle>> Spawn(EventLoop& loop, const Events& events);
+  // `loop` must outlive it. `confined`: it works only if all of its confinement holds. Errors: kIo,
+  // kTemporary.
+  static Expected<std::unique_ptr<WorkerHandle>> Spawn(EventLoop& loop, const Events& events,
+                                                       bool confined);
   ~WatchedWorker() override;
 
   size_t Send(std::string_view bytes) override { return process_->Send(bytes); }

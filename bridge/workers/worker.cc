@@ -32,6 +32,8 @@ constexpr std::chrono::seconds kOpenDeadline{10};
 // How long another process may hold the run's files: the worker of a bridge that has just died.
 constexpr std::chrono::seconds kBusyDeadline{20};
 constexpr std::chrono::milliseconds kBusyRetry{50};
+// How often the bridge hears at most that receivers read on.
+constexpr std::chrono::seconds kOpeningInterval{1};
 
 struct Output {
   Filter filter;
@@ -43,7 +45,8 @@ struct Output {
 
 class Worker {
  public:
-  Worker(int socket, int mark) : socket_(socket), mark_(WorkMark::Open(mark)) {}
+  Worker(int socket, int mark, bool confined)
+      : socket_(socket), mark_(WorkMark::Open(mark)), confined_(confined) {}
 
   int Run() {
     Expected<void> done = Open();
@@ -85,8 +88,11 @@ class Worker {
     const Expected<std::vector<ReceiverSettings>> receivers =
         ReceiverSettings::ParseAll(open->run.receivers.root(), open->run.folder);
     if (!receivers) return Propagate(receivers);
-    Confine(FoldersOf(*receivers));
+    const Confinement held = Confine(FoldersOf(*receivers));
+    if (confined_ && !held.holds()) return FailUnconfined(held.Missing());
     if (Expected<void> opened = OpenReceivers(*open, *receivers); !opened) return opened;
+    const Expected<void> narrowed = ConfineTo(FoldersOfRun());
+    if (confined_ && !narrowed) return FailUnconfined(narrowed.error().message);
     for (const Output& output : outputs_) {
       const auto target = output.receiver ? output.receiver->Upload() : std::nullopt;
       if (!target) continue;
@@ -107,6 +113,23 @@ class Worker {
       std::filesystem::create_directories(folders.back(), ignored);
     }
     return folders;
+  }
+
+  // What they still reach by name, now that they are open.
+  std::vector<std::filesystem::path> FoldersOfRun() const {
+    std::vector<std::filesystem::path> folders;
+    for (const Output& output : outputs_) {
+      const auto folder = output.receiver ? output.receiver->Folder() : std::nullopt;
+      if (folder) folders.push_back(*folder);
+    }
+    return folders;
+  }
+
+  // The bridge tells what does not hold, once for all workers; only where it has to hold they do.
+  static tl::unexpected<Error> FailUnconfined(const std::string& why) {
+    return Fail(
+        ErrorCode::kConfig,
+        "the worker can't confine itself, and --require-confinement says that it has to: " + why);
   }
 
   // Errors: no receiver could be opened.
@@ -141,15 +164,25 @@ class Worker {
   }
 
   // A worker whose bridge was killed lets go of the run within moments.
-  static Expected<std::unique_ptr<Receiver>> OpenWhenFree(const RunSpec& spec,
-                                                          const ReceiverSettings& settings,
-                                                          Clock::time_point deadline) {
+  Expected<std::unique_ptr<Receiver>> OpenWhenFree(const RunSpec& spec,
+                                                   const ReceiverSettings& settings,
+                                                   Clock::time_point deadline) {
     while (true) {
-      Expected<std::unique_ptr<Receiver>> receiver = OpenReceiver(spec, settings);
+      Expected<std::unique_ptr<Receiver>> receiver =
+          OpenReceiver(spec, settings, [this] { TellOpening(); });
       if (receiver || receiver.error().code != ErrorCode::kBusy || Clock::now() >= deadline)
         return receiver;
       poll(nullptr, 0, static_cast<int>(kBusyRetry.count()));
     }
+  }
+
+  void TellOpening() {
+    const Clock::time_point now = Clock::now();
+    if (now - told_opening_ < kOpeningInterval) return;
+    told_opening_ = now;
+    std::string frame;
+    AppendOpening(frame);
+    (void)SendAll(frame);
   }
 
   // A receiver failed: it is closed and the bridge is told, the others go on. Errors: none is left.
@@ -344,6 +377,7 @@ class Worker {
 
   UniqueFd socket_;
   WorkMark mark_;  // if we die, the bridge knows at which event
+  bool confined_;  // or it does not work
   FrameReader reader_;
   EventDecoder decoder_;
   Tape narrowed_tape_;  // of an event of which a receiver wants a part
@@ -352,11 +386,14 @@ class Worker {
   size_t living_ = 0;  // receivers
   uint64_t last_position_ = 0;
   std::optional<Clock::time_point> sync_due_;
+  Clock::time_point told_opening_{};
   bool ended_ = false;
 };
 
 }  // namespace
 
-int RunWorker(int socket, int mark) { return std::make_unique<Worker>(socket, mark)->Run(); }
+int RunWorker(int socket, int mark, bool confined) {
+  return std::make_unique<Worker>(socket, mark, confined)->Run();
+}
 
 }  // namespace flarebridge

@@ -7,8 +7,8 @@
 
 namespace flarebridge {
 
-// Runs until the bridge closes the socket. `mark`: the descriptor of a WorkMark's page. Gives the
-// process's exit status.
-int RunWorker(int socket, int mark);
+// Runs until the bridge closes the socket. `mark`: the descriptor of a WorkMark's page. `confined`:
+// only if all of its confinement holds (confine.h). Gives the process's exit status.
+int RunWorker(int socket, int mark, bool confined);
 
 }  // namespace flarebridge

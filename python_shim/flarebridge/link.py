@@ -33,6 +33,7 @@ _WRITTEN_STALL = 5.0  # seconds without progress after which writing is not wait
 _FULL_RETRY = 2.0  # seconds until a bridge without room is asked again
 
 _NO_BRIDGE = "bridge not available"  # why an event was dropped
+_FINISH = "flarebridge serve --own --state "  # begins what the bridge tells to type (bridge.cc)
 _LEVELS = {1: "info", 2: "warning", 3: "error"}
 
 _links: "weakref.WeakSet[Link]" = weakref.WeakSet()
@@ -66,6 +67,7 @@ class Link(EventBuffer):
         self._rejected = 0
         self._unwritten: Optional[int] = None  # events that the bridge has and their runs do not; None: it does not say
         self._errors = 0  # that the bridge told
+        self._finish = ""  # what the bridge told to type for runs that it can't write as they are
         self._connections = 0
         self._welcome = False
         self._full_told = False
@@ -150,6 +152,7 @@ class Link(EventBuffer):
                 "acknowledged": min(self._acked, self.accepted),
                 "unwritten": self._unwritten,
                 "errors": self._errors,
+                "finish": self._finish,
                 "rejected": self._rejected,
                 "resent": self._window.resent,
                 "connections": self._connections,
@@ -365,6 +368,8 @@ class Link(EventBuffer):
 
     def _on_notice(self, level: int, text: str, *_more) -> None:
         self._errors += _LEVELS.get(level) == "error"
+        if _FINISH in text and " --set " in text:
+            self._finish = text[text.index(_FINISH) :]
         self._report(_LEVELS.get(level, "info"), text)
 
     def _on_refusal(self, code: int, text: str, *_more) -> None:

@@ -336,12 +336,17 @@ class BridgeReceiver(AnalyticsReceiver):
             reasons.append(f"{stats['rejected']} rejected by the bridge as malformed (its log says why)")
         if waiting and not stats["off"]:
             reasons.append(f"{waiting} not confirmed within process_timeout={self.process_timeout:g} s")
-        if unwritten:
+        if stats["finish"] and unwritten != 0:
+            reasons.append(
+                f"{unwritten or 'some'} of them can't be written with the arguments that they have, and are kept; give "
+                f"the right ones with: {stats['finish']}"
+            )
+        elif unwritten:
             state = self._process.state if self._process is not None else "FOLDER"
             reasons.append(
                 f"{unwritten} of them are not in their runs yet; the bridge goes on with them, and if it is ended "
                 f"before it is done, finish them with: flarebridge serve --own --state {state}"
             )
-        if unwritten is None and stats["errors"]:
+        elif unwritten is None and stats["errors"]:
             reasons.append(f"the bridge told {stats['errors']} errors, see above: what they are about is in no run yet")
         self._say("warning" if reasons else "info", "; ".join([text, *notes, *self._channel.notes(), *reasons]))

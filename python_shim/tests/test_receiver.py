@@ -218,9 +218,9 @@ def test_end_run_takes_no_longer_than_process_timeout_whatever_the_bridge_does(t
 class _FullLink(_FakeLink):
     """A link with what a run's beginning and end need."""
 
-    def __init__(self, unwritten=None, errors: int = 0):
+    def __init__(self, unwritten=None, errors: int = 0, finish: str = ""):
         super().__init__()
-        self.unwritten, self.errors, self.waits = unwritten, errors, []
+        self.unwritten, self.errors, self.finish, self.waits = unwritten, errors, finish, []
         self.started = False
 
     def put(self, event: bytes) -> int:
@@ -243,8 +243,8 @@ class _FullLink(_FakeLink):
     def stats(self) -> dict:
         return {
             "accepted": len(self.events), "acknowledged": len(self.events), "unwritten": self.unwritten,
-            "errors": self.errors, "rejected": 0, "resent": 0, "connections": 1, "bridge_starts": 1,
-            "dropped": {}, "off": None,
+            "errors": self.errors, "finish": self.finish, "rejected": 0, "resent": 0, "connections": 1,
+            "bridge_starts": 1, "dropped": {}, "off": None,
         }  # fmt: skip
 
 
@@ -264,6 +264,16 @@ def _end(receiver, caplog) -> str:
     with caplog.at_level(logging.INFO):
         receiver.handle_event(EventType.END_RUN, MagicMock())
     return caplog.records[-1].levelname + ": " + caplog.records[-1].getMessage()
+
+
+@pytest.mark.parametrize("unwritten", [7, None])
+def test_the_last_line_says_what_finishes_runs_whose_arguments_are_refused(tmp_path, monkeypatch, caplog, unwritten):
+    command = "flarebridge serve --own --state /s --set wandb.project=PROJECT"
+    link = _FullLink(unwritten=unwritten, errors=1, finish=command)
+    said = _end(_started(tmp_path, monkeypatch, link, wandb_args={"name": "n"}), caplog)
+    assert said.startswith("WARNING")
+    assert f"{unwritten or 'some'} of them can't be written with the arguments that they have" in said
+    assert said.endswith(f"with: {command}")
 
 
 def test_a_name_counts_wherever_it_is_given(tmp_path, monkeypatch):

@@ -75,6 +75,13 @@ Expected<void> PersistContent(int fd) {
   return {};
 }
 
+Expected<void> PersistOthers(int fd) {
+  // EINVAL: the file system has no such call, because it is never written (squashfs, iso9660).
+  if (fdatasync(fd) != 0 && errno != EROFS && errno != EINVAL)
+    return FailSystem("can't be brought to the disk");
+  return {};
+}
+
 Expected<std::string> ReadWhole(const std::filesystem::path& path, size_t most) {
   const Expected<UniqueFd> file = OpenToRead(path);
   if (!file) return FailOf(path.string(), file);

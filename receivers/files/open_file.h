@@ -44,6 +44,9 @@ Expected<void> CutFile(int fd, uint64_t size);
 Expected<void> PersistFile(int fd);
 // The same for what was written alone: fewer writes where the file did not grow.
 Expected<void> PersistContent(int fd);
+// The same for a file that others write, which was opened to be read. One that can't be written at
+// all, as on a file system that is mounted to be read, is on the disk. Errors: kIo, kTemporary.
+Expected<void> PersistOthers(int fd);
 
 // The whole file, if it has at most so many bytes. Errors: kTooLarge, kIo, kTemporary.
 Expected<std::string> ReadWhole(const std::filesystem::path& path, size_t most);

@@ -16,8 +16,9 @@ Expected<std::shared_ptr<const OwnArguments>> ParseJsonlArguments(const Value& /
 }
 
 Expected<std::unique_ptr<Receiver>> OpenJsonlRun(const RunSpec& spec, const std::string& folder,
-                                                 const OwnArguments& /*own*/) {
-  Expected<std::unique_ptr<jsonl::JsonlRun>> run = jsonl::JsonlRun::Open(spec, folder);
+                                                 const OwnArguments& /*own*/,
+                                                 const OnProgress& on_progress) {
+  Expected<std::unique_ptr<jsonl::JsonlRun>> run = jsonl::JsonlRun::Open(spec, folder, on_progress);
   if (!run) return Propagate(run);
   return std::unique_ptr<Receiver>(std::move(*run));
 }
@@ -45,14 +46,15 @@ JsonlRun::JsonlRun(AppendOnlyFile file, uint64_t journal, AppliedEvents applied)
       given_(applied_.floor()),
       durable_(applied_.floor()) {}
 
-Expected<std::unique_ptr<JsonlRun>> JsonlRun::Open(const RunSpec& spec, const std::string& folder) {
+Expected<std::unique_ptr<JsonlRun>> JsonlRun::Open(const RunSpec& spec, const std::string& folder,
+                                                   const OnProgress& on_progress) {
   const fs::path lines = fs::path(folder) / "jsonl";
   if (Expected<void> made = MakeFolders(lines); !made) return Propagate(made);
   const fs::path path = lines / (RunId(spec, "") + ".jsonl");
   const uint64_t journal = StableHash(spec.journal);
   Expected<AppendOnlyFile> file = AppendOnlyFile::Open(path);
   if (!file) return Propagate(file);
-  Expected<FoundLines> found = ReadLines(file->fd(), journal);
+  Expected<FoundLines> found = ReadLines(file->fd(), journal, spec.durable, on_progress);
   if (!found) return PropagateFrom(path.string(), found);
   std::string set_aside;
   if (found->damaged && !IsTornOnly(*found, spec.durable)) {

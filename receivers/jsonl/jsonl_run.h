@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,13 +24,15 @@ Expected<std::shared_ptr<const OwnArguments>> ParseJsonlArguments(const Value& a
 // Opens the run's file below `folder`: the one that is there, or a new one. Errors: kBusy, kIo,
 // kTemporary.
 Expected<std::unique_ptr<Receiver>> OpenJsonlRun(const RunSpec& spec, const std::string& folder,
-                                                 const OwnArguments& own);
+                                                 const OwnArguments& own,
+                                                 const OnProgress& on_progress);
 
 namespace jsonl {
 
 class JsonlRun : public Receiver {
  public:
-  static Expected<std::unique_ptr<JsonlRun>> Open(const RunSpec& spec, const std::string& folder);
+  static Expected<std::unique_ptr<JsonlRun>> Open(const RunSpec& spec, const std::string& folder,
+                                                  const OnProgress& on_progress = {});
 
   uint64_t DurablePosition() const override { return durable_; }
   Expected<void> Write(uint64_t position, const Event& event, Clock::time_point now) override;
@@ -39,6 +42,8 @@ class JsonlRun : public Receiver {
   Expected<void> Persist() override;
   Expected<void> Drain() override { return Persist(); }
   std::optional<UploadTarget> Upload() const override { return std::nullopt; }
+  // The file is open.
+  std::optional<std::filesystem::path> Folder() const override { return std::nullopt; }
   std::string Report() const override { return set_aside_; }
 
  private:

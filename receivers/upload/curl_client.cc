@@ -7,6 +7,9 @@
 #include <cstdio>
 #include <ctime>
 
+#include "events/to_integer.h"
+#include "receivers/files/open_file.h"
+
 namespace flarebridge {
 namespace {
 
@@ -67,9 +70,27 @@ std::optional<double> RetryAfter(CURL* curl) {
   return std::max(0.0, static_cast<double>(date - time(nullptr)));
 }
 
-struct CloseFile {
-  void operator()(FILE* file) const { fclose(file); }
+// A body that is a file, read at its own place: the same open file may be sent again.
+struct FileBody {
+  int file = -1;
+  uint64_t at = 0, end = 0;
 };
+
+size_t GiveBody(char* to, size_t size, size_t count, void* from) {
+  FileBody& body = *static_cast<FileBody*>(from);
+  const uint64_t most = std::min<uint64_t>(size * count, body.end - body.at);
+  const Expected<size_t> got = ReadAt(body.file, body.at, to, most);
+  if (!got) return CURL_READFUNC_ABORT;
+  body.at += *got;
+  return *got;
+}
+
+// libcurl sends a body anew, say over another connection.
+int SeekBody(void* from, curl_off_t offset, int origin) {
+  if (origin != SEEK_SET || offset < 0) return CURL_SEEKFUNC_CANTSEEK;
+  static_cast<FileBody*>(from)->at = static_cast<uint64_t>(offset);
+  return CURL_SEEKFUNC_OK;
+}
 
 bool IsFinal(CURLcode code) {
   return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE ||
@@ -110,7 +131,7 @@ Expected<void> CurlClient::SetUp(const HttpRequest& request) {
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
   // Where the library has it and the server agrees; HTTP/1.1 otherwise.
   curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
-  if (request.file.empty()) {
+  if (request.file < 0) {
     curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request.body.data());
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
                      static_cast<curl_off_t>(request.body.size()));
@@ -130,7 +151,7 @@ Expected<void> CurlClient::SetUp(const HttpRequest& request) {
   if (proxy_headers_) curl_easy_setopt(curl, CURLOPT_PROXYHEADER, proxy_headers_.get());
   if (!options_.ca_file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, options_.ca_file.c_str());
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, kConnectSeconds);
-  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(options_.timeout * 1000));
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, ToInteger<long>(options_.timeout * 1000));
   curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
   curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, IsStopped);
   curl_easy_setopt(curl, CURLOPT_XFERINFODATA, static_cast<HttpTransport*>(this));
@@ -148,12 +169,13 @@ Expected<HttpResponse> CurlClient::Send(const HttpRequest& request) {
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, TakeBody);
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &response.body);
-  std::unique_ptr<FILE, CloseFile> file;
-  if (!request.file.empty()) {
-    file.reset(fopen(request.file.c_str(), "rbe"));
-    if (!file) return Fail(ErrorCode::kConfig, request.file + " can't be read");
+  FileBody body{request.file, 0, request.file_bytes};
+  if (request.file >= 0) {
     curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
-    curl_easy_setopt(curl, CURLOPT_READDATA, file.get());
+    curl_easy_setopt(curl, CURLOPT_READFUNCTION, GiveBody);
+    curl_easy_setopt(curl, CURLOPT_READDATA, &body);
+    curl_easy_setopt(curl, CURLOPT_SEEKFUNCTION, SeekBody);
+    curl_easy_setopt(curl, CURLOPT_SEEKDATA, &body);
     curl_easy_setopt(curl, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request.file_bytes));
   }
   const CURLcode code = curl_easy_perform(curl);

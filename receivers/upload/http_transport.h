@@ -19,7 +19,7 @@ struct HttpRequest {
   std::string url;
   std::vector<std::string> headers;  // "Name: value"
   std::string_view body;
-  std::string file;  // if not empty: the body is this file's first `file_bytes`
+  int file = -1;  // if it is open: the body is the first `file_bytes` of this file
   uint64_t file_bytes = 0;
   std::string user, password;  // of basic authentication, if the user is not empty
 };

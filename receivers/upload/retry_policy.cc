@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "events/to_integer.h"
+
 namespace flarebridge {
 
 Outcome Judge(long status) {
@@ -30,7 +32,7 @@ std::chrono::milliseconds WaitBefore(const RetryWaits& waits, unsigned attempt, 
       waits.first * static_cast<double>(uint64_t{1} << std::min(attempt, 20U)) * (1 + random / 4),
       waits.most);
   if (retry_after && *retry_after >= 0) seconds = std::min(*retry_after, kLongest);
-  return std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000));
+  return std::chrono::milliseconds(ToInteger<int64_t>(seconds * 1000));
 }
 
 std::optional<Retries::Time> Retries::Failed(Time now, const RetryWaits& waits, double random,

@@ -28,9 +28,11 @@ struct UploadReport {
   std::string url;   // of the run in the browser
   std::string name;  // of the run, for people; empty: it has none
   uint64_t rows = 0;
-  bool ended = false;                 // with its end; else it may still go on
-  bool verified = false;              // the server has said that it holds as many rows
-  std::vector<std::string> left_out;  // what was written and is not on the server, in words
+  bool ended = false;     // with its end; else it may still go on
+  bool verified = false;  // the server has said that it holds as many rows
+  // What was written and is not on the server, in words: what has a place there, so that the upload
+  // is not complete, and what no server takes.
+  std::vector<std::string> left_out, no_place;
 };
 
 class Upload {

@@ -22,6 +22,7 @@ bool UploadPool::Add(const fs::path& path, const UploadOptions& options) {
   Job& job = jobs_[path];
   if (job.upload) return false;
   job.upload = open_(path, options);
+  job.number = ++added_;
   changed_.notify_all();
   return true;
 }
@@ -77,6 +78,21 @@ void UploadPool::AddEarlierPart(const Upload& upload) {
   Add(part, options);
 }
 
+Expected<Upload::Turn> UploadPool::Outcome(const Job& job, Expected<Upload::Turn> turn) {
+  const MutexLock lock(mutex_);
+  if (turn && !turn->done) {
+    const auto failed = failed_.find(job.upload->earlier_part());
+    if (failed == failed_.end() || failed->second.at < job.number) return turn;
+    const Error& why = failed->second.error;
+    turn = Fail(why.code, "an earlier part of the run is not uploaded: " + why.message);
+  }
+  if (!turn) {
+    failed_.insert_or_assign(job.upload->path(), Failure{added_, turn.error()});
+    earlier_parts_.erase(job.upload->path());  // whoever is added later may try it again
+  }
+  return turn;
+}
+
 void UploadPool::Work(HttpTransport& http) {
   MutexLock lock(mutex_);
   while (!stopped_) {
@@ -94,8 +110,8 @@ void UploadPool::Work(HttpTransport& http) {
     job->at_work = true;
     lock.Unlock();
     if (!following_) job->upload->StopFollowing();
-    const Expected<Upload::Turn> turn = job->upload->Step(http);
-    AddEarlierPart(*job->upload);
+    const Expected<Upload::Turn> turn = Outcome(*job, job->upload->Step(http));
+    if (turn) AddEarlierPart(*job->upload);
     {
       const MutexLock calling(callback_mutex_);
       callbacks_.progress(*job->upload);

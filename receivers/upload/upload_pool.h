@@ -62,6 +62,11 @@ class UploadPool {
     std::unique_ptr<Upload> upload;
     Time due{};
     bool at_work = false;
+    uint64_t number = 0;  // of all that was added
+  };
+  struct Failure {
+    uint64_t at = 0;  // what was added until then waits for it in vain
+    Error error;
   };
 
   void Work(HttpTransport& http);
@@ -70,6 +75,8 @@ class UploadPool {
   void TakeOut(const Job& job);
   // Once for each upload that waits for an earlier part of its run.
   void AddEarlierPart(const Upload& upload);
+  // What a job has come to: as it says, or an error if the part that it waits for has failed.
+  Expected<Upload::Turn> Outcome(const Job& job, Expected<Upload::Turn> turn);
 
   const Transports transports_;
   const Open open_;
@@ -79,6 +86,8 @@ class UploadPool {
   std::condition_variable changed_;
   std::map<std::filesystem::path, Job> jobs_ GUARDED_BY(mutex_);
   std::set<std::filesystem::path> earlier_parts_ GUARDED_BY(mutex_);  // that were added
+  std::map<std::filesystem::path, Failure> failed_ GUARDED_BY(mutex_);
+  uint64_t added_ GUARDED_BY(mutex_) = 0;
   bool stopped_ GUARDED_BY(mutex_) = false;
   std::atomic<bool> following_ = true;
   std::vector<std::thread> threads_;

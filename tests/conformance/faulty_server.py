@@ -12,7 +12,7 @@ from strict_server import Answer, Handler, Request, StrictServer
 # What a client has to get over without help, with and without the request having been applied.
 PASSING = (
     "408", "425", "429", "500", "502", "503", "504", "reset before", "reset after", "hang before", "hang after",
-    "drip", "garbage", "short", "lost after",
+    "drip", "garbage", "short", "lost after", "page",
 )  # fmt: skip
 # What no repetition mends.
 FINAL = ("400", "401", "403", "404", "410", "413", "422", "501")
@@ -49,7 +49,6 @@ class FaultyHandler(Handler):
 
     def respond(self, request: Request) -> None:
         fault = self.owner.fault(request)
-        # Garbage in place of an answer is told by those who read it: the file stream's clients do not.
         if fault is None:
             super().respond(request)
             return
@@ -61,6 +60,10 @@ class FaultyHandler(Handler):
             self._hang(request, applied=fault == "hang after")
         elif fault == "reset before":
             self._reset()
+        elif fault == "page":
+            # A network that wants a login first answers in the server's place.
+            self.end()
+            self._send_page()
         else:
             answer = self.owner.handle(request)
             self.end()
@@ -80,6 +83,14 @@ class FaultyHandler(Handler):
         self.end()
         self.owner.leaving.wait(20)
         self.close_connection = True
+
+    def _send_page(self) -> None:
+        content = b"<!DOCTYPE html><html><body>Log in to this network</body></html>"
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
 
     def _reset(self) -> None:
         self.end()

@@ -97,6 +97,12 @@ class StrictServer:
             raise LookupError(f"{len(found)} runs {run_id!r} among {sorted(self.runs)}")
         return found[0]
 
+    def edit(self, run_id: str, **fields: Any) -> None:
+        """What a person changes in the browser: display_name, tags, notes and other fields of a run."""
+        with self._changed:
+            for name, value in fields.items():
+                setattr(self.run(run_id), name, value)
+
     def wait_for(self, condition: Callable[["StrictServer"], bool], seconds: float = 30.0) -> None:
         """Waits until the condition holds; it is looked at after each request. Raises TimeoutError."""
         with self._changed:

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from bridge_driver import Driver
+from bridge_driver import Driver, wait_for
 from wandb_server import WandbServer
 from wandb_tools import inspect, logs_below, records, rows, run_of, summary, sync
 
 _ROWS = 400
+_CHECKPOINT = b"\xc2\xc8\x03"  # field 7304, ours: what the log says before it
 _RECEIVERS = {
     "wandb": {
         "project": "conformance", "entity": "tester", "job_type": "train", "notes": "two\nlines", "tags": ["a", "b c"],
@@ -37,6 +38,7 @@ def _metrics(step: int) -> dict:
         "list": [1, 2.5, "x"],
         "not a number": math.nan,
         "infinite": -math.inf,
+        "padding": "p" * 12_000,  # the log is to have a checkpoint, of which there is one in 4 MiB
     }
 
 
@@ -68,6 +70,7 @@ def run_log(tmp_path_factory) -> Path:
         driver.start_run("site-1")
         for step in range(_ROWS):
             driver.data("site-1", "METRICS", "metrics", _metrics(step), step=step)
+        wait_for(lambda: any(_CHECKPOINT in log.read_bytes() for log in folder.rglob("run-*.wandb")), "a checkpoint")
         driver.data("site-1", "PARAMETERS", "params", {"optimizer": "sgd", "depth": 3})
         driver.data("site-1", "TAG", "stage", "final")
         driver.data("site-1", "TEXT", "text", "what happened\n", path="notes/log.txt")

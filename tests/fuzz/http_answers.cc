@@ -14,6 +14,7 @@
 
 #include "receivers/upload/curl_client.h"
 #include "receivers/wandb/upload/api.h"
+#include "receivers/wandb/upload/run_claim.h"
 
 namespace {
 
@@ -71,9 +72,18 @@ void Ask(uint8_t what, Api& api) {
   std::vector<Api::Upload> uploads;
   RunRecord run;
   run.run_id = "run";
-  switch (what % 5) {
+  RunThere there;
+  RunClaim claim;
+  bool inserted = false;
+  switch (what % 6) {
     case 0:
-      (void)api.UpsertRun(run, "{}", address);
+      (void)api.UpsertRun(run, {}, address, inserted);
+      break;
+    case 5:
+      (void)api.Look(run, there);
+      (void)claim.Decide(there, {{}, 1e9, [](uint64_t) { return std::string(); }}, {});
+      (void)claim.Decide(there, {{}, 1e9, [](uint64_t) { return std::string(); }},
+                         RunClaim::Time(std::chrono::hours(1)));
       break;
     case 1:
       (void)api.CountRows(address, rows);

@@ -27,6 +27,8 @@ void Parse(const flarebridge::FrameReader::Frame& frame) {
     case FrameKind::kUpload:
       (void)flarebridge::ParseUpload(frame.payload);
       break;
+    case FrameKind::kOpening:
+      break;
   }
 }
 

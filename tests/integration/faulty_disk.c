@@ -1,20 +1,23 @@
-// Preloaded into the bridge and its workers: calls that change files below a folder fail, from one
-// number on and for as many as are told. Used by test_disk.py.
+// Preloaded into a program and those it starts: calls that change files below a folder fail, from
+// one number on and for as many as are told. Used by test_disk.py and test_repair.py.
 //
 // FAULTY_DISK_FOLDER: the folder. FAULTY_DISK_CONTROL: a file of four 64-bit numbers that all
 // processes share: calls until now, the first one that fails, the one behind the last, and the
-// error's number; a negative one makes writes short.
+// error's number; -1 makes writes short, -2 kills the process before the call.
+// FAULTY_DISK_REMOVES: removals count, too.
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
@@ -62,7 +65,9 @@ static int below_fd(int fd) {
 static int fault(void) {
   struct control* c = shared();
   const long number = atomic_fetch_add(&c->calls, 1);
-  return number >= c->first && number < c->end ? (int)c->error : 0;
+  const int error = number >= c->first && number < c->end ? (int)c->error : 0;
+  if (error == -2) raise(SIGKILL);
+  return error;
 }
 
 #define REAL(type, name, ...) \
@@ -126,6 +131,31 @@ int rename(const char* from, const char* to) {
   REAL(int, rename, const char*, const char*);
   FAIL_IF(below(to));
   return real(from, to);
+}
+
+ssize_t sendfile(int to, int from, off_t* at, size_t size) {
+  REAL(ssize_t, sendfile, int, int, off_t*, size_t);
+  FAIL_IF(below_fd(to));
+  return real(to, from, at, error < 0 && size > 1 ? size / 2 : size);
+}
+
+ssize_t copy_file_range(int from, off64_t* at, int to, off64_t* to_at, size_t size,
+                        unsigned flags) {
+  REAL(ssize_t, copy_file_range, int, off64_t*, int, off64_t*, size_t, unsigned);
+  FAIL_IF(below_fd(to));
+  return real(from, at, to, to_at, error < 0 && size > 1 ? size / 2 : size, flags);
+}
+
+int unlink(const char* path) {
+  REAL(int, unlink, const char*);
+  FAIL_IF(getenv("FAULTY_DISK_REMOVES") != NULL && below(path));
+  return real(path);
+}
+
+int remove(const char* path) {
+  REAL(int, remove, const char*);
+  FAIL_IF(getenv("FAULTY_DISK_REMOVES") != NULL && below(path));
+  return real(path);
 }
 
 int open(const char* path, int flags, ...) {

@@ -14,12 +14,12 @@
 #include <unistd.h>
 
 int main(int argc, char** argv) {
-  struct sock_filter filter[128];
+  struct sock_filter filter[1024];
   unsigned short used = 0;
   const int error = atoi(argv[1]);
   int at = 2;
   filter[used++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
-  for (; at < argc && strcmp(argv[at], "--") != 0 && used < 120; ++at) {
+  for (; at < argc && strcmp(argv[at], "--") != 0 && used < 1020; ++at) {
     filter[used++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)atoi(argv[at]), 0, 1);
     filter[used++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)error);
   }

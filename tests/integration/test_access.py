@@ -9,10 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import msgpack
 import pytest
+import zmq
 from bridge_driver import Driver, processes_with, pss_kib, wait_for
 from flarebridge.bridge_process import find_binary
 from flarebridge.curve import Keys, find_keys
+from flarebridge.events import Encoder
+from preloaded import compiled
 from wandb_tools import logs_below, rows
 
 _WANDB = {"wandb": {"project": "tests"}}
@@ -35,14 +39,14 @@ def _client(folder: Path, name: str, listed: bool = True) -> Keys:
 
 
 @contextmanager
-def _bridge(folder: Path):
+def _bridge(folder: Path, **environment: str):
     """A shared bridge with keys; gives its endpoint."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         endpoint = f"tcp://127.0.0.1:{probe.getsockname()[1]}"
     command = [find_binary(), "serve", "--state", str(folder / "state"), "--endpoint", endpoint]
     command += ["--key", str(folder / "bridge.key_secret"), "--clients", str(folder / "clients")]
-    bridge = subprocess.Popen(command)
+    bridge = subprocess.Popen(command, env={**os.environ, **environment})
     try:
         yield endpoint
         assert bridge.poll() is None, "the bridge has ended"
@@ -68,6 +72,24 @@ def keys(tmp_path):
     """The bridge's, made."""
     _keygen(tmp_path / "bridge")
     return tmp_path
+
+
+@pytest.mark.parametrize(("mode", "status"), [(0o400, 0), (0o440, 0), (0o444, 78), (0o460, 78)])
+def test_a_services_credential_may_show_its_groups_right_to_read(keys, mode, status):
+    _client(keys, "ann")
+    (keys / "credentials").mkdir(mode=0o700)
+    credential = keys / "credentials" / "bridge.key_secret"
+    credential.write_bytes((keys / "bridge.key_secret").read_bytes())
+    credential.chmod(mode)
+    command = [find_binary(), "serve", "--own", "--state", str(keys / "state"), "--key", str(credential)]
+    command += ["--clients", str(keys / "clients")]
+    environment = {**os.environ, "CREDENTIALS_DIRECTORY": str(keys / "credentials")}
+    served = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)
+    assert served.returncode == status, served.stderr
+    elsewhere = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert elsewhere.returncode == (0 if mode == 0o400 else 78)
+    if elsewhere.returncode:
+        assert "that other users may read" in elsewhere.stderr
 
 
 def test_listed_clients_get_in_and_their_jobs_of_one_name_are_two(keys):
@@ -105,6 +127,47 @@ def test_nobody_else_gets_in_and_listed_ones_do_not_notice(keys, who):
         if who == "unlisted":  # tries again and again, and is told of once a minute
             log = (keys / "state" / "bridge.log").read_text()
             assert log.count("turned away: their keys are not on the list") == 1
+
+
+def test_without_a_gatekeeper_nobody_gets_in(keys):
+    """As if ZeroMQ had asked nobody about the keys: even one on the list is refused, and nothing is written."""
+    library = compiled("absent_gatekeeper.c", keys)
+    client = _client(keys, "hospital-1")
+    with _bridge(keys, LD_PRELOAD=str(library)) as endpoint:
+        driver = _run(keys, endpoint, client, 1.0)
+        wait_for(lambda: any("nobody has vouched" in text for _level, text in driver.reports), "the refusal")
+        driver.link.close(0.1)
+        assert driver.link.stats()["acknowledged"] == 0
+    assert not logs_below(keys / "state")
+
+
+def test_a_session_is_no_other_keys_though_it_has_the_connections_name(keys):
+    """A routing id is the connection's own choice: who takes another's gets none of what belongs to its key."""
+    owner, thief = _client(keys, "hospital-1"), _client(keys, "hospital-2")
+    with _bridge(keys) as endpoint, zmq.Context() as context:
+
+        def connected(own: Keys) -> zmq.Socket:
+            connection = context.socket(zmq.DEALER)
+            connection.linger = 0
+            connection.routing_id = b"same"
+            connection.curve_publickey, connection.curve_secretkey = own.public, own.secret
+            connection.curve_serverkey = own.server
+            connection.connect(endpoint)
+            return connection
+
+        with connected(owner) as first:
+            first.send(msgpack.packb([1, "flarebridge", 1, "a" * 32, "test"]))
+            assert first.poll(10_000), "no welcome"
+            assert msgpack.unpackb(first.recv())[0] == 1
+        opened = Encoder().session_opened(time.time(), "job", "run", "server", "/nowhere", _WANDB)
+        for _ in range(100):  # until the bridge has noticed that the first is gone
+            with connected(thief) as second:
+                second.send_multipart([msgpack.packb([2, 1, 1]), opened])
+                if second.poll(300):
+                    answer = msgpack.unpackb(second.recv())
+                    break
+        assert answer[:2] == [4, 4], answer
+        assert "another client" in answer[2]
 
 
 def test_a_client_does_not_choose_where_the_bridge_writes(keys):

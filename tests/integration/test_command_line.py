@@ -56,6 +56,19 @@ def test_flags_come_before_the_environment_and_that_before_the_file(tmp_path):
     assert "flag:// is neither" in flagged.stderr
 
 
+def test_the_environment_of_serve_is_for_serve_alone(tmp_path):
+    """A folder may be called as the command is."""
+    (tmp_path / "serve").mkdir()
+    environment = {**os.environ, "FLAREBRIDGE_STATE": str(tmp_path / "state")}
+    for command in ("show", "sync"):
+        done = subprocess.run(
+            [find_binary(), command, "serve"], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 66, done.stderr
+    named = _run("--config", "serve", "serve", FLAREBRIDGE_STATE=str(tmp_path / "state"))
+    assert "--state is required" not in named.stderr
+
+
 def test_help_and_version_are_answers(tmp_path):
     assert _run("--version").stdout.startswith("flarebridge 0.")
     for command in ([], ["serve"], ["show"]):

@@ -1,60 +1,28 @@
 """Each call that changes a file fails in turn, for a while: nothing acknowledged is lost, and all goes on by itself."""
 
 import errno
-import mmap
 import os
 import random
-import struct
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 from bridge_driver import Driver, wait_for
 from delivered import jsonl_numbers, wandb_numbers
+from preloaded import NEVER, SHORT, Disk, compiled
 from wandb_tools import logs_below, rows
 
-_SOURCE = Path(__file__).with_name("faulty_disk.c")
 _EVENTS = 60
-_SHORT = -1
-_NEVER = 1 << 40
 _TRIES = int(os.environ.get("FLAREBRIDGE_DISK_ROUNDS", "40"))
 
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory) -> Path:
     """The preloaded library, compiled."""
-    built = tmp_path_factory.mktemp("preload") / "faulty_disk.so"
-    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", str(built), str(_SOURCE), "-ldl"], check=True, timeout=60)
-    return built
+    return compiled("faulty_disk.c", tmp_path_factory.mktemp("preload"))
 
 
-class _Disk:
-    """The control of faults below a folder."""
-
-    def __init__(self, folder: Path, library: Path, monkeypatch):
-        control = folder / "control"
-        control.write_bytes(struct.pack("4q", 0, _NEVER, _NEVER, 0))
-        with control.open("r+b") as file:
-            self._memory = mmap.mmap(file.fileno(), 32)
-        self.folder = folder / "disk"
-        self.folder.mkdir()
-        monkeypatch.setenv("FAULTY_DISK_FOLDER", str(self.folder))
-        monkeypatch.setenv("FAULTY_DISK_CONTROL", str(control))
-        monkeypatch.setenv("LD_PRELOAD", str(library))
-
-    @property
-    def calls(self) -> int:
-        return struct.unpack_from("q", self._memory)[0]
-
-    def fail(self, first: int, count: int, error: int) -> None:
-        struct.pack_into("3q", self._memory, 8, first, first + count, error)
-
-    def mend(self) -> None:
-        self.fail(_NEVER, 0, 0)
-
-
-def _log_some(disk: _Disk) -> Driver:
+def _log_some(disk: Disk) -> Driver:
     """A session that logs for one site, and tells nothing yet of its end."""
     driver = Driver(disk.folder, {"wandb": {"project": "tests"}}, state=disk.folder / "state")
     for number in range(_EVENTS):
@@ -65,7 +33,7 @@ def _log_some(disk: _Disk) -> Driver:
     return driver
 
 
-def _end(disk: _Disk, driver: Driver) -> None:
+def _end(disk: Disk, driver: Driver) -> None:
     driver.end()
     (log,) = [path for path in logs_below(disk.folder).values()]
     found = [row["n"] for row in rows(log) if "n" in row]
@@ -74,14 +42,14 @@ def _end(disk: _Disk, driver: Driver) -> None:
 
 
 def test_without_faults_the_calls_are_counted_and_all_is_written(tmp_path, library, monkeypatch):
-    disk = _Disk(tmp_path, library, monkeypatch)
+    disk = Disk(tmp_path, library, monkeypatch)
     _end(disk, _log_some(disk))
     assert disk.calls > 30, "the library counts nothing: the other tests would pass on nothing"
 
 
 @pytest.mark.parametrize(
     "error",
-    [errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EROFS, errno.EMFILE, _SHORT],
+    [errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EROFS, errno.EMFILE, SHORT],
     ids=["ENOSPC", "EIO", "EDQUOT", "EROFS", "EMFILE", "short"],
 )
 def test_every_call_may_fail_for_a_while(tmp_path, library, monkeypatch, error):
@@ -89,7 +57,7 @@ def test_every_call_may_fail_for_a_while(tmp_path, library, monkeypatch, error):
     for number in range(_TRIES // 4):
         folder = tmp_path / str(number)
         folder.mkdir()
-        disk = _Disk(folder, library, monkeypatch)
+        disk = Disk(folder, library, monkeypatch)
         disk.fail(draw.randrange(60), draw.choice([1, 2, 4]), error)
         driver = _log_some(disk)
         wait_for(lambda disk=disk, driver=driver: disk.calls > 40 or not driver.link.unacknowledged, "calls")
@@ -98,11 +66,11 @@ def test_every_call_may_fail_for_a_while(tmp_path, library, monkeypatch, error):
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EROFS])
 def test_while_nothing_can_be_written_nothing_is_acknowledged_and_it_recovers(tmp_path, library, monkeypatch, error):
-    disk = _Disk(tmp_path, library, monkeypatch)
+    disk = Disk(tmp_path, library, monkeypatch)
     with Driver(disk.folder, {"wandb": {"project": "tests"}}, state=disk.folder / "state") as driver:
         driver.start_run("site-1")
         wait_for(lambda: not driver.link.unacknowledged, "the start")
-        disk.fail(0, _NEVER, error)
+        disk.fail(0, NEVER, error)
         before = driver.link.acknowledged
         for number in range(_EVENTS):
             assert driver.data("site-1", "METRIC", "n", number, number)
@@ -116,7 +84,7 @@ def test_while_nothing_can_be_written_nothing_is_acknowledged_and_it_recovers(tm
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO])
 def test_a_receiver_whose_own_disk_is_full_is_left_behind_and_catches_up(tmp_path, library, monkeypatch, error):
-    disk = _Disk(tmp_path, library, monkeypatch)
+    disk = Disk(tmp_path, library, monkeypatch)
     runs = tmp_path / "runs"
     runs.mkdir()
     receivers = {"wandb": {"project": "tests"}, "jsonl": {"dir": str(disk.folder)}}
@@ -133,7 +101,7 @@ def test_a_receiver_whose_own_disk_is_full_is_left_behind_and_catches_up(tmp_pat
 
         before = log_some()
         wait_for(lambda: jsonl_numbers(disk.folder)["site-1"] == before, "lines")
-        disk.fail(0, _NEVER, error)
+        disk.fail(0, NEVER, error)
         meanwhile = log_some()
         wait_for(lambda: wandb_numbers(runs) == meanwhile, "rows beside the full disk")
         assert jsonl_numbers(disk.folder)["site-1"] == before

@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -15,7 +15,7 @@ from faulty_server import FaultyServer, at_random
 from hello_pt import Job
 from strict_server import StrictServer
 from uploads import environment, is_marked, make_run, sync
-from wandb_tools import logs_below, rows, run_of
+from wandb_tools import DamagedLog, logs_below, records, rows, run_of
 
 _KILL_ROUNDS = int(os.environ.get("FLAREBRIDGE_KILL_ROUNDS", "40"))
 _ONLINE = {"wandb": {"project": "online", "entity": "tester", "mode": "online"}}
@@ -56,6 +56,14 @@ def _uploaders(driver: Driver) -> list[int]:
 
 def _bridges(driver: Driver) -> list[int]:
     return [pid for pid, command in processes_with(str(driver.state)).items() if " serve " in command]
+
+
+def _kill_all(driver: Driver) -> list[int]:
+    pids = list(processes_with(str(driver.state)))
+    for pid in pids:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return pids
 
 
 def test_rows_are_on_the_server_while_the_run_goes_on(tmp_path, as_user):
@@ -127,6 +135,20 @@ def test_a_server_that_is_down_for_the_whole_job_costs_nothing_but_a_sync(tmp_pa
         assert not server.violations
 
 
+def test_a_bridge_that_is_told_to_leave_stops_its_uploads_though_not_all_is_delivered(tmp_path, as_user):
+    with FaultyServer(lambda _request: "503") as server:
+        as_user(server)
+        with Driver(tmp_path, {**_ONLINE, "jsonl": {"dir": "/proc/no-such-place"}}) as driver:
+            driver.start_run("site-1")
+            driver.data("site-1", "METRIC", "loss", 1.0, 0)
+            wait_for(lambda: logs_below(tmp_path) and _uploaders(driver), "the run")
+            driver.process.ensure = lambda now: False  # it is not to come back by itself
+            os.kill(driver.pid(), signal.SIGTERM)
+            driver.wait_gone()
+        assert "not delivered: run of site-1" in (driver.state / "bridge.log").read_text()
+        assert any((driver.state / "uploads").iterdir()), "nothing is left for a later start"
+
+
 def test_an_upload_goes_on_without_its_bridge_when_the_server_comes_back(tmp_path, as_user):
     down = [True]
     with FaultyServer(lambda _request: "503" if down[0] else None) as server:
@@ -158,15 +180,52 @@ def test_a_bridge_that_is_started_again_goes_on_with_uploads(tmp_path, as_user):
             driver.link.put(driver.encoder.session_ended(time.time(), 0))
             assert driver.link.wait_acknowledged(30)
             driver.link.close(10)
-            for pid in processes_with(str(driver.state)):
-                os.kill(pid, signal.SIGKILL)
-            driver.wait_gone()
+            # Again: one that was being started is not found at once.
+            wait_for(lambda: not _kill_all(driver), "the end of all")
         down[0] = False
 
         serve = [os.environ["FLAREBRIDGE_BINARY"], "serve", "--own", "--state", str(driver.state)]
         done = subprocess.run(serve, capture_output=True, text=True, timeout=60)
         assert done.returncode == 0, done.stderr
         _assert_uploaded(server, tmp_path)
+
+
+@pytest.mark.parametrize("mode", ["online", "offline"])
+def test_a_bridge_killed_at_its_runs_ends_writes_nothing_of_what_was_uploaded_again(tmp_path, as_user, mode):
+    """Its journal has not forgotten the runs yet; meanwhile the uploads end, its own or those of `sync`."""
+    sites = [f"site-{number}" for number in range(4)]  # the first one that ends is forgotten at once
+    with StrictServer() as server:
+        as_user(server)
+        with Driver(tmp_path, {"wandb": {**_ONLINE["wandb"], "mode": mode}}) as driver:
+            for step in range(20):
+                for site in sites:
+                    driver.data(site, "METRIC", "loss", step * 0.5, step)
+            driver.link.put(driver.encoder.session_ended(time.time(), 0))
+            assert driver.link.wait_acknowledged(30)
+            driver.link.close(10)  # it starts no other bridge
+            wait_for(lambda: sum(map(_ended, tmp_path.rglob("run-*.wandb"))) == len(sites), "the runs' ends")
+            for pid in _bridges(driver):
+                os.kill(pid, signal.SIGKILL)
+            driver.wait_gone()
+        if mode == "offline":
+            assert sync(tmp_path, environment(tmp_path, server)).returncode == 0
+        _assert_uploaded(server, tmp_path)
+
+        serve = [os.environ["FLAREBRIDGE_BINARY"], "serve", "--own", "--state", str(driver.state)]
+        done = subprocess.run(serve, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert len(list(tmp_path.rglob("run-*.wandb"))) == len(sites)
+        _assert_uploaded(server, tmp_path)
+        for run in server.runs.values():
+            assert [row["loss"] for row in run.rows] == [step * 0.5 for step in range(20)]
+        assert not server.violations
+
+
+def _ended(log: Path) -> bool:
+    try:
+        return any(record.HasField("exit") for record in records(log))
+    except DamagedLog:  # read in the middle of a write
+        return False
 
 
 def test_a_queue_of_the_version_before_is_uploaded_and_a_kind_that_is_not_known_stays(tmp_path):
@@ -208,6 +267,42 @@ def test_a_run_that_goes_on_after_its_end_is_one_run_with_all_rows(tmp_path, as_
         assert run.state == "finished"
         assert run.summary["loss"] == 4.0
         assert all(is_marked(log) for log in tmp_path.rglob("*.wandb"))
+        assert not server.violations
+
+
+def test_a_job_that_is_started_again_elsewhere_keeps_the_rows_of_both(tmp_path, as_user):
+    """Its first result folder is not there: nothing here knows of the rows that the server has."""
+    with StrictServer() as server:
+        as_user(server)
+        for part, first in (("one", 0), ("two", 6)):
+            with Driver(tmp_path / part, _ONLINE) as driver:
+                driver.start_run("site-1")
+                for step in range(first, first + 6):
+                    driver.data("site-1", "METRIC", "loss", step * 0.5, step)
+                driver.end()
+            shutil.rmtree(tmp_path / "one", ignore_errors=True)
+        (run,) = server.runs.values()
+        assert [row["_step"] for row in run.rows] == list(range(12))
+        assert [row["loss"] for row in run.rows] == [step * 0.5 for step in range(12)]
+        assert run.state == "finished"
+        assert not server.violations
+
+
+def test_what_people_set_in_the_browser_stays_while_a_run_logs_parameters(tmp_path, as_user):
+    with StrictServer() as server:
+        as_user(server)
+        with Driver(tmp_path, _ONLINE) as driver:
+            driver.start_run("site-1")
+            driver.data("site-1", "METRIC", "loss", 1.0, 0)
+            server.wait_for(lambda held: held.runs)
+            (run,) = server.runs.values()
+            theirs = {"display_name": "the good one", "tags": ["keep"], "notes": "do not delete"}
+            server.edit(run.id, **theirs)
+            driver.data("site-1", "PARAMETER", "lr", 0.5)
+            server.wait_for(lambda _held: run.user_config.get("lr") == 0.5, 20)
+            driver.end()
+        assert {name: getattr(run, name) for name in theirs} == theirs
+        assert run.state == "finished"
         assert not server.violations
 
 

@@ -303,8 +303,11 @@ def test_wandb_sync_and_flarebridge_sync_leave_the_same_run(tmp_path, console):
         shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("logs"))
     with StrictServer() as server, StrictServer() as other:
         done = sync(ours, environment(tmp_path, server))
-        assert done.returncode == 0, done.stderr
-        assert "not uploaded: 1 alert" in done.stderr
+        # What was left out is in the log only: it is not marked, lest the folder is cleaned away.
+        assert done.returncode == 1, done.stderr
+        assert "not uploaded: 1 alert\n" in done.stderr
+        assert "not uploaded: 1 artifact\n" in done.stderr
+        assert not is_marked(next(ours.glob("run-*.wandb")))
         wandb_sync(theirs, other)
         (run,), (wandbs,) = server.runs.values(), other.runs.values()
         assert not server.violations
@@ -322,7 +325,7 @@ def test_wandb_sync_and_flarebridge_sync_leave_the_same_run(tmp_path, console):
         ({"WANDB_BASE_URL": "ftp://x"}, 78, "WANDB_BASE_URL: a server's address begins with https:// or http://"),
         ({"WANDB_HTTP_TIMEOUT": "soon"}, 78, "WANDB_HTTP_TIMEOUT must be a number of seconds"),
         ({"WANDB_INSECURE_DISABLE_SSL": "true"}, 78, "not verified; unset it"),
-        ({"WANDB_BASE_URL": "http://127.0.0.1:1"}, 1, "creating the run failed for too long: Failed to connect"),
+        ({"WANDB_BASE_URL": "http://127.0.0.1:1"}, 1, "has of the run failed for too long: Failed to connect"),
     ],
 )
 def test_what_is_wrong_with_the_environment_is_told(tmp_path, change, status, words):

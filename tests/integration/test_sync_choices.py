@@ -1,5 +1,7 @@
 """What `flarebridge sync` is told to take, where it is to go, and what a dry run says of it."""
 
+import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -26,6 +28,19 @@ def test_a_dry_run_tells_what_would_go_where_and_what_not_and_why(tmp_path):
         ]
         assert told.stderr == ""
         assert not server.calls
+
+
+def test_a_dry_run_names_runs_that_wandb_uploads_itself(tmp_path):
+    run = make_run(tmp_path, 1, rows=5)
+    online = run.log.parent.with_name(run.log.parent.name.removeprefix("offline-"))
+    run.log.parent.rename(online)
+    told = sync(tmp_path, environment(tmp_path), "--dry-run")
+    assert told.stdout.splitlines() == [
+        f"left out, W&B's own online run: {online}",
+        "would upload 0 runs, 0 rows, 1 left out",
+    ]
+    taken = sync(tmp_path, environment(tmp_path), "--dry-run", "--include-online")
+    assert taken.stdout.splitlines()[-1] == "would upload 1 run, 5 rows"
 
 
 def test_a_dry_run_needs_no_key_and_says_that_an_upload_would(tmp_path):
@@ -143,6 +158,35 @@ def test_a_marked_run_whose_rows_are_not_all_confirmed_stays(tmp_path):
     assert "there is no note of what the server has confirmed" in done.stdout
     assert "the server has confirmed 3 of 5 rows" in done.stdout
     assert marked_elsewhere.log.exists() and short.log.exists()
+
+
+def test_a_run_that_went_behind_rows_of_elsewhere_is_counted_by_its_own(tmp_path):
+    first = make_run(tmp_path / "elsewhere", 1, rows=50)
+    later = make_run(tmp_path / "here", 1, rows=50, first=50)
+    with StrictServer() as server:
+        assert sync(tmp_path / "elsewhere", environment(tmp_path, server)).returncode == 0
+        shutil.rmtree(first.log.parent)
+        assert sync(tmp_path / "here", environment(tmp_path, server)).returncode == 0
+    note = Path(f"{later.log}.upload")
+    whole = note.read_text()
+    state = json.loads(whole)
+    assert state["base"]["wandb-history.jsonl"] == state["lines"]["wandb-history.jsonl"] == 50
+    state["lines"]["wandb-history.jsonl"] = 49
+    note.write_text(json.dumps(state))
+    assert "the server has confirmed 49 of 50 rows" in _clean("--yes", str(tmp_path / "here")).stdout
+    note.write_text(whole)
+    done = _clean("--yes", str(tmp_path / "here"))
+    assert f"removed: {later.log.parent}\n" in done.stdout
+    assert not later.log.parent.exists()
+
+
+def test_a_run_that_is_on_the_server_but_for_a_part_stays(tmp_path):
+    run = make_run(tmp_path, 1, rows=5, files=1)
+    (run.log.parent / "files" / next(iter(run.files))).unlink()
+    with StrictServer() as server:
+        assert sync(tmp_path, environment(tmp_path, server)).returncode == 1
+    assert f"stays: {run.log.parent}: it is not marked as uploaded" in _clean("--yes", str(tmp_path)).stdout
+    assert run.log.exists()
 
 
 def test_a_link_is_not_followed_when_it_is_named(tmp_path):

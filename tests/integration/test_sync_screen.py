@@ -108,7 +108,7 @@ def test_a_wait_is_told_in_full_on_a_narrow_terminal(tmp_path):
         assert terminal.end() == 1
         waits = [line for line in terminal.lines() if " waits: " in line]
         assert len(waits) == 1
-        assert "creating the run: Failed to connect to 127.0.0.1 port 1" in waits[0]
+        assert "asking what the server has of the run: Failed to connect to 127.0.0.1 port 1" in waits[0]
         assert waits[0].endswith("; tried again for 2 s at most")
         assert any("0 of 1 run" in line and "1 waits" in line for line in terminal.drawn())
         assert _AGAIN in terminal.shown

@@ -43,24 +43,34 @@ class Logged:
 
 
 def make_run(
-    folder: Path, number: int, rows: int, files: int = 1, exit_code: Optional[int] = 0, width: int = 0
+    folder: Path,
+    number: int,
+    rows: int,
+    files: int = 1,
+    exit_code: Optional[int] = 0,
+    width: int = 0,
+    first: int = 0,
+    ours: bool = False,
 ) -> Logged:
     """A run of its own with rows, console lines and files. exit_code None: it has no end. width: characters of a text
-    in each row."""
+    in each row. first: the first row's step, and how many seconds later than others it was begun: another part of the
+    run. ours: with the mark by which flarebridge knows its own logs."""
     run_id = f"made{number:05d}"
     made = [
-        {"loss": 1 / (step + 1), "epoch": {"number": step}, "text": f"{number} é" + "t" * width} for step in range(rows)
+        {"loss": 1 / (step + 1), "epoch": {"number": step}, "text": f"{number} é" + "t" * width}
+        for step in range(first, first + rows)
     ]
     console = [f"line {i} of {number}" for i in range(rows // 10)]
     names = {f"media/file{i}.txt": f"file {i} of {number}".encode() for i in range(files)}
-    records = [
-        writer.header(),
-        writer.run_record(run_id, project="made", entity="tester", display_name=f"run {number}"),
-    ]
-    for i, row in enumerate(made):
+    run = writer.run_record(run_id, project="made", entity="tester", display_name=f"run {number}")
+    run.run.start_time.seconds += first
+    if ours:
+        run = writer.with_unknown_field(run, 7301, b"\x09" + b"\x01" * 8 + b"\x10\x01")
+    records = [writer.header(), run]
+    for i, row in enumerate(made, first):
         records += [writer.summary_update(row), writer.history(i, row)]
-        if i % 10 == 9:
-            output = pb.OutputRawRecord(output_type=pb.OutputRawRecord.STDOUT, line=console[i // 10] + "\n")
+        if (i - first) % 10 == 9:
+            output = pb.OutputRawRecord(output_type=pb.OutputRawRecord.STDOUT, line=console[(i - first) // 10] + "\n")
             output.timestamp.FromSeconds(writer.START_SECONDS + i)
             records.append(pb.Record(output_raw=output))
     records += [pb.Record(files=pb.FilesRecord(files=[pb.FilesItem(path=name)])) for name in names]
@@ -72,7 +82,8 @@ def make_run(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     rows_there = [
-        {**row, "_step": i, "_runtime": float(i), "_timestamp": writer.START_SECONDS + i} for i, row in enumerate(made)
+        {**row, "_step": i, "_runtime": float(i), "_timestamp": writer.START_SECONDS + i}
+        for i, row in enumerate(made, first)
     ]
     return Logged(log, run_id, rows_there, console, names, exit_code)
 

@@ -72,12 +72,8 @@ _HOMES = {
     r"sqlite3\.h": {"bridge/journal/sqlite_statement.h"},
     # The intake knows commits only (commit_log.h), so that they can go elsewhere.
     r"bridge/journal/journal\.h": {"bridge/bridge.h", "bridge/journal/.*", "bridge/workers/.*"},
-    r"protozero/.*": {
-        "receivers/wandb/log/record_reader.cc",
-        "receivers/wandb/log/record_writer.cc",
-        "receivers/wandb/upload/metadata.cc",
-        "receivers/wandb/upload/metric_definitions.cc",
-    },
+    # With its checks of types; see there.
+    r"protozero/.*": {"receivers/wandb/log/protobuf.h"},
     r"zlib\.h": {"bridge/journal/sqlite_statement.h"},
     r"libdeflate\.h": {
         "receivers/jsonl/line.cc",
@@ -88,9 +84,9 @@ _HOMES = {
         "receivers/json.cc",
         "receivers/files/stable_hash.cc",
         "receivers/wandb/run/image.cc",
-        "bridge/journal/journal.cc",
+        "bridge/journal/journal_schema.cc",
     },
-    r"seccomp\.h": {"bridge/workers/confine.cc"},
+    r"seccomp\.h": {"bridge/workers/allowed_calls.cc"},
     # A lock that clang can check; see there.
     r"(shared_)?mutex": {"events/mutex.h"},
     r"png\.h": {"receivers/wandb/run/image.cc"},
@@ -108,7 +104,8 @@ _HOMES |= {
         "bridge/process/child_process.cc",  # fcntl(): a socket that does not block
         "bridge/process/detach.cc",  # pipe2()'s flags
         "bridge/process/work_mark.cc",  # fcntl(): the number of a memfd
-        "bridge/workers/confine.cc",  # open() with O_PATH: Landlock's handles of folders
+        "bridge/workers/allowed_calls.cc",  # the commands of fcntl() that a filter lets through
+        "bridge/workers/landlock.cc",  # open() with O_PATH: Landlock's handles of folders
     },
     r"sys/file\.h": {"receivers/files/file_lock.cc"},
     r"sys/stat\.h": {

@@ -14,6 +14,7 @@
 #include "events/event_codec.h"
 #include "receivers/jsonl/jsonl_run.h"
 #include "receivers/wandb/log/log_summary.h"
+#include "receivers/wandb/log/run_folder.h"
 #include "receivers/wandb/run/wandb_run.h"
 #include "tests/unit/temp_folder.h"
 
@@ -24,6 +25,9 @@ namespace fs = std::filesystem;
 using flarebridge::testing::TempFolder;
 using jsonl::JsonlRun;
 using wandb::WandbRun;
+
+// Some rows, so that most lives of a worker begin at a checkpoint.
+constexpr uint64_t kCheckpointEvery = 500;
 
 enum class Command : uint8_t {
   kCommit,          // an event or some become durable
@@ -36,6 +40,7 @@ enum class Command : uint8_t {
   kWorkerLeaves,    // it writes out first
   kBridgeRestarts,  // the journal is opened anew; the worker dies with it
   kReceiverFails,   // one of the two is closed and left behind, until a new worker opens it
+  kUploaded,        // what the log holds is on the server, and it is marked
 };
 
 class System {
@@ -76,6 +81,8 @@ class System {
         outputs_[amount % 2].receiver.reset();
         if (!outputs_[0].receiver && !outputs_[1].receiver) EndWorker();
         return;
+      case Command::kUploaded:
+        return Mark();
     }
   }
 
@@ -124,6 +131,13 @@ class System {
       }
     }
     return values;
+  }
+
+  // As `wandb sync` does, and our own upload at a run's end.
+  void Mark() const {
+    const auto logs = wandb::FindLogs(temp_.path().string());
+    if (!logs || logs->empty()) return;
+    std::ofstream{wandb::UploadedMark(logs->front())};
   }
 
   void OpenJournal() {
@@ -201,7 +215,8 @@ class System {
     spec.folder = temp_.path().string();
     spec.started = 1789000000;
     spec.durable = outputs_[0].confirmed;
-    auto wandb = WandbRun::Open(spec, spec.folder, wandb::WandbArguments::Parse(Value()).value());
+    auto wandb = WandbRun::Open(spec, spec.folder, wandb::WandbArguments::Parse(Value()).value(),
+                                {}, kCheckpointEvery);
     RC_ASSERT(wandb.has_value());
     outputs_[0].receiver = std::move(*wandb);
     spec.durable = outputs_[1].confirmed;
@@ -265,7 +280,7 @@ TEST_CASE(
     "what was committed is in each receiver once and in order, in whatever order things happen") {
   CHECK(rc::check([] {
     const auto commands = *rc::gen::container<std::vector<std::pair<uint8_t, uint32_t>>>(
-        rc::gen::pair(rc::gen::inRange<uint8_t>(0, 10), rc::gen::inRange<uint32_t>(0, 1000)));
+        rc::gen::pair(rc::gen::inRange<uint8_t>(0, 11), rc::gen::inRange<uint32_t>(0, 1000)));
     System system;
     for (const auto& [command, amount] : commands) system.Do(static_cast<Command>(command), amount);
     for (const std::vector<int64_t>& found : system.Finish())

@@ -15,7 +15,7 @@ using Action = RestartPolicy::Action;
 TEST_CASE("a worker's states keep their promises whatever happens") {
   CHECK(rc::check([] {
     const auto events = *rc::gen::container<std::vector<std::pair<uint8_t, uint32_t>>>(
-        rc::gen::pair(rc::gen::inRange<uint8_t>(0, 7), rc::gen::inRange<uint32_t>(0, 40000)));
+        rc::gen::pair(rc::gen::inRange<uint8_t>(0, 8), rc::gen::inRange<uint32_t>(0, 40000)));
     const RestartPolicy::Deadlines deadlines;
     RestartPolicy table(deadlines);
     bool alive = false, work = false, killed = false;
@@ -63,6 +63,9 @@ TEST_CASE("a worker's states keep their promises whatever happens") {
             }
           }
           break;
+        case 5:
+          if (alive && !killed) table.OnProgress(now);
+          break;
         default:
           now += milliseconds(amount);
           // As the loop does: a timer is never long overdue.
@@ -74,8 +77,10 @@ TEST_CASE("a worker's states keep their promises whatever happens") {
       RC_ASSERT(has_process == alive);
       if (work && !alive) RC_ASSERT(table.NextTimer().has_value());
       // Whoever hangs while it starts or leaves is killed at last.
-      if (alive && !killed && table.state() != State::kRunning)
+      if (alive && !killed && table.state() != State::kRunning) {
         RC_ASSERT(table.NextTimer().has_value());
+        RC_ASSERT(*table.NextTimer() <= now + deadlines.start_deadline);
+      }
     }
   }));
 }

@@ -83,6 +83,41 @@ void ItemList::Put(std::string_view path, std::string_view json) {
   }
 }
 
+size_t ItemList::TakeAll(ItemList& newer) {
+  const size_t replaced = newer.size() <= kFew ? TakeEach(newer) : TakeTogether(newer);
+  newer.Clear();
+  return replaced;
+}
+
+size_t ItemList::TakeEach(const ItemList& newer) {
+  size_t replaced = 0;
+  for (size_t i = 0; i < newer.size(); ++i) {
+    if (const std::optional<size_t> same = Find(newer.path(i))) {
+      Set(*same, newer.json(i));
+      ++replaced;
+    } else {
+      Add(newer.path(i), newer.json(i));
+    }
+  }
+  return replaced;
+}
+
+// Each Set moves all that is behind it: thousands of them would take the square of that.
+size_t ItemList::TakeTogether(ItemList& newer) {
+  ItemList merged;
+  for (size_t i = 0; i < size(); ++i) {
+    const std::optional<size_t> same = newer.Find(path(i));
+    merged.Add(path(i), same ? newer.json(*same) : json(i));
+  }
+  const size_t before = size();
+  for (size_t i = 0; i < newer.size(); ++i) {
+    if (!Find(newer.path(i))) merged.Add(newer.path(i), newer.json(i));
+  }
+  const size_t replaced = before + newer.size() - merged.size();
+  *this = std::move(merged);
+  return replaced;
+}
+
 std::optional<size_t> ItemList::Find(std::string_view wanted) {
   if (entries_.size() <= kFew) {
     for (size_t i = 0; i < entries_.size(); ++i) {

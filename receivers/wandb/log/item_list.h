@@ -28,6 +28,8 @@ class ItemList {
   void Set(size_t index, std::string_view json);
   // Add, or Set if the path is there.
   void Put(std::string_view path, std::string_view json);
+  // Put for each item of the other list, which is cleared. Gives how many paths were there.
+  size_t TakeAll(ItemList& newer);
   std::optional<size_t> Find(std::string_view path);
   // Takes the last item off; there must be one.
   void RemoveLast();
@@ -62,6 +64,8 @@ class ItemList {
   // An item's bytes up to its value, and its lengths once the value is there.
   void Open(std::string_view path);
   void Close();
+  size_t TakeEach(const ItemList& newer);
+  size_t TakeTogether(ItemList& newer);
 
   std::string encoded_;
   std::vector<Entry> entries_;

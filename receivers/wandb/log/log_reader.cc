@@ -35,8 +35,8 @@ bool ChecksumHolds(uint32_t expected, std::string_view type_and_payload) {
 
 }  // namespace
 
-Expected<LogReader> LogReader::Open(int fd) {
-  LogReader reader(fd);
+Expected<LogReader> LogReader::Open(int fd, OnProgress on_progress) {
+  LogReader reader(fd, std::move(on_progress));
   const Expected<bool> loaded = reader.Load(0);
   if (!loaded) return Propagate(loaded);
   const std::string_view head = std::string_view(reader.block_).substr(0, kFileHeader.size());
@@ -55,6 +55,7 @@ Expected<bool> LogReader::Load(uint64_t offset) {
   if (!filled) return FailIo("the run log", filled);
   block_.resize(*filled);
   block_start_ = start;
+  if (on_progress_) on_progress_();
   return offset - start < *filled;
 }
 
@@ -161,6 +162,33 @@ Expected<bool> LogReader::RecordBeginsInBlock(uint64_t from) {
     if (*read == ChunkStatus::kChunk && Begins(chunk)) return true;
   }
   return false;
+}
+
+Expected<uint64_t> LogReader::FindLast(std::string_view first_bytes, uint64_t size, uint64_t most) {
+  const uint64_t first = size > most ? size - most : 0;
+  for (uint64_t end = size; end > first && end > kFileHeader.size();) {
+    const uint64_t block = end - 1 - (end - 1) % kBlockBytes;
+    const uint64_t from = block == 0 ? kFileHeader.size() : block;
+    const Expected<uint64_t> found = FindLastInBlock(first_bytes, from, end);
+    if (!found || *found > 0) return found;
+    end = block;
+  }
+  return uint64_t{0};
+}
+
+Expected<uint64_t> LogReader::FindLastInBlock(std::string_view first_bytes, uint64_t from,
+                                              uint64_t end) {
+  uint64_t last = 0;
+  // Chunks never cross a block's border, so that each block can be read by itself.
+  for (uint64_t offset = from; ChunkPlace(offset) < end;) {
+    Chunk chunk;
+    const Expected<ChunkStatus> read = ReadChunk(offset, chunk);
+    if (!read) return Propagate(read);
+    if (*read != ChunkStatus::kChunk) break;
+    if (Begins(chunk) && chunk.payload.starts_with(first_bytes)) last = chunk.start;
+    offset = chunk.end;
+  }
+  return last;
 }
 
 }  // namespace flarebridge::wandb

@@ -6,8 +6,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "events/error.h"
 
@@ -25,9 +27,19 @@ class LogReader {
   // reader has no limit, and its writer writes what it is given.
   static constexpr size_t kMaxRecordBytes = (size_t{2} << 30) - 1;
 
+  // Called again and again while it reads, also where that gives no record.
+  using OnProgress = std::function<void()>;
+
   // Reads from the open file from its beginning; the caller keeps it open. Errors: kIo, kMalformed
   // (not a run log). A file of fewer than 7 bytes that could become one is torn at 0.
-  static Expected<LogReader> Open(int fd);
+  static Expected<LogReader> Open(int fd, OnProgress on_progress = {});
+
+  // Where the last record begins whose bytes begin with these, of those in the last `most` bytes,
+  // about, of the first `size` of the file; 0: none is found. One of which so few bytes lie in a
+  // block of their own that they do not hold these is not found. Errors: kIo.
+  Expected<uint64_t> FindLast(std::string_view first_bytes, uint64_t size, uint64_t most);
+  // The next record is the one that begins there (FindLast()).
+  void GoTo(uint64_t record_start) { position_ = record_start; }
 
   // The next record, valid until the next call. After anything but kRecord it stays there.
   // Errors: kIo.
@@ -59,7 +71,7 @@ class LogReader {
   enum class ChunkStatus { kChunk, kEnd, kBad };
   static bool Begins(const Chunk& chunk);  // a record
 
-  explicit LogReader(int fd) : fd_(fd) {}
+  LogReader(int fd, OnProgress on_progress) : fd_(fd), on_progress_(std::move(on_progress)) {}
   // Loads the block that holds the offset. False: nothing there.
   Expected<bool> Load(uint64_t offset);
   Expected<ChunkStatus> ReadChunk(uint64_t offset, Chunk& chunk);
@@ -69,8 +81,11 @@ class LogReader {
   // The first chunk at or behind an offset that begins a record; 0: there is none.
   Expected<uint64_t> FindBeginning(uint64_t offset);
   Expected<bool> RecordBeginsInBlock(uint64_t from);
+  // FindLast() within one block, of which the first chunk begins at `from`.
+  Expected<uint64_t> FindLastInBlock(std::string_view first_bytes, uint64_t from, uint64_t end);
 
   int fd_;
+  OnProgress on_progress_;
   std::string block_;
   uint64_t block_start_ = UINT64_MAX;
   std::string record_;

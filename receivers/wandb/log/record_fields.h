@@ -22,6 +22,15 @@ inline constexpr uint32_t kMarkJournal = 1, kMarkFloor = 2, kMarkPositions = 3;
 // Ours too: the key of a tag, and what its tag has become.
 inline constexpr uint32_t kTagChange = 7302;
 inline constexpr uint32_t kTagKey = 1, kTagText = 2;
+// Ours: a Checkpoint, the first field of the record that carries it, so that it is found without
+// parsing others.
+inline constexpr uint32_t kCheckpoint = 7304;
+namespace checkpoint_field {  // and kApplied
+// Another version is ignored: raise it when recovery has to know more.
+inline constexpr uint64_t kVersionNow = 1;
+inline constexpr uint32_t kVersion = 1, kRun = 2, kTagOfKey = 3, kTagsWait = 4, kLastStep = 5,
+                          kFirstStep = 6, kRuntime = 7, kLastTime = 8, kJournal = 9;
+}  // namespace checkpoint_field
 
 // HistoryItem, SummaryItem, ConfigItem and StatsItem alike.
 inline constexpr uint32_t kKey = 1, kNestedKey = 2, kValueJson = 16;

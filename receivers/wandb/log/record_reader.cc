@@ -1,8 +1,8 @@
 #include "receivers/wandb/log/record_reader.h"
 
-#include <protozero/pbf_reader.hpp>
 #include <stdexcept>
 
+#include "receivers/wandb/log/protobuf.h"
 #include "receivers/wandb/log/record_fields.h"
 
 namespace flarebridge::wandb {
@@ -28,6 +28,9 @@ AppliedMark ParseMark(pbf_reader message) {
         mark.floor = message.get_uint64();
         break;
       case kMarkPositions: {
+        // protozero does not look at the type of a packed list.
+        if (!message.has_wire_type(protozero::pbf_wire_type::length_delimited))
+          throw WrongType("a mark's positions");
         const auto positions = message.get_packed_uint64();
         // Without one of them it would say something else. Each has a byte at least.
         if (positions.size() > ParsedRecord::kMaxParts)
@@ -285,6 +288,9 @@ void ParseContent(pbf_reader& message, ParsedRecord& record) {
     case kTagChange:
       ParseTagChange(message.get_message(), record);
       break;
+    case kCheckpoint:
+      record.checkpoint = View(message.get_view());
+      break;
     default:
       if (message.tag() == record.field &&
           message.wire_type() == protozero::pbf_wire_type::length_delimited) {
@@ -295,7 +301,74 @@ void ParseContent(pbf_reader& message, ParsedRecord& record) {
   }
 }
 
+std::pair<std::string, std::string> ParseTagOfKey(const pbf_reader& message) {
+  ParsedRecord parsed;
+  ParseTagChange(message, parsed);
+  return {std::string(parsed.tag_changes.front().first),
+          std::string(parsed.tag_changes.front().second)};
+}
+
+// Gives the version.
+uint64_t FillCheckpoint(pbf_reader message, Checkpoint& checkpoint) {
+  uint64_t version = 0;
+  while (message.next()) {
+    switch (message.tag()) {
+      case checkpoint_field::kVersion:
+        version = message.get_uint64();
+        break;
+      case checkpoint_field::kRun: {
+        ParsedRecord parsed;
+        ParseRun(message.get_message(), parsed);
+        checkpoint.run = std::move(parsed.run);
+        break;
+      }
+      case checkpoint_field::kTagOfKey:
+        checkpoint.tag_of_key.push_back(ParseTagOfKey(message.get_message()));
+        break;
+      case checkpoint_field::kTagsWait:
+        checkpoint.tags_wait = message.get_bool();
+        break;
+      case checkpoint_field::kLastStep:
+        checkpoint.last_step = message.get_int64();
+        break;
+      case checkpoint_field::kFirstStep:
+        checkpoint.first_step = message.get_int64();
+        break;
+      case checkpoint_field::kRuntime:
+        checkpoint.runtime = message.get_double();
+        break;
+      case checkpoint_field::kLastTime:
+        checkpoint.last_time = message.get_double();
+        break;
+      case checkpoint_field::kJournal:
+        checkpoint.journals.push_back(message.get_fixed64());
+        break;
+      case kApplied:
+        checkpoint.mark = ParseMark(message.get_message());
+        break;
+      default:
+        message.skip();
+    }
+  }
+  return version;
+}
+
 }  // namespace
+
+// 7304 << 3 | 2 (length delimited), as a varint.
+const std::string_view kCheckpointBegin("\xc2\xc8\x03", 3);
+
+Expected<Checkpoint> ParseCheckpoint(std::string_view bytes) {
+  Checkpoint checkpoint;
+  try {
+    if (FillCheckpoint(pbf_reader(bytes.data(), bytes.size()), checkpoint) !=
+        checkpoint_field::kVersionNow)
+      return Fail(ErrorCode::kMalformed, "a checkpoint of another version");
+  } catch (const std::exception& e) {
+    return Fail(ErrorCode::kMalformed, std::string("not a checkpoint: ") + e.what());
+  }
+  return checkpoint;
+}
 
 Expected<void> ParseRecord(std::string_view bytes, ParsedRecord& record) {
   record = ParsedRecord();
@@ -303,7 +376,7 @@ Expected<void> ParseRecord(std::string_view bytes, ParsedRecord& record) {
     pbf_reader message(bytes.data(), bytes.size());
     while (message.next()) ParseContent(message, record);
   } catch (const std::exception& e) {
-    // protozero throws on wrong wire types and on lengths that lead outside.
+    // Wrong types of fields (protobuf.h), and lengths that lead outside.
     return Fail(ErrorCode::kMalformed, std::string("not a W&B record: ") + e.what());
   }
   return {};

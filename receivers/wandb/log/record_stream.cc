@@ -48,22 +48,29 @@ Expected<RecordStream::Status> RecordStream::Next(const ParsedRecord*& record) {
 }
 
 Expected<LogEnd> ReadRecords(int fd, OnDamage on_damage, const RecordVisitor& visit) {
-  Expected<RecordStream> stream = RecordStream::Open(fd, on_damage);
-  if (!stream) return Propagate(stream);
+  Expected<LogReader> reader = LogReader::Open(fd);
+  if (!reader) return Propagate(reader);
+  return ReadRecords(fd, std::move(*reader), on_damage, visit);
+}
+
+Expected<LogEnd> ReadRecords(int fd, LogReader reader, OnDamage on_damage,
+                             const RecordVisitor& visit) {
+  RecordStream stream(std::move(reader), on_damage);
   const ParsedRecord* record = nullptr;
-  Expected<RecordStream::Status> status = stream->Next(record);
-  for (; status && *status == RecordStream::Status::kRecord; status = stream->Next(record))
-    visit(*record, stream->record_start());
+  Expected<RecordStream::Status> status = stream.Next(record);
+  for (; status && *status == RecordStream::Status::kRecord; status = stream.Next(record))
+    visit(*record, stream.record_start());
   if (!status) return Propagate(status);
   LogEnd end;
   end.torn = *status == RecordStream::Status::kTorn;
-  end.corrupt = *status == RecordStream::Status::kCorrupt || stream->damaged();
-  end.whole_end = stream->whole_end();
-  end.bad_bytes = stream->bad_bytes();
+  end.corrupt = *status == RecordStream::Status::kCorrupt || stream.damaged();
+  end.whole_end = stream.whole_end();
+  end.read_end = stream.position();
+  end.bad_bytes = stream.bad_bytes();
   if (*status != RecordStream::Status::kCorrupt) return end;
   // Nothing behind this was read.
   const Expected<FileInfo> file = InfoOf(fd);
-  if (file && file->size > stream->position()) end.bad_bytes += file->size - stream->position();
+  if (file && file->size > stream.position()) end.bad_bytes += file->size - stream.position();
   return end;
 }
 

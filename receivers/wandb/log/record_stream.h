@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <utility>
 
 #include "receivers/wandb/log/log_reader.h"
 #include "receivers/wandb/log/record_reader.h"
@@ -24,11 +25,19 @@ class RecordStream {
   // Reads from the open file from its beginning; the caller keeps it open. Errors: kIo, kMalformed
   // (not a run log).
   static Expected<RecordStream> Open(int fd, OnDamage on_damage);
+  // Reads from where the reader stands.
+  RecordStream(LogReader reader, OnDamage on_damage)
+      : reader_(std::move(reader)), on_damage_(on_damage) {}
 
   // The next record, valid until the next call. After anything but kRecord it stays there. A record
   // that verifies but can't be parsed is damage too. kCorrupt with kSkip: no record to go on with
   // begins behind the damage. Errors: kIo.
   Expected<Status> Next(const ParsedRecord*& record);
+  // From the next call on. What was stopped at is passed over, too.
+  void ChooseOnDamage(OnDamage on_damage) {
+    on_damage_ = on_damage;
+    if (on_damage == OnDamage::kSkip) stopped_ = false;
+  }
   // Next() looks again at a file that may have grown.
   void Refresh() { reader_.Refresh(); }
 
@@ -43,8 +52,6 @@ class RecordStream {
   uint64_t bad_bytes() const { return reader_.skipped_bytes() + unparsed_bytes_; }
 
  private:
-  RecordStream(LogReader reader, OnDamage on_damage)
-      : reader_(std::move(reader)), on_damage_(on_damage) {}
   // Two looks at what seems to be damage.
   Expected<Status> NextBytes(std::string_view& bytes);
   void NoteDamage(uint64_t whole_end);
@@ -63,6 +70,7 @@ struct LogEnd {
   bool torn = false;       // in half a record, or in bytes that no valid record follows
   bool corrupt = false;    // damaged, with more behind it
   uint64_t whole_end = 0;  // the end of the last whole record before all damage
+  uint64_t read_end = 0;   // of the last record that was given; a torn end begins there
   uint64_t bad_bytes = 0;  // not read because of damage; a torn end is not among them
 };
 
@@ -70,5 +78,8 @@ struct LogEnd {
 // call. Errors: kIo, kMalformed (not a run log).
 using RecordVisitor = std::function<void(const ParsedRecord& record, uint64_t start)>;
 Expected<LogEnd> ReadRecords(int fd, OnDamage on_damage, const RecordVisitor& visit);
+// The same from where the reader stands, which reads from `fd`.
+Expected<LogEnd> ReadRecords(int fd, LogReader reader, OnDamage on_damage,
+                             const RecordVisitor& visit);
 
 }  // namespace flarebridge::wandb

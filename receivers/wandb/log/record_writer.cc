@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <protozero/pbf_reader.hpp>
-#include <protozero/pbf_writer.hpp>
 
+#include "events/to_integer.h"
 #include "receivers/json.h"
+#include "receivers/wandb/log/protobuf.h"
 #include "receivers/wandb/log/record_fields.h"
 #include "receivers/wandb/log/utf8_cut.h"
 #include "receivers/wandb/log/varint.h"
@@ -22,9 +22,9 @@ constexpr std::string_view kMinConsumer = "0.70.0";
 void AddTimestamp(pbf_writer& parent, uint32_t tag, double seconds_since_epoch) {
   const double whole = std::floor(seconds_since_epoch);
   pbf_writer timestamp(parent, tag);
-  timestamp.add_int64(timestamp_field::kSeconds, static_cast<int64_t>(whole));
+  timestamp.add_int64(timestamp_field::kSeconds, ToInteger<int64_t>(whole));
   timestamp.add_int32(timestamp_field::kNanos,
-                      static_cast<int32_t>((seconds_since_epoch - whole) * 1e9));
+                      ToInteger<int32_t>((seconds_since_epoch - whole) * 1e9));
 }
 
 // Protobuf's tags, (field << 3) | wire type.
@@ -98,6 +98,24 @@ void AddTelemetry(pbf_writer& run, const RunRecord& record) {
   telemetry.add_string(13, record.platform);
 }
 
+void FillRun(pbf_writer& message, const RunRecord& run) {
+  message.add_string(run_field::kRunId, run.run_id);
+  AddText(message, run_field::kEntity, run.entity);
+  AddText(message, run_field::kProject, run.project);
+  {
+    pbf_writer config(message, run_field::kRunConfig);
+    for (const auto& item : run.config) AddConfigItem(config, item);
+  }
+  AddText(message, run_field::kGroup, run.group);
+  AddText(message, run_field::kJobType, run.job_type);
+  AddText(message, run_field::kDisplayName, run.display_name);
+  AddText(message, run_field::kNotes, run.notes);
+  for (const std::string& tag : run.tags) message.add_string(run_field::kTags, tag);
+  AddText(message, run_field::kHost, run.host);
+  AddTimestamp(message, run_field::kStartTime, run.start_time);
+  AddTelemetry(message, run);
+}
+
 }  // namespace
 
 void AppendPath(std::string_view component, std::string& path) {
@@ -132,23 +150,7 @@ void AppendHeader(int64_t number, std::string_view version, std::string& out) {
 }
 
 void AppendRun(int64_t number, const RunRecord& run, const AppliedMark* mark, std::string& out) {
-  AppendRecord(number, kRun, mark, out, [&](pbf_writer& message) {
-    message.add_string(run_field::kRunId, run.run_id);
-    AddText(message, run_field::kEntity, run.entity);
-    AddText(message, run_field::kProject, run.project);
-    {
-      pbf_writer config(message, run_field::kRunConfig);
-      for (const auto& item : run.config) AddConfigItem(config, item);
-    }
-    AddText(message, run_field::kGroup, run.group);
-    AddText(message, run_field::kJobType, run.job_type);
-    AddText(message, run_field::kDisplayName, run.display_name);
-    AddText(message, run_field::kNotes, run.notes);
-    for (const std::string& tag : run.tags) message.add_string(run_field::kTags, tag);
-    AddText(message, run_field::kHost, run.host);
-    AddTimestamp(message, run_field::kStartTime, run.start_time);
-    AddTelemetry(message, run);
-  });
+  AppendRecord(number, kRun, mark, out, [&](pbf_writer& message) { FillRun(message, run); });
 }
 
 void AppendEnvironment(int64_t number, const EnvironmentRecord& environment, std::string& out) {
@@ -212,6 +214,33 @@ void AppendTagChange(std::string_view key, std::string_view tag, std::string& ou
   pbf_writer change(record, kTagChange);
   change.add_string(kTagKey, key.data(), key.size());
   change.add_string(kTagText, tag.data(), tag.size());
+}
+
+void AppendCheckpoint(const Checkpoint& checkpoint, std::string& out) {
+  std::string body;
+  {
+    pbf_writer message(body);
+    message.add_uint64(checkpoint_field::kVersion, checkpoint_field::kVersionNow);
+    {
+      pbf_writer run(message, checkpoint_field::kRun);
+      FillRun(run, checkpoint.run);
+    }
+    for (const auto& [key, tag] : checkpoint.tag_of_key) {
+      pbf_writer entry(message, checkpoint_field::kTagOfKey);
+      entry.add_string(kTagKey, key);
+      entry.add_string(kTagText, tag);
+    }
+    message.add_bool(checkpoint_field::kTagsWait, checkpoint.tags_wait);
+    if (checkpoint.last_step) message.add_int64(checkpoint_field::kLastStep, *checkpoint.last_step);
+    if (checkpoint.first_step)
+      message.add_int64(checkpoint_field::kFirstStep, *checkpoint.first_step);
+    message.add_double(checkpoint_field::kRuntime, checkpoint.runtime);
+    message.add_double(checkpoint_field::kLastTime, checkpoint.last_time);
+    for (const uint64_t journal : checkpoint.journals)
+      message.add_fixed64(checkpoint_field::kJournal, journal);
+  }
+  AppendMark(checkpoint.mark, body);
+  pbf_writer(out).add_bytes(kCheckpoint, body);
 }
 
 void AppendOutput(int64_t number, double time, std::string_view line, const AppliedMark* mark,

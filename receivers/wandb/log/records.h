@@ -3,9 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "receivers/applied.h"
 
 namespace flarebridge::wandb {
 
@@ -23,6 +26,19 @@ struct EnvironmentRecord {
   double started_at = 0;
   uint32_t cpu_count = 0;
   uint64_t memory_bytes = 0;
+};
+
+// What the records of a log before one say, as far as it takes to go on with the run: recovery
+// begins there. It is written once all before it is on the disk.
+struct Checkpoint {
+  AppliedMark mark;  // all that the marks before it say of their journal, the writer's
+  std::vector<uint64_t> journals;  // all of which there are marks
+  RunRecord run;                   // the newest one, with the tags that were set behind it
+  std::vector<std::pair<std::string, std::string>> tag_of_key;
+  bool tags_wait = false;                        // no run record has the tags that were set last
+  std::optional<int64_t> last_step, first_step;  // of rows: the last; the lowest that was logged
+  double runtime = 0;                            // seconds, `_runtime` of the last row
+  double last_time = 0;                          // seconds since the epoch, its `_timestamp`
 };
 
 }  // namespace flarebridge::wandb

@@ -1,10 +1,12 @@
 #include "receivers/wandb/log/run_folder.h"
 
+#include <algorithm>
 #include <cmath>
 #include <ctime>
 #include <system_error>
 
 #include "events/time_text.h"
+#include "events/to_integer.h"
 #include "receivers/files/folders.h"
 
 namespace flarebridge::wandb {
@@ -37,27 +39,34 @@ fs::path LogPath(const fs::path& run_folder, const std::string& id) {
   return run_folder / ("run-" + id + ".wandb");
 }
 
-std::optional<fs::path> FindRunFolder(const fs::path& wandb_folder, const std::string& id) {
-  std::optional<fs::path> newest;
+fs::path UploadedMark(const fs::path& log) { return log.string() + ".synced"; }
+
+bool IsUploaded(const fs::path& log) {
+  std::error_code ignored;
+  return fs::exists(UploadedMark(log), ignored);
+}
+
+std::vector<fs::path> FindRunFolders(const fs::path& wandb_folder, const std::string& id) {
+  std::vector<fs::path> folders;
   std::error_code failed;
   fs::directory_iterator entries(wandb_folder, failed);
   for (; !failed && entries != fs::directory_iterator(); entries.increment(failed)) {
     const std::string name = entries->path().filename().string();
-    if (TimeAndId(name).empty() || !name.ends_with("-" + id)) continue;
-    const fs::path log = LogPath(entries->path(), id);
     std::error_code ignored;
-    if (!fs::is_regular_file(log, ignored) || fs::exists(log.string() + ".synced", ignored))
-      continue;
-    if (!newest || TimeAndId(newest->filename().string()) < TimeAndId(name))
-      newest = entries->path();
+    if (!TimeAndId(name).empty() && name.ends_with("-" + id) &&
+        fs::is_regular_file(LogPath(entries->path(), id), ignored))
+      folders.push_back(entries->path());
   }
-  return newest;
+  std::sort(folders.begin(), folders.end(), [](const fs::path& a, const fs::path& b) {
+    return TimeAndId(a.filename().string()) > TimeAndId(b.filename().string());
+  });
+  return folders;
 }
 
 Expected<fs::path> MakeRunFolder(const fs::path& wandb_folder, const std::string& id,
                                  double started, bool online) {
   if (const Expected<void> made = MakeFolders(wandb_folder); !made) return FailFolder(made.error());
-  auto seconds = static_cast<std::time_t>(std::floor(started));
+  auto seconds = ToInteger<int64_t>(std::floor(started));
   while (true) {
     const std::string name = LocalTimeName(seconds) + "-" + id;
     const fs::path folder = wandb_folder / ((online ? kOnline : kOffline) + name);

@@ -4,8 +4,8 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
 #include <string>
+#include <vector>
 
 #include "events/error.h"
 
@@ -18,10 +18,9 @@ std::string TimeAndId(const std::string& folder_name);
 // `<root>/wandb`, or `<root>/.wandb` if that is there already.
 std::filesystem::path WandbFolder(const std::filesystem::path& root);
 
-// The newest `offline-run-*-<id>` or `run-*-<id>` in the W&B folder whose log is there and has not
-// been uploaded (no `.synced` beside it), or nothing.
-std::optional<std::filesystem::path> FindRunFolder(const std::filesystem::path& wandb_folder,
-                                                   const std::string& id);
+// All `offline-run-*-<id>` and `run-*-<id>` in the W&B folder whose log is there, newest first.
+std::vector<std::filesystem::path> FindRunFolders(const std::filesystem::path& wandb_folder,
+                                                  const std::string& id);
 
 // Makes `offline-run-<YYYYMMDD_HHMMSS>-<id>`, or `run-...` if it is uploaded as it grows, with
 // files/ and logs/, from the local time of `started` (seconds since the epoch) or a second later
@@ -32,5 +31,9 @@ Expected<std::filesystem::path> MakeRunFolder(const std::filesystem::path& wandb
 
 // `<run folder>/run-<id>.wandb`.
 std::filesystem::path LogPath(const std::filesystem::path& run_folder, const std::string& id);
+
+// W&B's mark beside a log that is on the server, `<log>.synced`; and whether it is there.
+std::filesystem::path UploadedMark(const std::filesystem::path& log);
+bool IsUploaded(const std::filesystem::path& log);
 
 }  // namespace flarebridge::wandb

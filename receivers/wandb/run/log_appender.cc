@@ -2,6 +2,8 @@
 
 #include <system_error>
 
+#include "receivers/wandb/log/run_folder.h"
+
 namespace flarebridge::wandb {
 
 LogAppender::LogAppender(AppendOnlyFile file, const Recovered& recovered)
@@ -10,6 +12,7 @@ LogAppender::LogAppender(AppendOnlyFile file, const Recovered& recovered)
       whole_end_(recovered.whole_end),
       number_(recovered.number),
       ended_(recovered.ended),
+      uploaded_(IsUploaded(file_.path())),
       content_end_(recovered.content_end),
       number_before_end_(recovered.number_before_end) {}
 
@@ -28,6 +31,7 @@ Expected<void> LogAppender::StartAnew() {
 
 Expected<void> LogAppender::WriteOut() {
   if (waiting_.empty()) return {};
+  if (uploaded_) RemoveUploadedMark();
   Expected<void> written = file_.Append(waiting_);
   waiting_.clear();
   unsynced_ = true;
@@ -50,7 +54,15 @@ Expected<void> LogAppender::PersistAll() {
                   "came later");
 }
 
+void LogAppender::RemoveUploadedMark() {
+  std::error_code ignored;
+  std::filesystem::remove(UploadedMark(file_.path()), ignored);
+  uploaded_ = false;
+}
+
 Expected<void> LogAppender::BeginEnd() {
+  // `wandb sync` marks a log that grows, too.
+  RemoveUploadedMark();
   if (Expected<void> written = WriteOut(); !written) return written;
   content_end_ = file_.size();
   number_before_end_ = number_;
@@ -65,10 +77,9 @@ Expected<void> LogAppender::FinishEnd() {
 
 Expected<void> LogAppender::Reopen() {
   if (!ended_) return {};
+  // Before the end goes: a log that is marked has one.
+  RemoveUploadedMark();
   if (Expected<void> cut = file_.CutTo(content_end_); !cut) return cut;
-  // It may have been uploaded to its end; it has more now.
-  std::error_code ignored;
-  std::filesystem::remove(file_.path().string() + ".synced", ignored);
   writer_ = LogWriter(content_end_);
   number_ = number_before_end_;
   ended_ = false;

@@ -32,6 +32,10 @@ class LogAppender {
     writer_.AppendRecord(record_, waiting_);
     record_.clear();
   }
+  // Where the next record goes, in bytes.
+  uint64_t end() const { return writer_.offset(); }
+  // Something was written and is not on the disk yet.
+  bool unsynced() const { return unsynced_; }
   size_t waiting_bytes() const { return waiting_.size(); }
   // All that waits goes to the file in one write. Errors: kIo.
   Expected<void> WriteOut();
@@ -52,6 +56,9 @@ class LogAppender {
   const std::filesystem::path& path() const { return file_.path(); }
 
  private:
+  // The log was uploaded as it is, and there is more to come: takes W&B's mark off.
+  void RemoveUploadedMark();
+
   AppendOnlyFile file_;
   LogWriter writer_;
   uint64_t whole_end_;     // of the file as it was found
@@ -61,6 +68,7 @@ class LogAppender {
   std::string record_;     // room for one
   bool unsynced_ = false;  // written, not on the disk yet
   bool ended_;
+  bool uploaded_;  // as it was found
   // Where the end begins, and the number of the last record before it.
   uint64_t content_end_;
   int64_t number_before_end_;

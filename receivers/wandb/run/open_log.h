@@ -22,8 +22,10 @@ struct OpenedLog {
 // The run's log below `root`, or a new one. `journal`: whose positions count. `durable`: up to
 // which of them the run was confirmed to be on disk: a log that is damaged before that is left
 // alone under another name, because nothing may be appended behind damage; of one that is damaged
-// behind it the rest is to be cut off. Errors: kIo, kBusy.
+// behind it the rest is to be cut off. A log that was uploaded is gone on with if it holds events
+// of this journal; else it is somebody's finished run. Errors: kIo, kBusy.
 Expected<OpenedLog> OpenLog(const std::filesystem::path& root, const RunRecord& run,
-                            uint64_t journal, uint64_t durable, bool online);
+                            uint64_t journal, uint64_t durable, bool online,
+                            const OnProgress& on_progress = {});
 
 }  // namespace flarebridge::wandb

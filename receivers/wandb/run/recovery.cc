@@ -2,7 +2,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <string_view>
+#include <utility>
 
+#include "receivers/files/file_info.h"
+#include "receivers/files/system_error.h"
 #include "receivers/wandb/log/record_stream.h"
 
 namespace flarebridge::wandb {
@@ -24,9 +28,16 @@ void TakeHistory(const ParsedRecord& record, Recovered& found) {
   }
 }
 
+void NoteJournal(uint64_t journal, std::vector<uint64_t>& journals) {
+  // Nearly all records are of the last one.
+  if (std::find(journals.rbegin(), journals.rend(), journal) != journals.rend()) return;
+  if (journals.size() <= kMostJournals) journals.push_back(journal);
+}
+
 void TakeRecord(const ParsedRecord& record, uint64_t start, Recovered& found) {
   using Kind = ParsedRecord::Kind;
   found.number = record.number;
+  if (!record.checkpoint.empty()) found.checkpoint_at = start;
   if (record.kind == Kind::kExit || record.kind == Kind::kFinal) {
     // The first of them: a run's end is an exit, then a final.
     if (!found.ended) found.content_end = start;
@@ -35,7 +46,10 @@ void TakeRecord(const ParsedRecord& record, uint64_t start, Recovered& found) {
     found.ended = false;
     found.number_before_end = record.number;
   }
-  if (record.mark) found.applied.Take(*record.mark);
+  if (record.mark) {
+    found.applied.Take(*record.mark);
+    NoteJournal(record.mark->journal, found.journals);
+  }
   if (record.kind == Kind::kHistory) TakeHistory(record, found);
   if (record.kind == Kind::kRun) {
     found.has_run = true;
@@ -48,19 +62,85 @@ void TakeRecord(const ParsedRecord& record, uint64_t start, Recovered& found) {
   }
 }
 
-}  // namespace
-
-Expected<Recovered> Recover(int fd, uint64_t journal) {
-  Recovered found;
-  found.applied = AppliedEvents(journal);
+// What lies behind `found.whole_end`, where the reader stands.
+Expected<Recovered> ReadOn(int fd, LogReader reader, Recovered found) {
   const Expected<LogEnd> end = ReadRecords(
-      fd, OnDamage::kStop,
+      fd, std::move(reader), OnDamage::kStop,
       [&](const ParsedRecord& record, uint64_t start) { TakeRecord(record, start, found); });
   if (!end) return Propagate(end);
   found.corrupt = end->corrupt;
   found.whole_end = end->whole_end;
   if (!found.ended) found.content_end = found.whole_end;
   return found;
+}
+
+// It says how far the journal's events are in the log before it: it is this one's, or the log has
+// nothing of it.
+bool Tells(const Checkpoint& checkpoint, uint64_t journal) {
+  return checkpoint.mark.journal == journal ||
+         std::find(checkpoint.journals.begin(), checkpoint.journals.end(), journal) ==
+             checkpoint.journals.end();
+}
+
+Recovered FromCheckpoint(const Checkpoint& checkpoint, uint64_t at, uint64_t journal) {
+  Recovered found;
+  found.checkpoint_at = at;
+  found.has_run = true;
+  found.applied = AppliedEvents(journal);
+  found.applied.Take(checkpoint.mark);
+  found.journals = checkpoint.journals;
+  found.last_step = checkpoint.last_step;
+  found.first_step = checkpoint.first_step;
+  found.runtime = checkpoint.runtime;
+  found.last_time = checkpoint.last_time;
+  found.run = checkpoint.run;
+  found.tag_keys = TagKeys({checkpoint.tag_of_key.begin(), checkpoint.tag_of_key.end()});
+  found.tags_wait = checkpoint.tags_wait;
+  return found;
+}
+
+// What the last checkpoint says whose record is whole; the reader stands there then. Nothing: there
+// is none near the end, or it does not tell of this journal.
+Expected<std::optional<Recovered>> FindCheckpoint(int fd, uint64_t journal, LogReader& reader) {
+  const Expected<FileInfo> file = InfoOf(fd);
+  if (!file) return FailIo("the run log", file);
+  const uint64_t first = file->size - std::min(file->size, kCheckpointWithin);
+  for (uint64_t end = file->size; end > first;) {
+    const Expected<uint64_t> at = reader.FindLast(kCheckpointBegin, end, end - first);
+    if (!at) return Propagate(at);
+    if (*at == 0) break;
+    end = *at;
+    reader.GoTo(*at);
+    std::string_view bytes;
+    ParsedRecord record;
+    const Expected<LogReader::Status> read = reader.Next(bytes);
+    if (!read) return Propagate(read);
+    if (*read != LogReader::Status::kRecord || !ParseRecord(bytes, record)) continue;
+    const Expected<Checkpoint> checkpoint = ParseCheckpoint(record.checkpoint);
+    if (!checkpoint || !Tells(*checkpoint, journal)) break;
+    reader.GoTo(*at);
+    return FromCheckpoint(*checkpoint, *at, journal);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Expected<Recovered> Recover(int fd, uint64_t journal, const OnProgress& on_progress) {
+  Expected<LogReader> reader = LogReader::Open(fd, on_progress);
+  if (!reader) return Propagate(reader);
+  Expected<std::optional<Recovered>> checkpoint = FindCheckpoint(fd, journal, *reader);
+  if (!checkpoint) return Propagate(checkpoint);
+  if (*checkpoint) return ReadOn(fd, std::move(*reader), std::move(**checkpoint));
+  return RecoverFromBeginning(fd, journal, on_progress);
+}
+
+Expected<Recovered> RecoverFromBeginning(int fd, uint64_t journal, const OnProgress& on_progress) {
+  Expected<LogReader> reader = LogReader::Open(fd, on_progress);
+  if (!reader) return Propagate(reader);
+  Recovered found;
+  found.applied = AppliedEvents(journal);
+  return ReadOn(fd, std::move(*reader), std::move(found));
 }
 
 }  // namespace flarebridge::wandb

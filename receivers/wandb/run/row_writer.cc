@@ -1,8 +1,10 @@
 #include "receivers/wandb/run/row_writer.h"
 
 #include <algorithm>
+#include <charconv>
 #include <string>
 
+#include "events/to_integer.h"
 #include "receivers/json.h"
 #include "receivers/wandb/log/record_writer.h"
 
@@ -34,6 +36,13 @@ std::string SecondsToJson(double seconds) {
   return out;
 }
 
+// What is read back from a row.
+double AsWritten(double seconds) {
+  const std::string text = SecondsToJson(seconds);
+  std::from_chars(text.data(), text.data() + text.size(), seconds);
+  return seconds;
+}
+
 // Keys that every row has.
 const std::string kStepPath = PathOf("_step");
 const std::string kRuntimePath = PathOf("_runtime");
@@ -49,6 +58,10 @@ RowWriter::RowWriter(uint64_t journal, const Recovered& recovered, const RunReco
       run_(run),
       log_(log),
       merger_(StepMerger::Limits(), {recovered.last_step, recovered.first_step}),
+      applied_(recovered.applied),
+      last_step_(recovered.last_step),
+      first_step_(recovered.first_step),
+      last_time_(recovered.last_time),
       last_runtime_(recovered.runtime),
       given_(recovered.applied.floor()) {
   if (recovered.last_step) origin_ = recovered.last_time - recovered.runtime;
@@ -66,6 +79,7 @@ AppliedMark RowWriter::MarkAt(uint64_t position) {
   WriteReady();
   AppliedMark mark;
   MarkRecord(journal_, {&position, 1}, merger_.LowestWaiting().value_or(position + 1), mark);
+  applied_.Take(mark);
   return mark;
 }
 
@@ -77,6 +91,7 @@ void RowWriter::MarkRows(const std::vector<StepMerger::Row>& rows) {
   if (marks_.size() < rows.size()) marks_.resize(rows.size());
   for (size_t i = rows.size(); i-- > 0;) {
     MarkRecord(journal_, rows[i].positions, later, marks_[i]);
+    applied_.Take(marks_[i]);
     later = std::min(later, rows[i].positions.front());
   }
 }
@@ -138,7 +153,7 @@ void RowWriter::WriteAll() {
 double RowWriter::WriteLast(double end_time) {
   WriteAll();
   const double runtime = std::max(last_runtime_, end_time - run_.start_time);
-  summary_.Put(kWandbRuntimePath, ToJson(static_cast<int64_t>(runtime)));
+  summary_.Put(kWandbRuntimePath, ToJson(ToInteger<int64_t>(runtime)));
   WriteSummary();
   return runtime;
 }
@@ -164,7 +179,7 @@ void RowWriter::SumUpRow(const StepMerger::Row& row, double runtime) {
   summary_.Put(kStepPath, ToJson(row.step));
   summary_.Put(kTimestampPath, SecondsToJson(row.time));
   summary_.Put(kRuntimePath, SecondsToJson(runtime));
-  summary_.Put(kWandbRuntimePath, ToJson(static_cast<int64_t>(runtime)));
+  summary_.Put(kWandbRuntimePath, ToJson(ToInteger<int64_t>(runtime)));
 }
 
 double RowWriter::RuntimeAt(double time) {
@@ -180,6 +195,9 @@ double RowWriter::RuntimeAt(double time) {
 
 void RowWriter::WriteRow(StepMerger::Row& row, const AppliedMark& mark) {
   last_runtime_ = std::max(last_runtime_, RuntimeAt(row.time));
+  last_time_ = row.time;
+  last_step_ = std::max(last_step_.value_or(0), row.step);
+  if (!row.automatic) first_step_ = std::min(first_step_.value_or(row.step), row.step);
   ItemList& items = row.items;
   const auto add_step = [&](const std::string& path, int64_t step) {
     items.AddWritten(path, [step](std::string& out) { AppendJson(step, out); });
@@ -199,6 +217,25 @@ void RowWriter::WriteRow(StepMerger::Row& row, const AppliedMark& mark) {
 
 void RowWriter::WriteSummary() {
   log_.Add([&](int64_t number, std::string& out) { AppendSummary(number, summary_, out); });
+  summary_.Clear();
+}
+
+bool RowWriter::Describe(Checkpoint& checkpoint) const {
+  checkpoint.mark = applied_.Sum();
+  checkpoint.last_step = last_step_;
+  checkpoint.first_step = first_step_;
+  checkpoint.runtime = AsWritten(last_runtime_);
+  checkpoint.last_time = AsWritten(last_time_);
+  return applied_.knows_journal();
+}
+
+void RowWriter::WriteCheckpoint(std::string_view encoded) {
+  // W&B's readers want a content that they know: a summary record that says what was said before.
+  summary_.Put(kWandbRuntimePath, ToJson(static_cast<int64_t>(last_runtime_)));
+  log_.Add([&](int64_t number, std::string& out) {
+    out.append(encoded);
+    AppendSummary(number, summary_, out);
+  });
   summary_.Clear();
 }
 

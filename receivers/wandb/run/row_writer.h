@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "events/clock.h"
@@ -45,6 +46,14 @@ class RowWriter {
   // since the epoch).
   double WriteLast(double end_time);
 
+  // A record that was added by others has this mark.
+  void Take(const AppliedMark& mark) { applied_.Take(mark); }
+  // Fills in the rows' part and the mark, as recovery would find them in the log now; no effect is
+  // half done. False: no mark of this journal is there yet.
+  bool Describe(Checkpoint& checkpoint) const;
+  // A record that carries a checkpoint; `encoded`: by AppendCheckpoint().
+  void WriteCheckpoint(std::string_view encoded);
+
   // All events up to here are in what has been brought into the log.
   uint64_t EncodedPosition() const;
   std::optional<Clock::time_point> NextDue() const;
@@ -72,8 +81,12 @@ class RowWriter {
   LogAppender& log_;
   StepMerger merger_;
   LeftOut left_out_;
-  size_t added_ = 0;              // bytes of items since rows were last written
-  ItemList summary_;              // changed since the last summary record
+  size_t added_ = 0;       // bytes of items since rows were last written
+  ItemList summary_;       // changed since the last summary record
+  AppliedEvents applied_;  // all marks that were made for the log
+  // Of the rows in the log, as in Recovered.
+  std::optional<int64_t> last_step_, first_step_;
+  double last_time_ = 0;
   double last_runtime_ = 0;       // seconds
   std::optional<double> origin_;  // seconds since the epoch by the site's clock: `_runtime` is 0
   double ahead_ = 0;              // seconds that the site's clock is before ours

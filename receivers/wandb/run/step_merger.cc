@@ -167,15 +167,7 @@ void StepMerger::Join(Waiting& waiting, uint64_t position, double time, ItemList
   if (held.empty()) {
     std::swap(held, items);
   } else {
-    for (size_t i = 0; i < items.size(); ++i) {
-      if (const std::optional<size_t> same = held.Find(items.path(i))) {
-        held.Set(*same, items.json(i));
-        ++overwritten_;
-      } else {
-        held.Add(items.path(i), items.json(i));
-      }
-    }
-    items.Clear();
+    overwritten_ += held.TakeAll(items);
   }
   bytes_ += held.encoded().size() - waiting.bytes;
   waiting.bytes = held.encoded().size();

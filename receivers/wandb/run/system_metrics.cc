@@ -3,10 +3,11 @@
 #include <sys/statvfs.h>
 
 #include <array>
-#include <fstream>
 #include <limits>
 #include <map>
 #include <sstream>
+
+#include "receivers/files/open_file.h"
 
 namespace flarebridge::wandb {
 namespace {
@@ -14,10 +15,25 @@ namespace {
 constexpr double kMiB = 1024.0 * 1024.0;
 constexpr double kGiB = kMiB * 1024.0;
 
+// What is read of a file at most: lines of a thousand interfaces.
+constexpr size_t kMost = size_t{256} << 10;
+
+UniqueFd Open(const char* path) {
+  Expected<UniqueFd> file = OpenToRead(path);
+  return file ? std::move(*file) : UniqueFd();
+}
+
+// The file as it is now; empty if it can't be read. The kernel writes it anew for each read that
+// begins at 0.
+std::istringstream Now(const UniqueFd& file) {
+  std::string text(kMost, 0);
+  text.resize(file ? ReadAt(file.get(), 0, text.data(), text.size()).value_or(0) : 0);
+  return std::istringstream(std::move(text));
+}
+
 // "MemTotal:  25276510 kB" and so on, in bytes.
-std::map<std::string, double> MemoryInfo() {
+std::map<std::string, double> MemoryInfo(std::istringstream file) {
   std::map<std::string, double> values;
-  std::ifstream file("/proc/meminfo");
   std::string line;
   while (std::getline(file, line)) {
     std::istringstream words(line);
@@ -30,11 +46,16 @@ std::map<std::string, double> MemoryInfo() {
 
 }  // namespace
 
-SystemMetrics::SystemMetrics() : ticks_(ReadTicks()), traffic_(ReadTraffic()) {}
+SystemMetrics::SystemMetrics()
+    : processors_(Open("/proc/stat")),
+      memory_(Open("/proc/meminfo")),
+      network_(Open("/proc/net/dev")),
+      ticks_(ReadTicks()),
+      traffic_(ReadTraffic()) {}
 
-SystemMetrics::Ticks SystemMetrics::ReadTicks() {
+SystemMetrics::Ticks SystemMetrics::ReadTicks() const {
   // "cpu  user nice system idle iowait irq softirq steal ...", proc(5).
-  std::ifstream file("/proc/stat");
+  std::istringstream file = Now(processors_);
   std::string name;
   file >> name;
   Ticks ticks;
@@ -48,9 +69,9 @@ SystemMetrics::Ticks SystemMetrics::ReadTicks() {
   return ticks;
 }
 
-SystemMetrics::Traffic SystemMetrics::ReadTraffic() {
+SystemMetrics::Traffic SystemMetrics::ReadTraffic() const {
   // Two lines of headings, then "eth0: bytes packets ... (8 columns received) bytes ...", proc(5).
-  std::ifstream file("/proc/net/dev");
+  std::istringstream file = Now(network_);
   file.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
   file.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
   Traffic traffic;
@@ -76,7 +97,7 @@ std::vector<std::pair<std::string, double>> SystemMetrics::Sample() {
                                    static_cast<double>(ticks.all - ticks_.all));
   }
   ticks_ = ticks;
-  const std::map<std::string, double> memory = MemoryInfo();
+  const std::map<std::string, double> memory = MemoryInfo(Now(memory_));
   const auto total = memory.find("MemTotal:"), available = memory.find("MemAvailable:");
   if (total != memory.end() && available != memory.end() && total->second > 0) {
     values.emplace_back("memory_percent", 100 * (1 - available->second / total->second));

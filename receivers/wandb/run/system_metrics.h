@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "receivers/files/unique_fd.h"
+
 namespace flarebridge::wandb {
 
 class SystemMetrics {
@@ -29,9 +31,10 @@ class SystemMetrics {
   struct Traffic {
     uint64_t sent = 0, received = 0;
   };
-  static Ticks ReadTicks();
-  static Traffic ReadTraffic();
+  Ticks ReadTicks() const;
+  Traffic ReadTraffic() const;
 
+  UniqueFd processors_, memory_, network_;  // files of /proc; nothing where it has none
   Ticks ticks_;
   Traffic traffic_;
 };

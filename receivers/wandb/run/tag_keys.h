@@ -8,12 +8,18 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace flarebridge::wandb {
 
 class TagKeys {
  public:
+  using Map = std::map<std::string, std::string, std::less<>>;  // key -> its tag
+
+  TagKeys() = default;
+  explicit TagKeys(Map tag_of) : tag_of_(std::move(tag_of)) {}
+
   // Tags of a run at most: each change writes all of them.
   static constexpr size_t kMost = 256;
 
@@ -25,9 +31,10 @@ class TagKeys {
   // The key's tag in `tags`, which are those of the run, becomes this one; an empty one is none.
   // Tags of no key, which the run's author has chosen, are never replaced.
   Outcome Set(std::string_view key, std::string_view tag, std::vector<std::string>& tags);
+  const Map& all() const { return tag_of_; }
 
  private:
-  std::map<std::string, std::string, std::less<>> tag_of_;  // key -> its tag
+  Map tag_of_;
 };
 
 }  // namespace flarebridge::wandb

@@ -3,6 +3,7 @@
 // thread.
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -10,9 +11,22 @@
 
 #include "events/error.h"
 #include "events/value.h"
+#include "receivers/receiver_argument.h"
 #include "receivers/receiver_settings.h"
 
 namespace flarebridge::wandb {
+
+// What WandbArguments reads.
+inline constexpr std::array<ReceiverArgument, 9> kArguments = {
+    {{"id", ArgumentKind::kText},
+     {"project", ArgumentKind::kText},
+     {"entity", ArgumentKind::kText},
+     {"job_type", ArgumentKind::kText},
+     {"notes", ArgumentKind::kText},
+     {"tags", ArgumentKind::kTexts},
+     {"config", ArgumentKind::kMap},
+     {"prefix_scalars", ArgumentKind::kFlag},
+     {"mode", ArgumentKind::kText}}};
 
 class WandbArguments : public OwnArguments {
  public:

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "events/to_integer.h"
 #include "receivers/files/folders.h"
 #include "receivers/files/stable_hash.h"
 #include "receivers/wandb/log/record_writer.h"
@@ -19,9 +20,10 @@ Expected<std::shared_ptr<const OwnArguments>> ParseWandbArguments(const Value& a
 }
 
 Expected<std::unique_ptr<Receiver>> OpenWandbRun(const RunSpec& spec, const std::string& folder,
-                                                 const OwnArguments& own) {
-  Expected<std::unique_ptr<wandb::WandbRun>> run =
-      wandb::WandbRun::Open(spec, folder, static_cast<const wandb::WandbArguments&>(own));
+                                                 const OwnArguments& own,
+                                                 const OnProgress& on_progress) {
+  Expected<std::unique_ptr<wandb::WandbRun>> run = wandb::WandbRun::Open(
+      spec, folder, static_cast<const wandb::WandbArguments&>(own), on_progress);
   if (!run) return Propagate(run);
   return std::unique_ptr<Receiver>(std::move(*run));
 }
@@ -33,6 +35,8 @@ namespace fs = std::filesystem;
 
 // Bytes that may wait for one write; beyond it a flush does not wait for the worker's.
 constexpr size_t kMaxWaiting = size_t{1} << 20;
+// Bytes of a checkpoint at most: a run has 256 tags, but their keys may be long.
+constexpr size_t kLargestCheckpoint = size_t{256} << 10;
 // Seconds that fit into an exit record.
 constexpr double kLongestRuntime = 2147483647;
 // How often W&B's own client samples (x_stats_sampling_interval).
@@ -45,20 +49,25 @@ WandbRun::WandbRun(fs::path folder, AppendOnlyFile file, Recovered recovered, ui
       recovered_(std::move(recovered)),
       out_(std::move(folder), std::move(file), recovered_, journal),
       written_(recovered_.applied.floor()),
-      durable_(recovered_.applied.floor()) {}
+      durable_(recovered_.applied.floor()),
+      checkpoint_at_(recovered_.checkpoint_at) {}
 
 Expected<std::unique_ptr<WandbRun>> WandbRun::Open(const RunSpec& spec, const fs::path& root,
-                                                   const WandbArguments& arguments) {
+                                                   const WandbArguments& arguments,
+                                                   const OnProgress& on_progress,
+                                                   uint64_t checkpoint_every) {
   RunRecord run = IdentifyRun(spec, arguments);
   run.host = HostName();
   run.version = FLAREBRIDGE_VERSION;
   run.platform = Platform();
   const uint64_t journal = StableHash(spec.journal);
-  Expected<OpenedLog> opened = OpenLog(root, run, journal, spec.durable, arguments.online());
+  Expected<OpenedLog> opened =
+      OpenLog(root, run, journal, spec.durable, arguments.online(), on_progress);
   if (!opened) return Propagate(opened);
 
   std::unique_ptr<WandbRun> self(
       new WandbRun(opened->folder, std::move(opened->file), std::move(opened->recovered), journal));
+  self->checkpoint_every_ = checkpoint_every;
   self->online_ = arguments.online();
   if (spec.side == "client") self->system_.emplace();
   self->set_aside_ = std::move(opened->set_aside);
@@ -91,6 +100,7 @@ Expected<void> WandbRun::Begin(RunRecord run) {
 void WandbRun::AddRun() {
   // With this mark on disk, whatever is damaged behind it is of this journal's time.
   const AppliedMark mark{journal_, 0, {}};
+  out_.rows.Take(mark);
   out_.log.Add(
       [&](int64_t number, std::string& record) { AppendRun(number, out_.run, &mark, record); });
 }
@@ -98,6 +108,7 @@ void WandbRun::AddRun() {
 Expected<void> WandbRun::WritePrologue(RunRecord run) {
   // A crash may have left the file's header or first records only: they are written anew.
   if (Expected<void> begun = out_.log.StartAnew(); !begun) return begun;
+  checkpoint_at_ = 0;
   out_.run = std::move(run);
   out_.log.Add(
       [&](int64_t number, std::string& record) { AppendHeader(number, out_.run.version, record); });
@@ -133,7 +144,7 @@ Expected<void> WandbRun::WriteEnd(uint64_t position, const RunEnded& ended) {
       std::min(out_.rows.WriteLast(std::min(ended.time, kMaxTime)), kLongestRuntime);
   if (Expected<void> begun = out_.log.BeginEnd(); !begun) return begun;
   out_.log.Add([&](int64_t number, std::string& record) {
-    AppendExit(number, ended.exit_code, static_cast<int32_t>(runtime), record);
+    AppendExit(number, ended.exit_code, ToInteger<int32_t>(runtime), record);
   });
   // `wandb sync --legacy` takes the exit code only where a final record follows.
   const AppliedMark mark = out_.rows.MarkAt(position);
@@ -181,9 +192,31 @@ Expected<void> WandbRun::Flush(Clock::time_point now) {
 Expected<void> WandbRun::Persist() {
   out_.rows.WriteReady();
   if (Expected<void> written = WriteOut(); !written) return written;
+  const bool wrote = out_.log.unsynced();
   if (Expected<void> synced = out_.log.Persist(); !synced) return synced;
   durable_ = written_;
-  return {};
+  return wrote ? WriteCheckpoint() : Expected<void>();
+}
+
+Expected<void> WandbRun::WriteCheckpoint() {
+  if (out_.log.ended() || out_.log.end() - checkpoint_at_ < checkpoint_every_) return {};
+  checkpoint_at_ = out_.log.end();
+  Checkpoint checkpoint;
+  if (!out_.rows.Describe(checkpoint)) return {};
+  checkpoint.journals = recovered_.journals;
+  if (std::find(checkpoint.journals.begin(), checkpoint.journals.end(), journal_) ==
+      checkpoint.journals.end())
+    checkpoint.journals.push_back(journal_);
+  if (checkpoint.journals.size() > kMostJournals) return {};
+  checkpoint.run = out_.run;
+  checkpoint.tag_of_key.assign(out_.tag_keys.all().begin(), out_.tag_keys.all().end());
+  checkpoint.tags_wait = out_.tags_wait;
+  std::string encoded;
+  AppendCheckpoint(checkpoint, encoded);
+  // It would be much of the log: the run is read from an earlier one.
+  if (encoded.size() > kLargestCheckpoint) return {};
+  out_.rows.WriteCheckpoint(encoded);
+  return out_.log.WriteOut();
 }
 
 Expected<void> WandbRun::Drain() {

@@ -26,16 +26,22 @@ Expected<std::shared_ptr<const OwnArguments>> ParseWandbArguments(const Value& a
 // Opens the run's folder below `folder`: the one that is there already for this run, or a new one.
 // `own`: what ParseWandbArguments() has made. Errors: kBusy, kIo.
 Expected<std::unique_ptr<Receiver>> OpenWandbRun(const RunSpec& spec, const std::string& folder,
-                                                 const OwnArguments& own);
+                                                 const OwnArguments& own,
+                                                 const OnProgress& on_progress);
 
 namespace wandb {
 
 class WandbRun : public Receiver {
  public:
+  // Bytes of the log after which there is another checkpoint, once they are on the disk.
+  static constexpr uint64_t kCheckpointEvery = uint64_t{4} << 20;
+
   // `root`: the folder below which the run's folder is.
   static Expected<std::unique_ptr<WandbRun>> Open(const RunSpec& spec,
                                                   const std::filesystem::path& root,
-                                                  const WandbArguments& arguments);
+                                                  const WandbArguments& arguments,
+                                                  const OnProgress& on_progress = {},
+                                                  uint64_t checkpoint_every = kCheckpointEvery);
 
   uint64_t DurablePosition() const override { return durable_; }
   Expected<void> Write(uint64_t position, const Event& event, Clock::time_point now) override;
@@ -44,9 +50,8 @@ class WandbRun : public Receiver {
   Expected<void> Persist() override;
   Expected<void> Drain() override;
   std::optional<UploadTarget> Upload() const override;
+  std::optional<std::filesystem::path> Folder() const override { return out_.folder; }
   std::string Report() const override;
-
-  const std::filesystem::path& folder() const { return out_.folder; }
 
  private:
   WandbRun(std::filesystem::path folder, AppendOnlyFile file, Recovered recovered,
@@ -63,12 +68,16 @@ class WandbRun : public Receiver {
   void SampleSystem(Clock::time_point now);
   // What waits goes to the file in one write.
   Expected<void> WriteOut();
+  // A checkpoint, if one is due. All that is in the file is on the disk, and waits for nothing.
+  Expected<void> WriteCheckpoint();
 
   uint64_t journal_;
   Recovered recovered_;   // as it was found
   RunOutput out_;         // what events become
   uint64_t written_ = 0;  // all events up to here are in the file
   uint64_t durable_ = 0;
+  uint64_t checkpoint_at_ = 0;  // in the log, in bytes
+  uint64_t checkpoint_every_ = kCheckpointEvery;
   bool online_ = false;  // argument mode: "online"
   // Where the run's site trains: how busy the machine is.
   std::optional<SystemMetrics> system_;

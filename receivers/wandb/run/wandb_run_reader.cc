@@ -5,6 +5,7 @@
 #include "receivers/files/file_lock.h"
 #include "receivers/files/keep_and_cut.h"
 #include "receivers/files/open_file.h"
+#include "receivers/wandb/log/log_repair.h"
 #include "receivers/wandb/log/log_summary.h"
 #include "receivers/wandb/log/record_stream.h"
 
@@ -69,7 +70,7 @@ class Reader : public RunReader {
     LogCondition condition;
     condition.written = !FileLock::Shared(log);  // nor can it be locked by us
     const Expected<wandb::LogEnd> end = wandb::ReadRecords(
-        file->get(), wandb::OnDamage::kStop, [&](const wandb::ParsedRecord& record, uint64_t) {
+        file->get(), wandb::OnDamage::kSkip, [&](const wandb::ParsedRecord& record, uint64_t) {
           ++condition.records;
           condition.rows += record.kind == wandb::ParsedRecord::Kind::kHistory ? 1 : 0;
           condition.ended = condition.ended || record.kind == wandb::ParsedRecord::Kind::kExit;
@@ -79,11 +80,15 @@ class Reader : public RunReader {
     if (end->corrupt) condition.damage = LogCondition::Damage::kDamaged;
     condition.whole_end = end->whole_end;
     std::error_code ignored;
-    condition.unreadable = fs::file_size(log, ignored) - end->whole_end;
+    condition.unreadable = end->bad_bytes;
+    const uint64_t size = fs::file_size(log, ignored);
+    if (end->torn && !ignored && size > end->read_end) condition.unreadable += size - end->read_end;
     return condition;
   }
 
   Expected<std::string> Repair(const fs::path& log, const LogCondition& condition) const override {
+    if (condition.damage == LogCondition::Damage::kDamaged)
+      return KeepAndReplace(log, wandb::CopyReadable);
     return KeepAndCut(log, condition.whole_end);
   }
 };

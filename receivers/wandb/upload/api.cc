@@ -31,6 +31,15 @@ constexpr const char* kRunResumeStatus = R"(query RunResumeStatus($project: Stri
  }
 })";
 
+constexpr const char* kRunLook = R"(query RunResumeStatus($project: String,
+ $entity: String, $name: String!) {
+ model(name: $project, entityName: $entity) {
+  bucket(name: $name, missingOk: true) {
+   id historyLineCount eventsLineCount logLineCount historyTail
+  }
+ }
+})";
+
 constexpr const char* kCreateRunFiles = R"(mutation CreateRunFiles($entity: String!,
  $project: String!, $run: String!, $files: [String!]!) {
  createRunFiles(input: {entityName: $entity, projectName: $project, runName: $run, files: $files}) {
@@ -42,6 +51,31 @@ constexpr const char* kCreateRunFiles = R"(mutation CreateRunFiles($entity: Stri
 
 // What is unknown is null, so that the server takes its own default or keeps what it has.
 Json TextOrNull(const std::string& text) { return text.empty() ? Json() : Json(text); }
+
+template <class T>
+Json OrNull(const std::optional<T>& value) {
+  return value ? Json(*value) : Json();
+}
+
+// A server that does not know yet may say null.
+uint64_t Count(const Json& json) {
+  return json.is_null() ? 0 : json.get_ref<const Json::number_unsigned_t&>();
+}
+
+// What is nested deeper is left out: written again, it would take the stack, level by level.
+Json ParseAnswer(const std::string& text) {
+  constexpr int kMostDepth = 32;
+  return Json::parse(
+      text, [](int depth, Json::parse_event_t, Json&) { return depth < kMostDepth; }, false);
+}
+
+// The newest of some lines, which come as the text of a list of texts.
+std::string LastOf(const Json& tail) {
+  if (!tail.is_string()) return "";
+  const Json lines = ParseAnswer(tail.get_ref<const std::string&>());
+  const bool told = lines.is_array() && !lines.empty() && lines.back().is_string();
+  return told ? lines.back().get<std::string>() : "";
+}
 
 // An answer may be a whole page; a person needs its beginning, in one line.
 std::string FirstWords(const std::string& answer) {
@@ -56,18 +90,25 @@ Attempt Refuse(const std::string& words) {
   return attempt;
 }
 
-// What is nested deeper is left out: written again, it would take the stack, level by level.
-Json ParseAnswer(const std::string& text) {
-  constexpr int kMostDepth = 32;
-  return Json::parse(
-      text, [](int depth, Json::parse_event_t, Json&) { return depth < kMostDepth; }, false);
-}
-
 Attempt TryAgain(const std::string& words) {
   Attempt attempt;
   attempt.outcome = Outcome::kRetry;
   attempt.words = words;
   return attempt;
+}
+
+Attempt NotTheService(const std::string& answer) {
+  return TryAgain("an answer that is not W&B's" +
+                  (answer.empty() ? std::string() : " (" + FirstWords(answer) + ")"));
+}
+
+// A storage's answer is empty, or not for people.
+bool IsPage(std::string_view answer) {
+  const size_t begin = answer.find_first_not_of(" \t\r\n\xef\xbb\xbf");
+  if (begin == std::string_view::npos) return false;
+  std::string first(answer.substr(begin, sizeof "<!doctype html" - 1));
+  for (char& c : first) c = static_cast<char>(tolower(static_cast<unsigned char>(c)));
+  return first.starts_with("<html") || first == "<!doctype html";
 }
 
 }  // namespace
@@ -152,7 +193,7 @@ Attempt Api::Graphql(const char* query, const std::string& variables, std::strin
   Attempt attempt = Send(std::move(request), true, answer);
   if (attempt.outcome != Outcome::kSuccess) return attempt;
   const Json json = ParseAnswer(answer);
-  if (!json.is_object()) return TryAgain("an answer that is not JSON");
+  if (!json.is_object()) return NotTheService(answer);
   if (const auto errors = json.find("errors"); errors != json.end() && !errors->empty())
     return Refuse(FirstWords(WithoutKey(errors->dump())));
   if (!json.contains("data")) return TryAgain("an answer without data");
@@ -178,17 +219,42 @@ Attempt Api::WhoAmI(Viewer& viewer) {
   return attempt;
 }
 
-Attempt Api::UpsertRun(const RunRecord& run, const std::string& config, RunAddress& address) {
+Attempt Api::Look(const RunRecord& run, RunThere& there) {
+  const Json variables = {{"name", run.run_id},
+                          {"project", TextOrNull(run.project)},
+                          {"entity", TextOrNull(run.entity)}};
+  std::string data;
+  Attempt attempt =
+      Graphql(kRunLook, variables.dump(-1, ' ', false, Json::error_handler_t::replace), data);
+  if (attempt.outcome != Outcome::kSuccess) return attempt;
+  there = RunThere();
+  try {
+    const Json model = Json::parse(data).at("model");
+    if (model.is_null() || model.at("bucket").is_null()) return attempt;  // no project, no run
+    const Json& bucket = model.at("bucket");
+    there.exists = true;
+    there.lines[kHistoryStream] = Count(bucket.at("historyLineCount"));
+    there.lines[kEventsStream] = Count(bucket.at("eventsLineCount"));
+    there.lines[kConsoleStream] = Count(bucket.at("logLineCount"));
+    there.last_row = LastOf(bucket.value("historyTail", Json()));
+  } catch (const Json::exception&) {
+    return TryAgain("the server did not say what it has of the run");
+  }
+  return attempt;
+}
+
+Attempt Api::UpsertRun(const RunRecord& run, const RunFields& fields, RunAddress& address,
+                       bool& inserted) {
   const Json variables = {{"name", run.run_id},
                           {"project", TextOrNull(run.project)},
                           {"entity", TextOrNull(run.entity)},
-                          {"groupName", TextOrNull(run.group)},
-                          {"displayName", TextOrNull(run.display_name)},
-                          {"notes", TextOrNull(run.notes)},
-                          {"host", TextOrNull(run.host)},
-                          {"config", config},
-                          {"jobType", TextOrNull(run.job_type)},
-                          {"tags", run.tags}};
+                          {"groupName", OrNull(fields.group)},
+                          {"displayName", OrNull(fields.display_name)},
+                          {"notes", OrNull(fields.notes)},
+                          {"host", OrNull(fields.host)},
+                          {"config", OrNull(fields.config)},
+                          {"jobType", OrNull(fields.job_type)},
+                          {"tags", OrNull(fields.tags)}};
   std::string data;
   Attempt attempt =
       Graphql(kUpsertBucket, variables.dump(-1, ' ', false, Json::error_handler_t::replace), data);
@@ -196,7 +262,9 @@ Attempt Api::UpsertRun(const RunRecord& run, const std::string& config, RunAddre
   if (attempt.status == 409) attempt.outcome = Outcome::kRetry;
   if (attempt.outcome != Outcome::kSuccess) return attempt;
   try {
-    const Json bucket = Json::parse(data).at("upsertBucket").at("bucket");
+    const Json upserted = Json::parse(data).at("upsertBucket");
+    const Json& bucket = upserted.at("bucket");
+    inserted = upserted.value("inserted", Json()) == Json(true);
     address.run_id = bucket.at("name");
     address.project = bucket.at("project").at("name");
     address.entity = bucket.at("project").at("entity").at("name");
@@ -233,7 +301,11 @@ Attempt Api::Stream(const RunAddress& address, const Lines& lines) {
                 Escape(address.project) + "/" + Escape(address.run_id) + "/file_stream";
   request.body = body;
   std::string answer;
-  return Send(std::move(request), true, answer);
+  Attempt attempt = Send(std::move(request), true, answer);
+  if (attempt.outcome != Outcome::kSuccess) return attempt;
+  // Somebody else may answer, as a network that wants a login first: that confirms nothing.
+  if (!ParseAnswer(answer).is_object()) return NotTheService(answer);
+  return attempt;
 }
 
 Attempt Api::CountRows(const RunAddress& address, uint64_t& rows) {
@@ -285,20 +357,26 @@ Attempt Api::Put(const Upload& upload, std::string_view content) {
   request.url = upload.url;
   request.headers = upload.headers;
   request.body = content;
-  std::string answer;
-  // The storage is another server: it must not see the key.
-  return Send(std::move(request), false, answer);
+  return SendToStorage(std::move(request));
 }
 
-Attempt Api::PutFile(const Upload& upload, const std::string& file, uint64_t bytes) {
+Attempt Api::PutFile(const Upload& upload, int file, uint64_t bytes) {
   HttpRequest request;
   request.method = "PUT";
   request.url = upload.url;
   request.headers = upload.headers;
   request.file = file;
   request.file_bytes = bytes;
+  return SendToStorage(std::move(request));
+}
+
+Attempt Api::SendToStorage(HttpRequest request) {
   std::string answer;
-  return Send(std::move(request), false, answer);
+  // The storage is another server: it must not see the key.
+  Attempt attempt = Send(std::move(request), false, answer);
+  if (attempt.outcome == Outcome::kSuccess && IsPage(answer))
+    return TryAgain("an answer that is no storage's (" + FirstWords(answer) + ")");
+  return attempt;
 }
 
 }  // namespace flarebridge::wandb

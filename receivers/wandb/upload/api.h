@@ -32,6 +32,20 @@ struct RunAddress {
   std::string entity, project, run_id;
 };
 
+// What the server has of a run. Counts may be some seconds old.
+struct RunThere {
+  bool exists = false;
+  std::map<std::string, uint64_t> lines;  // by stream
+  std::string last_row;                   // JSON; empty: it has none, or does not say
+};
+
+// What is sent of a run itself; what is not set stays as the server has it.
+struct RunFields {
+  std::optional<std::string> group, job_type, display_name, notes, host;
+  std::optional<std::vector<std::string>> tags;
+  std::optional<std::string> config;  // W&B's form of it, {"key": {"value": ...}}
+};
+
 class Api {
  public:
   Api(HttpTransport& http, const Account& account) : http_(http), account_(account) {}
@@ -41,8 +55,12 @@ class Api {
     std::string username, entity;  // the user; where runs go that name no entity
   };
   Attempt WhoAmI(Viewer& viewer);
-  // Creates the run or changes it. `config`: W&B's form of it, {"key": {"value": ...}}.
-  Attempt UpsertRun(const RunRecord& run, const std::string& config, RunAddress& address);
+  // Changes nothing. Of the run its id, project and entity count.
+  Attempt Look(const RunRecord& run, RunThere& there);
+  // Creates the run or changes it. Of `run` the same count. `inserted`: the server did not have it
+  // (false if it does not say).
+  Attempt UpsertRun(const RunRecord& run, const RunFields& fields, RunAddress& address,
+                    bool& inserted);
   // What one request to the file stream carries; nothing at all is a sign of life.
   struct Lines {
     const std::map<std::string, StreamPart>* parts = nullptr;  // by stream
@@ -62,7 +80,7 @@ class Api {
   Attempt CreateFiles(const RunAddress& address, const std::vector<std::string>& names,
                       std::vector<Upload>& uploads);
   Attempt Put(const Upload& upload, std::string_view content);
-  Attempt PutFile(const Upload& upload, const std::string& file, uint64_t bytes);
+  Attempt PutFile(const Upload& upload, int file, uint64_t bytes);
 
  private:
   Attempt Send(HttpRequest request, bool with_key, std::string& answer);
@@ -70,6 +88,7 @@ class Api {
   Expected<void> Sign(HttpRequest& request);
   // What a status of the server means, for a person.
   std::string Explain(long status) const;
+  Attempt SendToStorage(HttpRequest request);
   // A server's words, which may repeat what it was sent.
   std::string WithoutKey(const std::string& text) const;
   Attempt Graphql(const char* query, const std::string& variables, std::string& data);

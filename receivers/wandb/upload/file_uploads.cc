@@ -1,7 +1,7 @@
 #include "receivers/wandb/upload/file_uploads.h"
 
 #include <algorithm>
-#include <system_error>
+#include <utility>
 #include <vector>
 
 #include "receivers/files/file_info.h"
@@ -22,24 +22,35 @@ constexpr uint64_t kMaxFile = uint64_t{5} << 30;
 
 }  // namespace
 
-bool FileUploads::Look(File& file) const {
-  const Expected<FileInfo> info = InfoOf(files_ / file.name);
-  if (!info || !info->is_file) return false;
+Expected<UniqueFd> FileUploads::Open(File& file) const {
+  Expected<UniqueFd> opened = OpenBelow(folder_, fs::path("files") / file.name, links_);
+  if (!opened) return opened;
+  const Expected<FileInfo> info = InfoOf(opened->get());
+  if (!info) return Propagate(info);
   file.size = info->size;
   // Content that is written anew comes with a new time.
   file.stamp = StableHash(std::to_string(info->size) + " " + std::to_string(info->seconds) + " " +
                           std::to_string(info->nanoseconds));
-  return true;
+  return opened;
 }
 
 void FileUploads::Want(const std::string& name, Time now) {
   File file{name, std::nullopt};
   // A log may come from anywhere; its names may not lead out of the folder.
-  if (SafeRelativePath(name).generic_string() != name || !Look(file) || file.size > kMaxFile) {
-    missing_.insert(name);
+  if (SafeRelativePath(name).generic_string() != name) {
+    missing_[name] = "leads out of the run's folder";
     return;
   }
-  Add(std::move(file), now);
+  if (const Expected<UniqueFd> opened = Open(file); !opened) {
+    const bool link = opened.error().code == ErrorCode::kForbidden && links_ == Links::kRefuse;
+    missing_[name] = opened.error().message +
+                     (link ? "; --follow-links takes what links of your own lead to" : "");
+  } else if (file.size > kMaxFile) {
+    missing_[name] = "has more than 5 GiB";
+  } else {
+    missing_.erase(name);
+    Add(std::move(file), now);
+  }
 }
 
 void FileUploads::WantContent(const std::string& name, std::string content, Time now) {
@@ -72,7 +83,7 @@ Attempt FileUploads::Ask(Api& api, const RunAddress& run) {
     if (upload != uploads.end()) {
       addressed_.emplace_back(std::move(wanted_.front()), *upload);
     } else {
-      missing_.insert(wanted_.front().name);  // the server does not take it
+      missing_[wanted_.front().name] = "is not taken by the server";
     }
     wanted_.pop_front();
   }
@@ -82,8 +93,14 @@ Attempt FileUploads::Ask(Api& api, const RunAddress& run) {
 Attempt FileUploads::Put(Api& api) {
   auto& [file, upload] = addressed_.front();
   if (file.content) return api.Put(upload, *file.content);
-  (void)Look(file);  // it may have been written anew
-  return api.PutFile(upload, (files_ / file.name).string(), file.size);
+  const Expected<UniqueFd> opened = Open(file);  // it may have been written anew
+  gone_ = !opened;
+  if (opened) return api.PutFile(upload, opened->get(), file.size);
+  missing_[file.name] = opened.error().message;
+  Attempt attempt;
+  attempt.outcome = Outcome::kRefused;
+  attempt.words = file.name + " " + opened.error().message;
+  return attempt;
 }
 
 void FileUploads::PutWasTaken() {
@@ -96,9 +113,13 @@ void FileUploads::PutWasTaken() {
 
 bool FileUploads::PutIsSettled(const Attempt& attempt) {
   File& file = addressed_.front().first;
-  std::error_code failed;
-  if (!file.content && !fs::is_regular_file(files_ / file.name, failed)) {
-    missing_.insert(file.name);
+  // It may have gone while it was sent.
+  if (!file.content && !gone_) {
+    const Expected<UniqueFd> opened = Open(file);
+    gone_ = !opened;
+    if (gone_) missing_[file.name] = opened.error().message;
+  }
+  if (std::exchange(gone_, false)) {
     addressed_.pop_front();
     return true;
   }

@@ -6,12 +6,13 @@
 #include <cstdint>
 #include <deque>
 #include <filesystem>
+#include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 
 #include "events/clock.h"
+#include "receivers/files/open_below.h"
 #include "receivers/wandb/upload/api.h"
 #include "receivers/wandb/upload/upload_state.h"
 
@@ -22,8 +23,8 @@ class FileUploads {
   using Time = Clock::time_point;
 
   // `folder`: the run's; `state`: what was put earlier, and is put from now on. It outlives this.
-  FileUploads(const std::filesystem::path& folder, UploadState& state)
-      : files_(folder / "files"), state_(state) {}
+  FileUploads(std::filesystem::path folder, Links links, UploadState& state)
+      : folder_(std::move(folder)), links_(links), state_(state) {}
 
   // A file below files/ is to be on the server, as it is now; nothing happens if it is. One that
   // is not there, or leads out of the folder, or is above 5 GiB, is in missing().
@@ -49,7 +50,8 @@ class FileUploads {
 
   // All is wanted anew by the log that is read anew.
   void Restart();
-  const std::set<std::string>& missing() const { return missing_; }
+  // Files that the log names and that are not on their way, with the reason.
+  const std::map<std::string, std::string>& missing() const { return missing_; }
 
  private:
   struct File {
@@ -58,17 +60,19 @@ class FileUploads {
     uint64_t size = 0;
     uint64_t stamp = 0;  // changes with the content
   };
-  // Takes a file's size and stamp anew from the folder. False: it is not there.
-  bool Look(File& file) const;
+  // Opens the file, and takes its size and stamp anew. Errors: as OpenBelow().
+  Expected<UniqueFd> Open(File& file) const;
   void Add(File file, Time now);
 
-  const std::filesystem::path files_;
+  const std::filesystem::path folder_;
+  const Links links_;
   UploadState& state_;
   std::deque<File> wanted_;  // no address asked for yet
   Time wanted_since_{};
   std::deque<std::pair<File, Api::Upload>> addressed_;
-  std::set<std::string> missing_;  // that the log names and the folder lacks
-  unsigned renewals_ = 0;          // of a signed address
+  std::map<std::string, std::string> missing_;
+  bool gone_ = false;      // the file of the last Put()
+  unsigned renewals_ = 0;  // of a signed address
 };
 
 }  // namespace flarebridge::wandb

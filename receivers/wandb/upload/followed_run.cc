@@ -5,6 +5,8 @@ namespace {
 
 // A log that nobody has locked is written by somebody else if it has grown within this time.
 constexpr std::chrono::seconds kLifeAfterGrowth{600};
+// What seems to be damage for so long is damage.
+constexpr std::chrono::seconds kSettled{2};
 // The console as a file; the lines themselves go to the stream without a limit.
 constexpr size_t kMaxConsole = size_t{64} << 20;
 
@@ -16,19 +18,24 @@ FollowedRun::FollowedRun(std::filesystem::path log)
 void FollowedRun::Restart(std::map<std::string, uint64_t> confirmed) {
   follower_ = std::make_unique<LogFollower>(log_);
   end_ = LogFollower::End::kMore;
+  settling_ = false;
   view_ = RunView();
   lines_ = LineBuffer(std::move(confirmed));
   confirmed_ = 0;
 }
 
 bool FollowedRun::EndWasTakenBack() {
-  if (taken_back_ || !view_.ended() || !(follower_->IsShorterThanRead() || damaged())) return false;
+  const bool changed = follower_->IsShorterThanRead() || end_ == LogFollower::End::kCorrupt;
+  if (taken_back_ || !view_.ended() || !changed) return false;
   taken_back_ = true;
   return true;
 }
 
 Expected<void> FollowedRun::Read(Time now,
                                  const std::function<void(const std::string& file)>& named) {
+  const bool was_damaged = end_ == LogFollower::End::kCorrupt;
+  const bool stays = was_damaged && now - damaged_since_ >= kSettled;
+  follower_->ChooseOnDamage(stays ? OnDamage::kSkip : OnDamage::kStop);
   size_t files = view_.files().size();
   const Expected<LogFollower::End> end = follower_->Read([&](const ParsedRecord& record) {
     grown_ = now;
@@ -39,8 +46,16 @@ Expected<void> FollowedRun::Read(Time now,
   });
   if (!end) return Propagate(end);
   end_ = *end;
-  if (!damaged()) taken_back_ = false;
+  const bool is_damaged = end_ == LogFollower::End::kCorrupt;
+  if (is_damaged && !was_damaged) damaged_since_ = now;
+  settling_ = is_damaged && !stays;
+  if (!is_damaged) taken_back_ = false;
   return {};
+}
+
+uint64_t FollowedRun::bad_bytes() const {
+  const auto [read, size] = Position();
+  return follower_->bad_bytes() + (damaged() && size > read ? size - read : 0);
 }
 
 bool FollowedRun::IsAlive(Time now) const {
@@ -48,7 +63,7 @@ bool FollowedRun::IsAlive(Time now) const {
 }
 
 Expected<std::string> FollowedRun::ConsoleText() const {
-  LogFollower follower(log_);
+  LogFollower follower(log_, OnDamage::kSkip);
   std::string text;
   const Expected<LogFollower::End> end = follower.Read([&](const ParsedRecord& record) {
     if (record.kind == ParsedRecord::Kind::kOutput) text += record.line;

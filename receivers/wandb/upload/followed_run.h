@@ -35,6 +35,9 @@ class FollowedRun {
   // names. Errors: kIo, kMalformed (not a run log).
   Expected<void> Read(Time now, const std::function<void(const std::string& file)>& named);
 
+  // What was read is on the disk when it returns. Errors: kIo.
+  Expected<void> Persist() const { return follower_->Persist(); }
+
   const RunView& view() const { return view_; }
   const LineBuffer& lines() const { return lines_; }
   // The server has what is in lines().
@@ -46,9 +49,14 @@ class FollowedRun {
   // that was read if none wait.
   uint64_t ConfirmedBytes() const { return lines_.parts().empty() ? Position().first : confirmed_; }
   // All that is there was read.
-  bool at_end() const { return end_ != LogFollower::End::kMore; }
+  bool at_end() const { return end_ != LogFollower::End::kMore && !settling_; }
+  // What was read ends before what seems to be damage. While a log grows it may seem so for a
+  // moment; what stays so is passed over, and Read() goes on behind it.
+  bool settling() const { return settling_; }
   // Nothing behind what was read will ever be.
-  bool damaged() const { return end_ == LogFollower::End::kCorrupt; }
+  bool damaged() const { return end_ == LogFollower::End::kCorrupt && !settling_; }
+  // Bytes of damage, which were passed over or nothing readable follows.
+  uint64_t bad_bytes() const;
   // Somebody writes the log, or has until a while ago.
   bool IsAlive(Time now) const;
   // How much of the log was read, and its size, in bytes.
@@ -60,6 +68,8 @@ class FollowedRun {
   std::filesystem::path log_;
   std::unique_ptr<LogFollower> follower_;
   LogFollower::End end_ = LogFollower::End::kMore;
+  bool settling_ = false;
+  Time damaged_since_{};
   RunView view_;
   LineBuffer lines_;
   uint64_t confirmed_ = 0;

@@ -14,14 +14,6 @@ constexpr size_t kMaxLines = size_t{10} << 20;
 // A request of this many bytes is worth its cost.
 constexpr size_t kEnough = size_t{4} << 20;
 
-std::string HistoryLine(const ParsedRecord& record) {
-  JsonObject object;
-  for (const ParsedRecord::ParsedItem& item : record.items) {
-    if (!item.path.empty()) object.Set(item.path, item.json);
-  }
-  return object.Text();
-}
-
 std::string EventLine(const ParsedRecord& record, double run_start) {
   std::string line = R"({"_wandb":true,"_timestamp":)" + ToJson(record.time) + R"(,"_runtime":)" +
                      ToJson(std::max(0.0, record.time - run_start));
@@ -35,6 +27,14 @@ std::string EventLine(const ParsedRecord& record, double run_start) {
 }
 
 }  // namespace
+
+std::string HistoryLine(const ParsedRecord& record) {
+  JsonObject object;
+  for (const ParsedRecord::ParsedItem& item : record.items) {
+    if (!item.path.empty()) object.Set(item.path, item.json);
+  }
+  return object.Text();
+}
 
 void LineBuffer::Take(const ParsedRecord& record, double run_start) {
   const auto add_console = [this](std::string line) { Add(kConsoleStream, std::move(line)); };

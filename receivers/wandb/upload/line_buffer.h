@@ -29,6 +29,9 @@ struct StreamPart {
   std::string lines;  // `"...","..."`
 };
 
+// A row as it is sent, of a record of history.
+std::string HistoryLine(const ParsedRecord& record);
+
 class LineBuffer {
  public:
   // `confirmed`: lines per stream that the server has; they are counted and not kept.

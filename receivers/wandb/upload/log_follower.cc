@@ -20,6 +20,18 @@ Expected<void> LogFollower::Open() {
   return {};
 }
 
+Expected<void> LogFollower::Persist() const {
+  if (!file_) return {};
+  const Expected<void> persisted = PersistOthers(file_.get());
+  if (!persisted) return FailIo(log_.string(), persisted);
+  return {};
+}
+
+void LogFollower::ChooseOnDamage(OnDamage on_damage) {
+  on_damage_ = on_damage;
+  if (records_) records_->ChooseOnDamage(on_damage);
+}
+
 std::pair<uint64_t, uint64_t> LogFollower::Position() const {
   if (!records_) return {0, 0};
   const Expected<FileInfo> info = InfoOf(file_.get());

@@ -28,15 +28,19 @@ class LogFollower {
   explicit LogFollower(std::filesystem::path log, OnDamage on_damage = OnDamage::kStop)
       : log_(std::move(log)), on_damage_(on_damage) {}
 
+  // What the next Read() does at damage.
+  void ChooseOnDamage(OnDamage on_damage);
   // Errors: kIo, kMalformed (not a run log).
   Expected<End> Read(const Visitor& visit);
 
+  // All that was read is on the disk when it returns. Errors: kIo.
+  Expected<void> Persist() const;
   // The file ends before the last record read: its end was taken off, because the run goes on. A
   // new follower has to read it anew.
   bool IsShorterThanRead() const;
   // How much of the file was read, and its size, in bytes.
   std::pair<uint64_t, uint64_t> Position() const;
-  // How many bytes up to there are damaged, if it was chosen to go on behind them.
+  // How many bytes up to there are damaged, and were passed over.
   uint64_t bad_bytes() const { return records_ ? records_->bad_bytes() : 0; }
   // A process holds the log's lock: it writes it.
   bool HasWriter() const;

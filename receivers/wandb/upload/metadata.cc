@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <exception>
 #include <map>
-#include <protozero/pbf_reader.hpp>
 #include <span>
 #include <vector>
 
 #include "events/time_text.h"
 #include "receivers/json.h"
+#include "receivers/wandb/log/protobuf.h"
 
 namespace flarebridge::wandb {
 namespace {

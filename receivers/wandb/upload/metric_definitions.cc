@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <exception>
-#include <protozero/pbf_reader.hpp>
 
 #include "receivers/json.h"
+#include "receivers/wandb/log/protobuf.h"
 
 namespace flarebridge::wandb {
 namespace {

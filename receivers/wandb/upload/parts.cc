@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <limits>
 #include <system_error>
+#include <tuple>
 
+#include "events/time_text.h"
+#include "events/to_integer.h"
 #include "receivers/wandb/log/run_folder.h"
 #include "receivers/wandb/upload/line_buffer.h"
 #include "receivers/wandb/upload/log_follower.h"
@@ -14,42 +17,108 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// What orders the folders of one run: "20260821_100000-<id>", then what was appended to the name
-// when it was set aside, or a letter behind all of those. Empty if it is no run's.
-std::pair<std::string, std::string> OrderOf(const fs::path& folder) {
-  std::string name = folder.filename().string();
+// What orders the logs of one run: when it began, "20260821_100000"; then the folder's
+// "20260821_100000-<id>", and what was appended to the name when it was set aside, or a letter
+// behind all of those.
+struct Part {
+  std::string begun, folder, aside;
+  fs::path log;
+  auto Order() const { return std::tie(begun, folder, aside, log); }
+};
+
+Part PartOf(const fs::path& log, const std::optional<LogIdentity>& identity) {
+  std::string name = log.parent_path().filename().string();
   std::string aside = "~";
   if (const size_t damaged = name.find(".damaged"); damaged != std::string::npos) {
     aside = name.substr(damaged);
     name.resize(damaged);
   }
-  return {TimeAndId(name), aside};
+  const std::string folder = TimeAndId(name);
+  const bool known = identity && identity->start_time > 0;
+  const std::string begun = known ? LocalTimeName(ToInteger<int64_t>(identity->start_time))
+                                  : folder.substr(0, sizeof "20260821_100000" - 1);
+  return {begun, folder, aside, log};
+}
+
+// Where a log's run is to be uploaded.
+RunRecord TargetOf(const LogIdentity& log, const PartsSearch& search) {
+  RunRecord run;
+  run.run_id = log.run_id;
+  run.entity = log.entity;
+  run.project = log.project;
+  const UploadChoices none;
+  return Chosen(run, search.choices == nullptr ? none : *search.choices, search.entity,
+                search.project);
+}
+
+bool IsSameRun(const std::optional<LogIdentity>& one, const std::optional<LogIdentity>& other,
+               const PartsSearch& search) {
+  if (!one || !other) return false;
+  if (one->run_id != other->run_id) return false;
+  const RunRecord a = TargetOf(*one, search), b = TargetOf(*other, search);
+  return a.entity == b.entity && a.project == b.project;
+}
+
+// The logs of its name in the folders beside its own.
+std::vector<fs::path> Siblings(const fs::path& log) {
+  std::vector<fs::path> siblings;
+  if (TimeAndId(log.parent_path().filename().string()).empty()) return siblings;
+  std::error_code failed;
+  fs::directory_iterator entries(log.parent_path().parent_path(), failed);
+  for (; !failed && entries != fs::directory_iterator(); entries.increment(failed)) {
+    std::error_code ignored;
+    const fs::path other = entries->path() / log.filename();
+    if (TimeAndId(entries->path().filename().string()).empty() || entries->is_symlink(ignored) ||
+        entries->path().filename() == log.parent_path().filename() ||
+        !fs::is_regular_file(other, ignored))
+      continue;
+    siblings.push_back(other);
+  }
+  return siblings;
+}
+
+// All of its lines are on the server: an upload of ours has noted it, or W&B's own has marked it.
+bool IsThere(const fs::path& log, const UploadState& state, uint64_t rows) {
+  std::error_code ignored;
+  if (!fs::exists(StatePath(log), ignored)) return rows == 0 || fs::exists(MarkPath(log), ignored);
+  return RowsIn(state.lines) >= rows;
 }
 
 }  // namespace
 
-std::vector<fs::path> PartsOf(const fs::path& log) {
-  std::vector<fs::path> parts = {log};
-  if (OrderOf(log.parent_path()).first.empty()) return parts;
-  std::error_code failed;
-  fs::directory_iterator entries(fs::absolute(log).parent_path().parent_path(), failed);
-  for (; !failed && entries != fs::directory_iterator(); entries.increment(failed)) {
-    std::error_code ignored;
-    const fs::path other = entries->path() / log.filename();
-    if (OrderOf(entries->path()).first.empty() || entries->is_symlink(ignored) ||
-        entries->path().filename() == log.parent_path().filename() ||
-        !fs::is_regular_file(other, ignored))
-      continue;
-    parts.push_back(other);
+std::vector<fs::path> PartsOf(const fs::path& given, const PartsSearch& search) {
+  const fs::path log = PlainPath(given);
+  const std::optional<LogIdentity> own = IdentityOf(log);
+  std::vector<Part> parts = {PartOf(log, own)};
+  for (const fs::path& sibling : Siblings(log)) {
+    const bool online = search.choices != nullptr && search.choices->include_online;
+    if (online || !IsUploadedByItsWriter(sibling))
+      parts.push_back(PartOf(sibling, IdentityOf(sibling)));
   }
-  std::sort(parts.begin(), parts.end(), [](const fs::path& a, const fs::path& b) {
-    return OrderOf(a.parent_path()) < OrderOf(b.parent_path());
+  const std::vector<fs::path> known =
+      search.known == nullptr ? std::vector<fs::path>() : search.known->WithName(log.filename());
+  for (const fs::path& other : known) {
+    const bool there = std::any_of(parts.begin(), parts.end(),
+                                   [&](const Part& part) { return part.log == other; });
+    const std::optional<LogIdentity> identity = there ? std::nullopt : IdentityOf(other);
+    if (!there && IsSameRun(own, identity, search)) parts.push_back(PartOf(other, identity));
+  }
+  // Beside each other their names order them, which need no readable log and no clock of here.
+  const bool beside = std::all_of(parts.begin(), parts.end(), [&](const Part& part) {
+    return part.log.parent_path().parent_path() == log.parent_path().parent_path();
   });
-  return parts;
+  for (Part& part : parts) {
+    if (beside) part.begun.clear();
+  }
+  std::sort(parts.begin(), parts.end(),
+            [](const Part& a, const Part& b) { return a.Order() < b.Order(); });
+  std::vector<fs::path> logs;
+  for (Part& part : parts) logs.push_back(std::move(part.log));
+  return logs;
 }
 
 Expected<std::map<std::string, uint64_t>> CountLines(const fs::path& log) {
-  LogFollower follower(log);
+  LogFollower follower(log, OnDamage::kSkip);
   // All count as sent: none is kept.
   constexpr uint64_t kAll = std::numeric_limits<uint64_t>::max();
   LineBuffer lines({{kHistoryStream, kAll}, {kEventsStream, kAll}, {kConsoleStream, kAll}});
@@ -61,23 +130,48 @@ Expected<std::map<std::string, uint64_t>> CountLines(const fs::path& log) {
   return lines.seen();
 }
 
-Expected<EarlierParts> FindEarlierParts(const fs::path& log, const std::string& server) {
-  const std::vector<fs::path> parts = PartsOf(log);
-  const auto own = std::find_if(parts.begin(), parts.end(), [&](const fs::path& part) {
-    return part.parent_path().filename() == log.parent_path().filename();
-  });
+Expected<EarlierParts> FindEarlierParts(const fs::path& log, const PartsSearch& search) {
+  const std::vector<fs::path> parts = PartsOf(log, search);
+  const auto own = std::find(parts.begin(), parts.end(), PlainPath(log));
   EarlierParts earlier;
   earlier.superseded = own != parts.end() && own + 1 != parts.end();
   for (auto part = parts.begin(); part != own; ++part) {
-    const Expected<std::map<std::string, uint64_t>> lines = CountLines(*part);
-    if (!lines) return Propagate(lines);
-    if (RowsIn(ReadState(*part, server).lines) < RowsIn(*lines)) {
+    if (search.known != nullptr && search.known->IsAtWork(*part)) {
       earlier.unfinished = *part;
       return earlier;
     }
+    const UploadState state = ReadState(*part, search.server);
+    std::error_code ignored;
+    const bool done = !state.run.empty() && fs::exists(MarkPath(*part), ignored);
+    // Of one that is done it counts what was sent: an older version stopped at damage.
+    const Expected<std::map<std::string, uint64_t>> lines =
+        done ? Expected<std::map<std::string, uint64_t>>(state.lines) : CountLines(*part);
+    if (!lines) return Propagate(lines);
+    if (!IsThere(*part, state, RowsIn(*lines))) {
+      earlier.unfinished = *part;
+      return earlier;
+    }
+    if (state.base) earlier.lines = *state.base;
+    if (!state.sent.empty()) earlier.sent = state.sent;
     for (const auto& [stream, count] : *lines) earlier.lines[stream] += count;
   }
   return earlier;
+}
+
+std::string RowOfParts(const std::vector<fs::path>& parts, uint64_t row,
+                       const std::string& server) {
+  uint64_t at = 0;
+  for (const fs::path& part : parts) {
+    if (const UploadState state = ReadState(part, server); state.base) at = RowsIn(*state.base);
+    LogFollower follower(part, OnDamage::kSkip);
+    std::string found;
+    (void)follower.Read([&](const ParsedRecord& record) {
+      if (record.kind == ParsedRecord::Kind::kHistory && at++ == row) found = HistoryLine(record);
+      return found.empty();
+    });
+    if (!found.empty()) return found;
+  }
+  return "";
 }
 
 uint64_t RowsIn(const std::map<std::string, uint64_t>& lines) {

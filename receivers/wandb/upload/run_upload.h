@@ -20,8 +20,11 @@
 #include "receivers/wandb/upload/api.h"
 #include "receivers/wandb/upload/file_uploads.h"
 #include "receivers/wandb/upload/followed_run.h"
+#include "receivers/wandb/upload/known_logs.h"
 #include "receivers/wandb/upload/parts.h"
 #include "receivers/wandb/upload/row_count.h"
+#include "receivers/wandb/upload/run_claim.h"
+#include "receivers/wandb/upload/run_fields.h"
 #include "receivers/wandb/upload/stream_pace.h"
 #include "receivers/wandb/upload/summary_updates.h"
 #include "receivers/wandb/upload/upload_choices.h"
@@ -32,7 +35,8 @@ namespace flarebridge::wandb {
 // What all uploads of a process share.
 struct UploadService {
   Account account;
-  UploadChoices choices;
+  UploadChoices choices{};
+  KnownLogs known{};
   std::function<Clock::time_point()> now = Clock::now;
   RateLimit limit{};
 };
@@ -41,6 +45,7 @@ class RunUpload : public Upload {
  public:
   // The service outlives this.
   RunUpload(UploadService& service, std::filesystem::path log, const UploadOptions& options);
+  ~RunUpload() override;
 
   Expected<Turn> Step(HttpTransport& http) override;
   void StopFollowing() override { options_.follow = false; }
@@ -55,7 +60,7 @@ class RunUpload : public Upload {
   UploadReport report() const override;
 
  private:
-  enum class Task { kNone, kCreate, kAskFiles, kPutFile, kLines, kAlive, kCount, kEnd };
+  enum class Task { kNone, kLook, kCreate, kAskFiles, kPutFile, kLines, kAlive, kCount, kEnd };
   static const char* NameOf(Task task);
 
   // Takes the run's folder and what is known of earlier uploads. Errors: kIo, kBusy.
@@ -63,6 +68,13 @@ class RunUpload : public Upload {
   Expected<void> ReadLog(Time now);
   // All is sent anew, but for what is confirmed.
   void Restart();
+  // The log's run, where it is to be uploaded.
+  RunRecord Target() const;
+  PartsSearch Search() const;
+  // The state tells of that run, and where its lines begin.
+  bool StateIsOf(const RunRecord& run) const;
+  // The other parts of the run, before anything is sent. True: they are there.
+  Expected<bool> LookAtParts(Time now);
 
   // What to do now, or kNone and in next_ when to look again.
   Expected<Task> ReadAndChoose(Time now);
@@ -80,14 +92,19 @@ class RunUpload : public Upload {
   Attempt Stream(Task task, Api& api, Time now);
   // The request was answered well.
   Expected<void> Settle(Task task, Time now);
+  Expected<void> SettleLook(Time now);
   Expected<void> SettleRun(Time now);
+  // What was confirmed, was so of another run, if of any.
+  void ForgetConfirmed();
   Expected<void> SettleLines(Time now);
   void SettleCount(Time now);
   // It was not.
   Expected<void> SettleFailure(Task task, const Attempt& attempt, Time now);
   Expected<void> Finish();
   Expected<void> SaveState() const { return WriteState(log_, state_); }
-  uint64_t RowsThere() const { return RowsIn(earlier_.lines) + RowsIn(state_.lines); }
+  uint64_t RowsThere() const {
+    return (state_.base ? RowsIn(*state_.base) : 0) + RowsIn(state_.lines);
+  }
 
   UploadService& service_;
   const std::filesystem::path log_;
@@ -104,7 +121,14 @@ class RunUpload : public Upload {
   RowCount count_;
   uint64_t counted_ = 0;  // by the server, as it has just said
 
+  RunClaim claim_;
+  bool claimed_ = false;  // it is known where this log's lines begin
+  bool looked_ = false;   // the server has said what it has, or can't before the run is made
+  RunThere there_;
+  bool inserted_ = false;  // the server has made the run, as it has just said
+
   std::optional<uint64_t> run_version_;  // that the server has; nothing: no run is created yet
+  SentFields sending_;                   // with the request that is made
   Time run_due_{};
   bool wanted_last_files_ = false;
 

@@ -12,11 +12,17 @@ constexpr std::chrono::seconds kLargeInterval{15};
 
 }  // namespace
 
-std::string SummaryUpdates::Take(std::string text, uint64_t version, Time now) {
+std::string SummaryUpdates::Take(std::string text, uint64_t version) {
   sent_ = version;
-  due_ = text.size() > kLarge ? now + kLargeInterval : now;
+  large_ = text.size() > kLarge;
   too_long_ = text.size() > kMaxLine;
   return too_long_ ? std::string() : std::move(text);
+}
+
+void SummaryUpdates::Confirm(Time now) {
+  if (confirmed_ == sent_) return;
+  confirmed_ = sent_;
+  due_ = large_ ? now + kLargeInterval : now;
 }
 
 }  // namespace flarebridge::wandb

@@ -26,6 +26,7 @@ std::map<std::string, uint64_t> CountsIn(const Json& json) {
 }  // namespace
 
 fs::path StatePath(const fs::path& log) { return log.string() + ".upload"; }
+fs::path MarkPath(const fs::path& log) { return log.string() + ".synced"; }
 
 UploadState ReadState(const fs::path& log, const std::string& server) {
   UploadState state;
@@ -39,6 +40,9 @@ UploadState ReadState(const fs::path& log, const std::string& server) {
     state.lines = CountsIn(json.at("lines"));
     state.files = CountsIn(json.at("files"));
     state.unreported = json.at("unreported").get<std::vector<std::string>>();
+    // Since the version after 0.1.0.
+    if (json.contains("base")) state.base = CountsIn(json.at("base"));
+    if (json.contains("sent")) state.sent = json.at("sent").get<decltype(state.sent)>();
   } catch (const Json::exception&) {
     state = UploadState();
     state.server = server;
@@ -58,11 +62,9 @@ std::optional<std::map<std::string, uint64_t>> ConfirmedLines(const fs::path& lo
 }
 
 Expected<void> WriteState(const fs::path& log, const UploadState& state) {
-  const Json json = {{"server", state.server},
-                     {"run", state.run},
-                     {"lines", state.lines},
-                     {"files", state.files},
-                     {"unreported", state.unreported}};
+  Json json = {{"server", state.server}, {"run", state.run},   {"lines", state.lines},
+               {"files", state.files},   {"sent", state.sent}, {"unreported", state.unreported}};
+  if (state.base) json["base"] = *state.base;
   // Readable as the log is, for whoever goes on with the upload.
   const Expected<void> written = WriteDurably(
       StatePath(log), json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n", 0666);

@@ -15,15 +15,22 @@
 namespace flarebridge::wandb {
 
 struct UploadState {
-  std::string server;                     // base URL; for another one all begins anew
-  std::string run;                        // entity/project/id there; the same holds
+  std::string server;  // base URL; for another one all begins anew
+  std::string run;     // entity/project/id there; the same holds
+  // Lines by stream that were there before this log's first: it comes behind them. Nothing: an
+  // older version's note, or it is not known yet.
+  std::optional<std::map<std::string, uint64_t>> base;
+  // What was sent of the run itself, by field: only what differs is sent again, so that what people
+  // have set in the browser stays. Of the config a hash.
+  std::map<std::string, std::string> sent;
   std::map<std::string, uint64_t> lines;  // stream -> lines confirmed
   std::map<std::string, uint64_t> files;  // below files/ -> stamp of what was uploaded
   std::vector<std::string> unreported;    // uploaded, but the run's stream is not told of it yet
 };
 
-// The state's file of a log.
+// The state's file of a log, and the mark of one that is on the server.
 std::filesystem::path StatePath(const std::filesystem::path& log);
+std::filesystem::path MarkPath(const std::filesystem::path& log);
 // What is there for this server; an empty state if there is nothing, or nothing readable: then all
 // is sent again, to the same places.
 UploadState ReadState(const std::filesystem::path& log, const std::string& server);

@@ -39,6 +39,8 @@ Expected<std::unique_ptr<UploadPool>> StartUploads(const Account& account,
   const auto service = std::make_shared<UploadService>();
   service->account = account;
   service->choices = choices;
+  for (const std::filesystem::path& log : choices.known) service->known.Add(log);
+  for (const std::filesystem::path& log : choices.to_upload) service->known.Begin(log);
   const UploadPool::Open open = [service](const std::filesystem::path& log,
                                           const UploadOptions& upload) {
     return std::make_unique<RunUpload>(*service, log, upload);

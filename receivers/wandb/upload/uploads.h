@@ -3,7 +3,6 @@
 #pragma once
 
 #include <memory>
-#include <string>
 
 #include "events/error.h"
 #include "receivers/upload/http_transport.h"

@@ -260,6 +260,31 @@ TEST_CASE("who is asked to leave waits 15 seconds at most, whatever progress the
   CHECK(leaving.Decide(seen, kStart + seconds(15)).why == Why::kUndelivered);
 }
 
+TEST_CASE(
+    "who is asked to leave while it waits for its workers waits 15 seconds more, and no longer") {
+  Leaving::Terms terms = Own();
+  terms.finish_timeout = hours(1);
+  Leaving leaving(terms);
+  Leaving::Seen seen = Ended();
+  leaving.Decide(seen, kStart);
+  seen.asked = true;
+  CHECK(leaving.Decide(seen, kStart + seconds(1)).step == Step::kStopWorkers);
+  seen.last_progress = kStart + seconds(15);
+  CHECK(leaving.Decide(seen, kStart + seconds(15)).step == Step::kStay);
+  CHECK(leaving.Decide(seen, kStart + seconds(16)).why == Why::kUndelivered);
+}
+
+TEST_CASE(
+    "who is asked to leave just before it would leave gives its workers the whole 15 seconds") {
+  Leaving leaving(Own());
+  Leaving::Seen seen = Ended();
+  leaving.Decide(seen, kStart);
+  seen.asked = true;
+  CHECK(leaving.Decide(seen, kStart + seconds(9)).step == Step::kStopWorkers);
+  CHECK(leaving.Decide(seen, kStart + seconds(23)).step == Step::kStay);
+  CHECK(leaving.Decide(seen, kStart + seconds(24)).why == Why::kUndelivered);
+}
+
 TEST_CASE("who is asked to leave starts nothing again for events that are left") {
   Leaving leaving(Shared());
   Leaving::Seen seen = Busy();

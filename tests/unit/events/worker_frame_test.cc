@@ -31,6 +31,7 @@ TEST_CASE("a stream of frames reads the same however it is cut") {
                stream);
   AppendUpload({"wandb", "/runs/run-1.wandb"}, stream);
   AppendNotice({NoticeLevel::kError, "no space"}, stream);
+  AppendOpening(stream);
   for (size_t piece = 1; piece <= stream.size(); ++piece) {
     FrameReader reader;
     size_t frames = 0;
@@ -74,6 +75,9 @@ TEST_CASE("a stream of frames reads the same however it is cut") {
             CHECK(ParseUpload(frame.payload).value().kind == "wandb");
             CHECK(ParseUpload(frame.payload).value().path == "/runs/run-1.wandb");
             break;
+          case FrameKind::kOpening:
+            CHECK(frame.payload.empty());
+            break;
           case FrameKind::kNotice:
             CHECK(ParseNotice(frame.payload).value().text == "no space");
             break;
@@ -82,7 +86,7 @@ TEST_CASE("a stream of frames reads the same however it is cut") {
         }
       }
     }
-    CHECK(frames == 5);
+    CHECK(frames == 6);
   }
 }
 

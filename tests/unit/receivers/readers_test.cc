@@ -6,6 +6,7 @@
 #include <sys/file.h>
 
 #include <fstream>
+#include <utility>
 
 #include "receivers/files/unique_fd.h"
 #include "receivers/wandb/log/log_writer.h"
@@ -169,6 +170,38 @@ TEST_CASE("damage with whole records behind it is told apart from a torn end") {
   const FoundRun found = Only(Write(temp.path() / "run-abc.wandb", bytes));
   CHECK(found.reader->Check(found.log).value().damage == Damage::kDamaged);
   CHECK(found.reader->Read(found.log, nullptr).value().bad_bytes > 0);
+}
+
+TEST_CASE("a repair keeps what is readable behind damage, byte for byte, and the file as it was") {
+  const TempFolder temp;
+  std::string bytes;
+  wandb::LogWriter writer(0);
+  writer.AppendFileHeader(bytes);
+  for (int i = 0; i < 300; ++i) {
+    std::string record;
+    wandb::AppendOutput(i, 1, std::string(1000, static_cast<char>('a' + i % 26)), nullptr, record);
+    writer.AppendRecord(record, bytes);
+  }
+  const auto records = [](const fs::path& log) {
+    const LogCondition found = Only(log).reader->Check(log).value();
+    return std::pair(found.records, found.damage);
+  };
+  const fs::path log = Write(temp.path() / "run-abc.wandb", bytes);
+  REQUIRE(records(log) == std::pair<uint64_t, Damage>(300, Damage::kNone));
+  bytes[100'000] = static_cast<char>(bytes[100'000] ^ 1);
+  bytes.resize(bytes.size() - 1);  // and torn at its end
+  Write(log, bytes);
+  const FoundRun found = Only(log);
+  const LogCondition damaged = found.reader->Check(log).value();
+  CHECK(damaged.damage == Damage::kDamaged);
+  CHECK(damaged.records > 260);
+  CHECK(damaged.records < 299);
+  CHECK(damaged.unreadable > 1000);
+  CHECK(damaged.unreadable < 34'000);
+  CHECK(found.reader->Repair(log, damaged).value() == "run-abc.wandb.before-repair");
+  CHECK(records(log) == std::pair<uint64_t, Damage>(damaged.records, Damage::kNone));
+  CHECK(fs::file_size(log.string() + ".before-repair") == bytes.size());
+  CHECK_FALSE(fs::exists(log.string() + ".new"));
 }
 
 }  // namespace

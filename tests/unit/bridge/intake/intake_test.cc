@@ -104,6 +104,50 @@ TEST_CASE("an event beyond a limit takes neither its batch nor another site nor 
   }
 }
 
+TEST_CASE("other arguments are the session's and its runs' from now on, also after a restart") {
+  Taking t;
+  t.Hello(kSession);
+  t.Take(kSession, 1, {Opening(), Metric("site-1", 1), Metric("site-2", 1)});
+  REQUIRE(t.Commit().new_runs.size() == 2);
+  t.Load();
+  ArgumentChanges changes;
+  REQUIRE(changes.Add("wandb.project=another").has_value());
+  CHECK(t.intake->ChangeArguments(changes).value() == 2);
+  for (const bool restarted : {false, true}) {
+    CAPTURE(restarted);
+    if (restarted) t.Load();
+    const std::vector<Intake::RunInfo> runs = t.intake->KnownRuns();
+    REQUIRE(runs.size() == 2);
+    for (const Intake::RunInfo& run : runs) {
+      const Value arguments = run.spec.receivers.root().Find("wandb").value();
+      CHECK(arguments.Find("project").value().AsText() == "another");
+    }
+  }
+  // A site that comes now has them, too.
+  t.Hello(kSession);
+  t.Take(kSession, 4, {Metric("site-3", 1)});
+  const Intake::Committed committed = t.Commit();
+  REQUIRE(committed.new_runs.size() == 1);
+  const Value arguments = committed.new_runs[0].spec.receivers.root().Find("wandb").value();
+  CHECK(arguments.Find("project").value().AsText() == "another");
+}
+
+TEST_CASE("other arguments that make no sense either change nothing") {
+  Taking t;
+  t.Hello(kSession);
+  t.Take(kSession, 1, {Opening(), Metric("site-1", 1)});
+  t.Commit();
+  t.Load();
+  for (const char* typed : {"wandb.project=a/b", "jsonl.dir=/tmp"}) {
+    ArgumentChanges changes;
+    REQUIRE(changes.Add(typed).has_value());
+    CHECK(t.intake->ChangeArguments(changes).error().code == ErrorCode::kConfig);
+  }
+  t.Load();
+  const Document receivers = t.intake->KnownRuns().at(0).spec.receivers;
+  CHECK_FALSE(receivers.root().Find("jsonl").has_value());
+}
+
 TEST_CASE("a gap and an unknown session are refused") {
   Taking t;
   CHECK(t.Take(kSession, 1, {Opening()})->code == RefusalCode::kUnknownSession);

@@ -47,6 +47,7 @@ class MemoryLog : public CommitLog {
         return gone;
       });
     }
+    for (const auto& [run, as] : commit.reopened) runs_.at(run).opened = as.opened;
     for (const JournalCommit::NewRun& run : commit.new_runs) {
       result.runs.push_back(next_run_);
       runs_[next_run_] = {next_run_, run.site, run.opened, run.started, 0, false};

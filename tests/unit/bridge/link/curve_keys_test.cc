@@ -46,6 +46,27 @@ TEST_CASE("a secret that others may read is refused") {
   CHECK(read.error().code == ErrorCode::kConfig);
 }
 
+TEST_CASE(
+    "a secret among a service's credentials may show its group's right to read, and no more") {
+  const TempFolder temp;
+  const fs::path credentials = temp.path() / "credentials";
+  fs::create_directories(credentials);
+  REQUIRE(MakeKeyFiles(temp.path() / "a").has_value());
+  const fs::path outside = temp.path() / "a.key_secret", inside = credentials / "a.key_secret";
+  fs::copy_file(outside, inside);
+  for (const fs::path& file : {outside, inside}) REQUIRE(chmod(file.c_str(), 0440) == 0);
+  CHECK(ReadKeyFile(inside, credentials).has_value());
+  CHECK_FALSE(ReadKeyFile(inside, "").has_value());
+  CHECK_FALSE(ReadKeyFile(inside, temp.path() / "none").has_value());
+  CHECK_FALSE(ReadKeyFile(outside, credentials).has_value());
+  CHECK_FALSE(ReadKeyFile(credentials / ".." / "a.key_secret", credentials).has_value());
+  for (const mode_t mode : {0460U, 0444U, 0640U, 0450U}) {
+    REQUIRE(chmod(inside.c_str(), mode) == 0);
+    // What the owner alone may do is nobody else's.
+    CHECK(ReadKeyFile(inside, credentials).has_value() == (mode == 0640));
+  }
+}
+
 TEST_CASE("what holds no keys is told") {
   const TempFolder temp;
   for (const char* text : {"", "public-key = \"short\"", "public-key = \"\\\\\\\\\\\\\\\\\\\\\"",

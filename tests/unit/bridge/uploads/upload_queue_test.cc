@@ -36,6 +36,19 @@ TEST_CASE("an entry that was added again meanwhile stays") {
   CHECK(queue.empty());
 }
 
+TEST_CASE("an entry taken out late takes nothing with it that was added after it was listed") {
+  const TempFolder temp;
+  UploadQueue bridge(temp.path()), uploader(temp.path());
+  REQUIRE(bridge.Add({"wandb", "/runs/a.wandb"}).has_value());
+  const UploadQueue::Entry listed = uploader.List().at(0);
+  REQUIRE(bridge.Add({"wandb", "/runs/a.wandb"}).has_value());
+  const UploadQueue::Entry again = uploader.List().at(0);
+  CHECK(again.file != listed.file);  // to take one out can't reach the other
+  uploader.Remove(listed);
+  REQUIRE(uploader.List().size() == 1);
+  CHECK(uploader.List().at(0).stamp == again.stamp);
+}
+
 TEST_CASE("an entry that was written before there were kinds is one of W&B's") {
   const TempFolder temp;
   std::ofstream(temp.path() / "1.upload") << "/runs/a.wandb\n17\n";

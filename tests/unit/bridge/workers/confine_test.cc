@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <string>
 
 #include "tests/unit/temp_folder.h"
 
@@ -27,7 +29,7 @@ using flarebridge::testing::TempFolder;
 bool Succeeds(const fs::path& folder, const std::function<bool()>& attempt) {
   const pid_t child = fork();
   if (child == 0) {
-    Confine({folder});
+    (void)Confine({folder});
     _exit(attempt() ? 0 : 1);
   }
   int status = 0;
@@ -54,8 +56,9 @@ TEST_CASE("a confined process writes and reads below its folder, and nowhere els
   CHECK(Succeeds(
       own, [&] { return rename((own / "log").c_str(), (own / "files" / "moved").c_str()) == 0; }));
   CHECK(Succeeds(own, [&] { return symlink("files", (own / "latest").c_str()) == 0; }));
-  CHECK(Succeeds(own, [] { return CanOpen("/proc/self/stat", O_RDONLY); }));
+  CHECK(Succeeds(own, [] { return CanOpen("/proc/stat", O_RDONLY); }));
 
+  CHECK_FALSE(Succeeds(own, [&] { return CanOpen(temp.path(), O_RDONLY | O_DIRECTORY); }));
   CHECK_FALSE(Succeeds(own, [&] { return CanOpen(others / "secret", O_RDONLY); }));
   CHECK_FALSE(Succeeds(own, [&] { return CanOpen(others / "new", O_WRONLY | O_CREAT); }));
   CHECK_FALSE(Succeeds(own, [&] { return unlink((others / "secret").c_str()) == 0; }));
@@ -64,6 +67,62 @@ TEST_CASE("a confined process writes and reads below its folder, and nowhere els
     return symlink((others / "secret").c_str(), (own / "way-out").c_str()) == 0 &&
            CanOpen(own / "way-out", O_RDONLY);
   }));
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST_CASE("a confined process sees no other process, and not even itself") {
+  const TempFolder temp;
+  for (const char* name : {"stat", "environ", "maps", "mem", "fd"}) {
+    const fs::path own = fs::path("/proc/self") / name;
+    const fs::path parents = "/proc/" + std::to_string(getpid()) + "/" + name;
+    CHECK_FALSE(Succeeds(temp.path(), [&] { return CanOpen(own, O_RDONLY); }));
+    CHECK_FALSE(Succeeds(temp.path(), [&] { return CanOpen(parents, O_RDONLY); }));
+  }
+}
+#endif
+
+TEST_CASE("once its run is open, a confined process reaches that run's folder alone") {
+  const TempFolder temp;
+  const fs::path root = temp.path(), own = root / "run-1", others = root / "run-2";
+  fs::create_directories(own / "files");
+  fs::create_directories(others);
+  std::ofstream(others / "log") << "another run's";
+  const auto succeeds = [&](const std::function<bool()>& attempt) {
+    return Succeeds(root, [&] { return ConfineTo({own}).has_value() && attempt(); });
+  };
+  CHECK(succeeds([&] { return CanOpen(own / "log", O_RDWR | O_CREAT | O_TRUNC); }));
+  CHECK(succeeds([&] { return fs::create_directories(own / "files" / "media"); }));
+  CHECK(
+      succeeds([&] { return rename((own / "log").c_str(), (own / "files" / "b").c_str()) == 0; }));
+  CHECK(succeeds([&] { return unlink((own / "files" / "b").c_str()) == 0; }));
+
+  CHECK_FALSE(succeeds([&] { return CanOpen(others / "log", O_RDONLY); }));
+  CHECK_FALSE(succeeds([&] { return CanOpen(others / "log", O_WRONLY | O_TRUNC); }));
+  CHECK_FALSE(succeeds([&] { return truncate((others / "log").c_str(), 0) == 0; }));
+  CHECK_FALSE(succeeds([&] { return chmod((others / "log").c_str(), 0777) == 0; }));
+  CHECK_FALSE(succeeds([&] { return unlink((others / "log").c_str()) == 0; }));
+  CHECK_FALSE(succeeds([&] { return rename(others.c_str(), (own / "stolen").c_str()) == 0; }));
+  CHECK_FALSE(succeeds([&] { return CanOpen(root / "new", O_WRONLY | O_CREAT); }));
+  CHECK_FALSE(succeeds([&] { return symlink("log", (own / "link").c_str()) == 0; }));
+  CHECK(fs::file_size(others / "log") == 13);
+}
+
+TEST_CASE("a file that was open before stays so") {
+  const TempFolder temp;
+  CHECK(Succeeds(temp.path(), [&] {
+    const int file = open((temp.path() / "log").c_str(), O_RDWR | O_CREAT, 0600);
+    return ConfineTo({}).has_value() && write(file, "x", 1) == 1 && ftruncate(file, 0) == 0 &&
+           fsync(file) == 0;
+  }));
+}
+
+TEST_CASE("here all of it holds, and a process tells so") {
+  CHECK(MissingConfinement().empty());
+  Confinement less{Fail(ErrorCode::kUnsupported, "no files"), {}};
+  CHECK_FALSE(less.holds());
+  CHECK(less.Missing() == "files are not kept apart (no files)");
+  less.calls = Fail(ErrorCode::kUnsupported, "no calls");
+  CHECK(less.Missing().ends_with(", system calls are not limited (no calls)"));
 }
 
 TEST_CASE("a confined process has no network, no other program and no other process") {

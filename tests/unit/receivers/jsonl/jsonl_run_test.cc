@@ -7,6 +7,9 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "receivers/files/open_file.h"
+#include "receivers/jsonl/line.h"
+#include "receivers/jsonl/line_file.h"
 #include "tests/unit/temp_folder.h"
 
 namespace flarebridge::jsonl {
@@ -178,6 +181,49 @@ TEST_CASE("another journal's positions are others, and its lines stay") {
   }
   CHECK(folder.Found() == Numbers{1, 2, 1, 2});
   CHECK(folder.Open()->DurablePosition() == 2);
+}
+
+TEST_CASE("a file is read from what was confirmed on, and says what reading all says") {
+  // Lines of two journals; the second one's begin behind a mebibyte.
+  std::string bytes;
+  ValueNode node;
+  node.kind = ValueKind::kText;
+  const std::string text(400, 't');
+  node.text = text;
+  Data data;
+  data.site = data.tag = "n";
+  data.value = Value(&node);
+  constexpr uint64_t kLines = 6000;
+  for (uint64_t line = 1; line <= kLines; ++line)
+    AppendData(data, {line <= 3000 ? uint64_t{1} : uint64_t{2}, line, {}}, bytes);
+  REQUIRE(bytes.size() > size_t{3} << 20);
+  const TempFolder temp;
+  const UniqueFd file = CreateFile(temp.path() / "lines", 0600, Existing::kKeep).value();
+  const auto ends = {bytes.size(), bytes.size() - 1, bytes.size() - 300, bytes.size() / 2 + 7};
+  for (const size_t size : ends) {
+    for (const bool zeros : {false, true}) {
+      REQUIRE(CutFile(file.get(), 0).has_value());
+      const std::string end = zeros ? std::string(5000, '\0') + "\n" : "";
+      REQUIRE(WriteAt(file.get(), 0, bytes.substr(0, size) + end).has_value());
+      for (const uint64_t journal : {1U, 2U, 3U}) {
+        const FoundLines all = ReadLines(file.get(), journal, 0).value();
+        for (const uint64_t durable : {0U, 10U, 2900U, 3000U, 3001U, 4500U, 5990U}) {
+          if (durable > all.applied.floor()) continue;  // it was not confirmed
+          CAPTURE(size);
+          CAPTURE(journal);
+          CAPTURE(durable);
+          size_t pieces = 0;
+          const FoundLines found =
+              ReadLines(file.get(), journal, durable, [&pieces] { ++pieces; }).value();
+          CHECK(found.applied.floor() == all.applied.floor());
+          CHECK(found.applied.knows_journal() == all.applied.knows_journal());
+          CHECK(found.whole_end == all.whole_end);
+          CHECK(found.damaged == all.damaged);
+          if (durable > 5900) CHECK(pieces <= 4);
+        }
+      }
+    }
+  }
 }
 
 TEST_CASE("one process writes a run's file") {

@@ -19,7 +19,7 @@ class NoTransport : public HttpTransport {
 };
 
 // Goes on as its path says: "bad" fails, "endless" follows until it is told not to, "later" waits
-// for "earlier", all others are done at their third step.
+// for "earlier", "lost" for "bad", all others are done at their third step.
 class ScriptedUpload : public Upload {
  public:
   ScriptedUpload(fs::path path, const UploadOptions& options, const std::atomic<bool>& earlier_done)
@@ -27,7 +27,7 @@ class ScriptedUpload : public Upload {
   Expected<Turn> Step(HttpTransport& http) override {
     if (http.stopped()) return Fail(ErrorCode::kBusy, "stopped");
     if (path_ == "bad") return Fail(ErrorCode::kForbidden, "refused");
-    earlier_ = path_ == "later" && !earlier_done_ ? "earlier" : "";
+    earlier_ = path_ == "later" && !earlier_done_ ? "earlier" : path_ == "lost" ? "bad" : "";
     const bool waits = !earlier_.empty() || (path_ == "endless" && options_.follow);
     return Turn{!waits && ++steps_ >= 3, Clock::now()};
   }
@@ -87,6 +87,16 @@ TEST_CASE("what has to be uploaded before another is added by itself") {
   bench.pool->Add("later", {});
   REQUIRE(bench.pool->WaitFor(seconds(20)));
   CHECK(bench.done == std::vector<std::string>{"earlier", "later"});
+}
+
+TEST_CASE("what waits for a part that fails fails with it, also when it is tried again") {
+  Bench bench(1);
+  for (size_t times = 1; times <= 2; ++times) {
+    bench.pool->Add("lost", {});
+    REQUIRE(bench.pool->WaitFor(seconds(20)));
+    CHECK(bench.failed.size() == 2 * times);
+    CHECK(bench.failed.back() == "lost: an earlier part of the run is not uploaded: refused");
+  }
 }
 
 TEST_CASE("one path is uploaded once at a time") {

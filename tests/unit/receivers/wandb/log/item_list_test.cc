@@ -2,10 +2,10 @@
 
 #include <doctest/doctest.h>
 
-#include <protozero/pbf_writer.hpp>
 #include <utility>
 #include <vector>
 
+#include "receivers/wandb/log/protobuf.h"
 #include "receivers/wandb/log/record_writer.h"
 
 namespace flarebridge::wandb {
@@ -61,6 +61,29 @@ TEST_CASE("a value that is replaced by a longer or shorter one leaves the others
       list.Put(PathOf("b"), items[1].second);
       Expect(list, items);
     }
+  }
+}
+
+TEST_CASE("a list takes all of another: what is there keeps its place and gets the newer value") {
+  for (const size_t many : {size_t{3}, size_t{100}}) {  // one by one, and all together
+    ItemList list;
+    ItemList newer;
+    Items items;
+    for (size_t i = 0; i < many; ++i) {
+      items.emplace_back(std::to_string(i), "old");
+      list.Add(PathOf(items.back().first), "old");
+    }
+    for (size_t i = many % 2; i < many; i += 2) {
+      items[i].second = std::string(200, 'n');
+      newer.Add(PathOf(items[i].first), items[i].second);
+    }
+    const size_t both = newer.size();
+    items.emplace_back("new", "1");
+    newer.Add(PathOf("new"), "1");
+    CHECK(list.TakeAll(newer) == both);
+    CHECK(newer.empty());
+    Expect(list, items);
+    CHECK(list.Find(PathOf("new")) == items.size() - 1);
   }
 }
 

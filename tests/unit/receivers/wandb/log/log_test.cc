@@ -104,6 +104,29 @@ TEST_CASE(
   CHECK_FALSE(ParseRecord(Field(kMarkField, Field(3, positions)), record));
 }
 
+TEST_CASE("a record with a field of another type than W&B's is refused, in every build") {
+  constexpr uint32_t kHistory = 2, kRun = 17, kExit = 18, kStats = 7, kMark = 7301, kOwn = 7303;
+  const auto number = [](uint32_t field, uint64_t value) {
+    std::string bytes;
+    AppendVarint(field << 3, bytes);
+    AppendVarint(value, bytes);
+    return bytes;
+  };
+  const std::string four = "\x02\x08\x07\x00";  // passes for a number, and for a message
+  for (const std::string& crafted :
+       {Field(1, four), number(kHistory, 2) + four, number(kRun, 2) + four,
+        Field(kRun, number(1, 3) + "abc"), Field(kRun, Field(17, Field(1, four))),
+        Field(kExit, Field(1, four)), Field(kStats, Field(2, number(1, 5) + Field(2, four))),
+        Field(kHistory, Field(2, Field(1, four))), Field(kMark, number(3, 2) + four),
+        Field(kMark, number(1, 7)), Field(kMark, Field(2, four)), Field(kOwn, four)}) {
+    CAPTURE(crafted);
+    ParsedRecord record;
+    const Expected<void> parsed = ParseRecord(crafted, record);
+    REQUIRE_FALSE(parsed);
+    CHECK(parsed.error().code == ErrorCode::kMalformed);
+  }
+}
+
 TEST_CASE("the bytes of a small log are those of W&B's own writer") {
   // The record {num: 13} in a chunk of 9 bytes; the checksum of an empty chunk is in W&B's tests.
   CHECK(MakeLog({}) == std::string("\x3a\x57\x26\x42\xe1\xbe\x00", 7));

@@ -35,19 +35,21 @@ TEST_CASE("a second folder of the same second gets a later name, not a suffix") 
   CHECK(fs::read_symlink(temp.path() / "latest-run") == second.filename());
 }
 
-TEST_CASE("the newest folder with a log that was not uploaded is found") {
+TEST_CASE("a run's folders with logs are found, newest first") {
+  using Paths = std::vector<fs::path>;
   const TempFolder temp;
-  CHECK_FALSE(FindRunFolder(temp.path(), "abc").has_value());
+  CHECK(FindRunFolders(temp.path(), "abc").empty());
   const fs::path older = MakeRunFolder(temp.path(), "abc", 100, false).value();
-  CHECK_FALSE(FindRunFolder(temp.path(), "abc").has_value());  // no log yet
+  CHECK(FindRunFolders(temp.path(), "abc").empty());  // no log yet
   std::ofstream(LogPath(older, "abc")).put('x');
-  CHECK(FindRunFolder(temp.path(), "abc") == older);
-  const fs::path newer = MakeRunFolder(temp.path(), "abc", 200, false).value();
+  CHECK(FindRunFolders(temp.path(), "abc") == Paths{older});
+  const fs::path newer = MakeRunFolder(temp.path(), "abc", 200, true).value();
   std::ofstream(LogPath(newer, "abc")).put('x');
-  CHECK(FindRunFolder(temp.path(), "abc") == newer);
-  std::ofstream(LogPath(newer, "abc").string() + ".synced").put('x');
-  CHECK(FindRunFolder(temp.path(), "abc") == older);
-  CHECK_FALSE(FindRunFolder(temp.path(), "bc").has_value());
+  CHECK(FindRunFolders(temp.path(), "abc") == Paths{newer, older});
+  CHECK_FALSE(IsUploaded(LogPath(newer, "abc")));
+  std::ofstream(UploadedMark(LogPath(newer, "abc"))).put('x');
+  CHECK(IsUploaded(LogPath(newer, "abc")));
+  CHECK(FindRunFolders(temp.path(), "bc").empty());
 }
 
 TEST_CASE("a folder that can't be made is an error that says where and what to do") {

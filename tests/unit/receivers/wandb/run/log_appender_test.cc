@@ -134,5 +134,35 @@ TEST_CASE_FIXTURE(LogAppenderTest, "what was uploaded to its end is no more once
   CHECK_FALSE(std::filesystem::exists(synced));
 }
 
+TEST_CASE_FIXTURE(LogAppenderTest, "what was uploaded while it grew is no more once it has ended") {
+  LogAppender log = Open();
+  REQUIRE(log.StartAnew());
+  AddLine(log);
+  REQUIRE(log.WriteOut());
+  const std::string synced = path_.string() + ".synced";
+  std::ofstream{synced};
+  AddEnd(log);
+  CHECK_FALSE(std::filesystem::exists(synced));
+}
+
+TEST_CASE_FIXTURE(LogAppenderTest, "what was uploaded stays so until something is written") {
+  const std::string synced = path_.string() + ".synced";
+  {
+    LogAppender log = Open();
+    REQUIRE(log.StartAnew());
+    AddLine(log);
+    REQUIRE(log.WriteOut());
+  }
+  std::ofstream{synced};
+  LogAppender log = Open();
+  REQUIRE(log.CutTorn());
+  REQUIRE(log.WriteOut());
+  REQUIRE(log.PersistAll());
+  CHECK(std::filesystem::exists(synced));
+  AddLine(log);
+  REQUIRE(log.WriteOut());
+  CHECK_FALSE(std::filesystem::exists(synced));
+}
+
 }  // namespace
 }  // namespace flarebridge::wandb

@@ -227,7 +227,7 @@ TEST_CASE("an event without content does not take a run's end away") {
   REQUIRE(one.End().has_value());
   REQUIRE(one.Give(DataType::kMetrics, "m", "\x80").has_value());
   REQUIRE(one.Give(DataType::kParameters, "m", "\x80").has_value());
-  fs::create_directory(one.run().folder() / "files" / "taken");
+  fs::create_directory(one.run().Folder().value() / "files" / "taken");
   REQUIRE(one.Give(DataType::kText, "t", "\xa1z", {}, "taken").has_value());
   REQUIRE(one.run().Drain().has_value());
   CHECK(one.Summary().state == LogSummary::State::kFinished);
@@ -241,7 +241,7 @@ TEST_CASE("a tag or file name is never cut within a character: protobuf refuses 
   REQUIRE(one.run().Drain().has_value());
   CHECK(one.Summary().run.tags ==
         std::vector<std::string>{"x" + Umlauts(63), "key:" + Umlauts(60)});
-  CHECK(fs::exists(one.run().folder() / "files" / ("x" + Umlauts(99))));
+  CHECK(fs::exists(one.run().Folder().value() / "files" / ("x" + Umlauts(99))));
 }
 
 TEST_CASE("an empty tag, which W&B refuses, is left out") {
@@ -321,7 +321,7 @@ TEST_CASE("a link that is in a file's way is not followed: nothing outside files
   OneRun one;
   const fs::path outside = one.folder() / "outside";
   std::ofstream(outside).put('o');
-  fs::create_symlink(outside, one.run().folder() / "files" / "link");
+  fs::create_symlink(outside, one.run().Folder().value() / "files" / "link");
   REQUIRE(one.Give(DataType::kText, "t", "\xa1y", {}, "link").has_value());
   CHECK(std::ifstream(outside).get() == 'o');
   CHECK(one.run().Report().starts_with("1 records have no place"));

@@ -64,11 +64,12 @@ Expected<void> Give(WandbRun& run, const Recorded& event, Clock::time_point now)
 }
 
 std::unique_ptr<WandbRun> Open(const fs::path& folder, const std::string& journal = "journal-1",
-                               uint64_t durable = 0) {
+                               uint64_t durable = 0,
+                               uint64_t checkpoint_every = WandbRun::kCheckpointEvery) {
   RunSpec spec = SpecIn(folder, journal);
   spec.durable = durable;
   Expected<std::unique_ptr<WandbRun>> run =
-      WandbRun::Open(spec, folder, WandbArguments::Parse(Value()).value());
+      WandbRun::Open(spec, folder, WandbArguments::Parse(Value()).value(), {}, checkpoint_every);
   REQUIRE_MESSAGE(run.has_value(), (run ? "" : run.error().message));
   return std::move(*run);
 }
@@ -261,7 +262,7 @@ TEST_CASE("a log that lacks what was confirmed is set aside untouched, and the r
   const auto size = fs::file_size(damaged);
   const auto run = Open(temp.path(), "journal-1", 2000);
   CHECK(run->DurablePosition() == 0);
-  CHECK(run->folder() == damaged.parent_path());  // the name is free again
+  CHECK(run->Folder() == damaged.parent_path());  // the name is free again
   CHECK(fs::file_size(damaged.parent_path().string() + ".damaged/" + damaged.filename().string()) ==
         size);
 }
@@ -281,6 +282,44 @@ TEST_CASE("damage of an earlier journal's time is never cut off") {
   MakeDamaged(temp.path());
   const auto run = Open(temp.path(), "journal-2");
   CHECK(run->Report().find("damaged") != std::string::npos);
+  CHECK(FindLogs(temp.path()).value().size() == 2);
+}
+
+TEST_CASE("a log that was uploaded goes on where it was; only another journal's is left alone") {
+  const TempFolder temp;
+  const auto give = [](WandbRun& run) {
+    for (int i = 1; i <= 5; ++i)
+      REQUIRE(Give(run, {static_cast<uint64_t>(i), "metric", "m", i, i + 0.5}, {}).has_value());
+    REQUIRE(Give(run, {6, "end", "", std::nullopt, 0}, {}).has_value());
+  };
+  {
+    const auto run = Open(temp.path());
+    give(*run);
+    REQUIRE(run->Persist().has_value());
+  }
+  const fs::path log = LogIn(temp.path());
+  const fs::path mark = UploadedMark(log);
+  std::ofstream{mark};
+  const uint64_t size = fs::file_size(log);
+  {
+    // All of it once more: the journal has not forgotten it yet.
+    const auto run = Open(temp.path());
+    give(*run);
+    REQUIRE(run->Drain().has_value());
+    CHECK(run->DurablePosition() == 6);
+  }
+  CHECK(fs::file_size(LogIn(temp.path())) == size);
+  CHECK(fs::exists(mark));
+  {
+    const auto run = Open(temp.path());
+    REQUIRE(Give(*run, {7, "metric", "m", 7, 7.5}, {}).has_value());
+    CHECK_FALSE(fs::exists(mark));
+    REQUIRE(run->Drain().has_value());
+  }
+  CHECK(ReadContent(temp.path()).metrics ==
+        std::multiset<std::string>{"1.5", "2.5", "3.5", "4.5", "5.5", "7.5"});
+  std::ofstream{mark};
+  Open(temp.path(), "journal-2");
   CHECK(FindLogs(temp.path()).value().size() == 2);
 }
 
@@ -384,8 +423,9 @@ TEST_CASE("killed at random moments, again and again, a run ends with every even
     uint64_t forgotten = 0;  // the journal gives again what is above: what was never durable
     Clock::time_point now{};
     bool complete = false;
+    const uint64_t checkpoint_every = seed % 2 == 0 ? 1000 : WandbRun::kCheckpointEvery;
     while (!complete) {
-      auto run = Open(temp.path());
+      auto run = Open(temp.path(), "journal-1", 0, checkpoint_every);
       const fs::path log = LogIn(temp.path());
       uint64_t synced = fs::file_size(log);
       size_t next = 0;

@@ -13,8 +13,10 @@ namespace flarebridge::wandb::testing {
 
 class MadeRun {
  public:
-  // `folder`: where the run's own is made. `begun`: its time, which orders parts of one run.
-  explicit MadeRun(const std::filesystem::path& folder, const std::string& begun = "100000")
+  // `folder`: where the run's own is made. `begun`: its time, which orders parts of one run beside
+  // each other; `start`: the same as the log says it, which orders those of several places.
+  explicit MadeRun(const std::filesystem::path& folder, const std::string& begun = "100000",
+                   double start = 1e9)
       : log_(folder / ("offline-run-20260821_" + begun + "-abc") / "run-abc.wandb") {
     std::filesystem::create_directories(log_.parent_path() / "files");
     std::string bytes;
@@ -23,7 +25,10 @@ class MadeRun {
     RunRecord run;
     run.run_id = "abc";
     run.project = "p";
-    run.start_time = 1e9;
+    run.start_time = start;
+    run.display_name = "a name";
+    run.tags = {"a", "b"};
+    run.notes = "notes";
     std::string record;
     AppendRun(++number_, run, nullptr, record);
     Append(record);

@@ -2,70 +2,26 @@
 
 #include <doctest/doctest.h>
 
-#include "tests/unit/receivers/wandb/upload/made_run.h"
-#include "tests/unit/receivers/wandb/upload/scripted_server.h"
-#include "tests/unit/temp_folder.h"
+#include "tests/unit/receivers/wandb/upload/upload_bench.h"
 
 namespace flarebridge::wandb {
 namespace {
 
 namespace fs = std::filesystem;
-using flarebridge::testing::TempFolder;
 using std::chrono::seconds;
+using testing::Bench;
 using testing::MadeRun;
 using testing::ScriptedServer;
 using Names = std::vector<std::string>;
 
-// One run, its upload and its server, on a clock that goes on only as it is asked to.
-struct Bench {
-  Bench() {
-    service.account.base_url = "http://server";
-    service.account.key = "made-up";
-    service.now = [this] { return now; };
-    options.retry_for = seconds(600);
-  }
-  RunUpload& Begin() {
-    upload = std::make_unique<RunUpload>(service, run.log(), options);
-    return *upload;
-  }
-  // Steps until it is done, has failed, or nothing happens for that long. True: done.
-  Expected<bool> GoOn(RunUpload& with, ScriptedServer& to, seconds most = seconds(3600)) {
-    const auto until = now + most;
-    while (now <= until) {
-      const Expected<Upload::Turn> turn = with.Step(to);
-      if (!turn) return Propagate(turn);
-      if (turn->done) return true;
-      CHECK(turn->next > Clock::time_point{});
-      now = std::max(now, turn->next);
-    }
-    return false;
-  }
-  Expected<bool> GoOn(seconds most = seconds(3600)) { return GoOn(*upload, server, most); }
-  bool Finishes(RunUpload& with, ScriptedServer& to) {
-    const Expected<bool> done = GoOn(with, to);
-    if (!done) MESSAGE(done.error().message);
-    return done && *done;
-  }
-  bool Finishes() { return Finishes(*upload, server); }
-  bool IsMarked() const { return fs::exists(run.log().string() + ".synced"); }
-
-  TempFolder temp;
-  Clock::time_point now{seconds(100'000)};
-  MadeRun run{temp.path()};
-  ScriptedServer server{now};
-  UploadService service;
-  UploadOptions options;
-  std::unique_ptr<RunUpload> upload;
-};
-
-TEST_CASE("a whole run goes in one order: the run, lines, files, the count, its end") {
+TEST_CASE("a whole run goes in one order: a look, the run, lines, files, the count, its end") {
   Bench bench;
   bench.run.Rows(3);
   bench.run.File("a.txt", "content");
   bench.run.End(3);
   bench.Begin();
   REQUIRE(bench.Finishes());
-  CHECK(bench.server.requests == Names{"create", "lines 0+3", "ask 1", "put a.txt", "ask 2",
+  CHECK(bench.server.requests == Names{"look", "create", "lines 0+3", "ask 1", "put a.txt", "ask 2",
                                        "put config.yaml", "put wandb-summary.json", "count",
                                        "end"});
   CHECK(bench.server.rows == std::map<uint64_t, std::string>{
@@ -103,10 +59,10 @@ TEST_CASE("a server that is asked too often is left alone for as long as it says
   bench.server.Misbehave("lines", {{429, 7}});
   bench.Begin();
   REQUIRE(bench.Finishes());
-  REQUIRE(bench.server.requests[1] == "lines 0+1");
   REQUIRE(bench.server.requests[2] == "lines 0+1");
-  CHECK(bench.server.times[2] - bench.server.times[1] >= seconds(7));
-  CHECK(bench.server.times[2] - bench.server.times[1] < seconds(8));
+  REQUIRE(bench.server.requests[3] == "lines 0+1");
+  CHECK(bench.server.times[3] - bench.server.times[2] >= seconds(7));
+  CHECK(bench.server.times[3] - bench.server.times[2] < seconds(8));
 }
 
 TEST_CASE("status 500 is tried again after longer and longer waits, and the run goes on") {
@@ -118,10 +74,10 @@ TEST_CASE("status 500 is tried again after longer and longer waits, and the run 
   REQUIRE(bench.Finishes());
   CHECK(bench.server.Count("create") == 4);
   const std::vector<Clock::time_point>& times = bench.server.times;
-  CHECK(times[1] - times[0] >= seconds(2));
-  CHECK(times[2] - times[1] >= seconds(4));
-  CHECK(times[3] - times[2] >= seconds(8));
-  CHECK(times[3] - times[2] < seconds(11));
+  CHECK(times[2] - times[1] >= seconds(2));
+  CHECK(times[3] - times[2] >= seconds(4));
+  CHECK(times[4] - times[3] >= seconds(8));
+  CHECK(times[4] - times[3] < seconds(11));
   CHECK(bench.server.rows.size() == 2);
   CHECK(bench.upload->progress().waiting.empty());
 }
@@ -167,9 +123,9 @@ TEST_CASE("a file that the server gives no place is left out and named, and the 
   CHECK(bench.server.Count("put a.txt") == 0);
   CHECK(bench.server.Count("put b.txt") == 1);
   const UploadReport report = bench.upload->report();
-  REQUIRE(report.left_out.size() == 1);
-  CHECK(report.left_out[0].starts_with("the file a.txt "));
+  CHECK(report.left_out == Names{"the file a.txt: it is not taken by the server"});
   CHECK(bench.server.exit_codes.size() == 1);
+  CHECK_FALSE(bench.IsMarked());
 }
 
 TEST_CASE("a file that a storage refuses ends the upload with words") {
@@ -197,6 +153,7 @@ TEST_CASE("a file that is gone when its turn comes, or leads out of the folder, 
   CHECK(bench.server.Count("put a.txt") == 1);
   CHECK(bench.server.Count("put out.txt") == 0);
   CHECK(bench.upload->report().left_out.size() == 2);
+  CHECK_FALSE(bench.IsMarked());
 }
 
 TEST_CASE("for an address that has expired a new one is asked for, three times") {
@@ -228,6 +185,7 @@ TEST_CASE("a count that stays short has all rows sent once more, and is told if 
   CHECK_FALSE(report.verified);
   CHECK(report.left_out == Names{"rows: the server has counted 1 of 3"});
   CHECK(bench.server.exit_codes == std::vector<int>{0});
+  CHECK_FALSE(bench.IsMarked());
 }
 
 TEST_CASE("a count that is right a while later needs no row twice") {
@@ -245,7 +203,7 @@ TEST_CASE("a count that is right a while later needs no row twice") {
   CHECK(bench.upload->report().verified);
 }
 
-TEST_CASE("a count that can't be had does not hold the run up") {
+TEST_CASE("a count that can't be had does not hold the run up, and the run is not marked") {
   Bench bench;
   bench.run.Rows(3);
   bench.run.End();
@@ -254,7 +212,9 @@ TEST_CASE("a count that can't be had does not hold the run up") {
   REQUIRE(bench.Finishes());
   CHECK(bench.server.Count("count") == 1);
   CHECK_FALSE(bench.upload->report().verified);
-  CHECK(bench.upload->report().left_out.empty());
+  CHECK(bench.upload->report().left_out.size() == 1);
+  CHECK(bench.server.exit_codes.size() == 1);
+  CHECK_FALSE(bench.IsMarked());
 }
 
 TEST_CASE("a log that grows is followed, and its run is kept alive while nothing comes") {
@@ -328,6 +288,7 @@ TEST_CASE("a stop in the middle ends it at once, and a later upload goes on behi
   RunUpload later(bench.service, bench.run.log(), bench.options);
   ScriptedServer server(bench.now);
   server.rows = bench.server.rows;
+  server.exists = true;
   REQUIRE(bench.Finishes(later, server));
   CHECK(server.requests.front() == "create");
   CHECK(server.Count("lines 0+2") == 0);

@@ -50,6 +50,7 @@ class ScriptedServer : public HttpTransport {
     if (stopped()) return Fail(ErrorCode::kBusy, "the upload was stopped");
     now_ += std::chrono::milliseconds(100);
     std::vector<Fault>& faults = faults_[name.substr(0, name.find(' '))];
+    if (!page.empty()) return HttpResponse{200, page, {}, {}, {}};
     if (faults.empty()) return HttpResponse{200, Answer(request, name), {}, {}, {}};
     const Fault fault = faults.front();
     faults.erase(faults.begin());
@@ -70,6 +71,9 @@ class ScriptedServer : public HttpTransport {
   std::vector<int> exit_codes;
   std::vector<std::string> unwanted;     // files that get no address
   std::optional<uint64_t> counted;       // what it says instead of its rows
+  bool exists = false;                   // the run is there
+  std::vector<Json> upserts;             // the variables of each request that changed the run
+  std::string page;                      // what somebody else answers in its place, if not empty
   std::string summary, entity, project;  // as the last request gave them
 
  private:
@@ -87,13 +91,14 @@ class ScriptedServer : public HttpTransport {
     }
     const std::string query = body.at("query");
     if (query.find("UpsertBucket") != std::string::npos) return "create";
+    if (query.find("historyTail") != std::string::npos) return "look";
     if (query.find("RunResumeStatus") != std::string::npos) return "count";
     return "ask " + std::to_string(body.at("variables").at("files").size());
   }
 
   std::string Answer(const HttpRequest& request, const std::string& name) {
     if (name.starts_with("put ")) {
-      if (request.file.empty()) files[name.substr(4)] = request.body;
+      if (request.file < 0) files[name.substr(4)] = request.body;
       return "";
     }
     const Json body = Json::parse(request.body);
@@ -102,9 +107,13 @@ class ScriptedServer : public HttpTransport {
       const Json& run = body.at("variables");
       entity = run.at("entity").is_null() ? "" : run.at("entity");
       project = run.at("project").is_null() ? "" : run.at("project");
-      return R"({"data":{"upsertBucket":{"bucket":{"id":"x","name":)" + run.at("name").dump() +
+      upserts.push_back(run);
+      const std::string inserted = std::exchange(exists, true) ? "false" : "true";
+      return R"({"data":{"upsertBucket":{"inserted":)" + inserted +
+             R"(,"bucket":{"id":"x","name":)" + run.at("name").dump() +
              R"(,"project":{"name":"p","entity":{"name":"e"}}}}}})";
     }
+    if (name == "look") return Look();
     if (name == "count") {
       return R"({"data":{"model":{"bucket":{"historyLineCount":)" +
              std::to_string(counted.value_or(rows.size())) + "}}}}";
@@ -115,6 +124,16 @@ class ScriptedServer : public HttpTransport {
         addresses.push_back({{"name", file}, {"uploadUrl", "http://storage/" + file}});
     }
     return Json{{"data", {{"createRunFiles", {{"files", addresses}}}}}}.dump();
+  }
+
+  std::string Look() const {
+    if (!exists) return R"({"data":{"model":{"bucket":null}}})";
+    const Json tail = rows.empty() ? Json::array() : Json::array({rows.rbegin()->second});
+    const Json bucket = {{"historyLineCount", counted.value_or(rows.size())},
+                         {"eventsLineCount", 0},
+                         {"logLineCount", 0},
+                         {"historyTail", tail.dump()}};
+    return Json{{"data", {{"model", {{"bucket", bucket}}}}}}.dump();
   }
 
   std::string Take(const Json& body) {

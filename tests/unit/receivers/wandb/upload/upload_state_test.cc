@@ -21,12 +21,18 @@ TEST_CASE("what was written is read, for the same server only") {
   state.run = "entity/project/a";
   state.lines = {{"wandb-history.jsonl", 7}};
   state.files = {{"media/x.png", 12}};
+  state.sent = {{"notes", "a"}};
+  CHECK_FALSE(ReadState(log, "https://one").base.has_value());
+  state.base.emplace();
+  (*state.base)["wandb-history.jsonl"] = 3;
   REQUIRE(WriteState(log, state).has_value());
   REQUIRE(WriteState(log, state).has_value());  // over the first
   const UploadState same = ReadState(log, "https://one");
   CHECK(same.run == state.run);
   CHECK(same.lines == state.lines);
   CHECK(same.files == state.files);
+  CHECK(same.sent == state.sent);
+  CHECK(same.base == state.base);
   CHECK(ReadState(log, "https://other").lines.empty());
 }
 
@@ -64,8 +70,11 @@ TEST_CASE("the logs of one run are ordered by time, those set aside before what 
   make("offline-run-20260101_000001-abd", "abd");
   make("other-20260101_000001-abc", "abc");
   fs::create_directory_symlink("run-20260102_000000-abc", temp.path() / "run-20260103_000000-abc");
-  CHECK(PartsOf(second) == std::vector<fs::path>{first, second, third, last});
-  CHECK(PartsOf(temp.path() / "else" / "run-x.wandb").size() == 1);
+  // Of W&B's own client, for all that is known.
+  CHECK(PartsOf(second, {}) == std::vector<fs::path>{first, second, third});
+  REQUIRE(WriteState(last, UploadState()).has_value());  // of ours
+  CHECK(PartsOf(second, {}) == std::vector<fs::path>{first, second, third, last});
+  CHECK(PartsOf(temp.path() / "else" / "run-x.wandb", {}).size() == 1);
 }
 
 }  // namespace

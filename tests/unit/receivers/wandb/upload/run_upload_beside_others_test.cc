@@ -219,6 +219,23 @@ TEST_CASE("what is chosen for an upload is sent, also of a run that was there be
   for (const char* field : {"jobType", "tags"}) CHECK(bench.server.upserts[1].at(field).is_null());
 }
 
+TEST_CASE("logs of one id are parts of one run if they go to one place") {
+  const auto earlier_part = [](const std::string& set_for_all) {
+    Bench bench;
+    bench.run.End();
+    MadeRun next(bench.temp.path() / "elsewhere", "090000", 1e9 + 50, "team");
+    next.End();
+    bench.service.account.entity = set_for_all;
+    bench.service.known.Add(bench.run.log());
+    RunUpload later(bench.service, next.log(), bench.options);
+    bench.Begin();
+    REQUIRE(later.Step(bench.server).has_value());
+    return later.earlier_part().filename().string();
+  };
+  CHECK(earlier_part("team") == "run-abc.wandb");
+  CHECK(earlier_part("").empty());
+}
+
 TEST_CASE("parts of a run whose id is chosen are found by the id that they have") {
   Bench bench;
   bench.run.Rows(2);

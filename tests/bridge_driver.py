@@ -16,10 +16,19 @@ _DEADLINE = 60  # seconds for anything that is waited for
 
 
 def wait_for(condition, what: str, seconds: float = _DEADLINE) -> Any:
-    """Waits until the condition gives something true, and gives that. Raises AssertionError at the deadline."""
+    """Waits until the condition gives something true, and gives that. Raises AssertionError at the deadline.
+
+    A condition that raises something with the attribute `may_pass`, as for a file that is being written, is not true
+    yet; at the deadline that is raised.
+    """
     deadline = time.monotonic() + seconds
     while True:
-        result = condition()
+        try:
+            result = condition()
+        except Exception as e:
+            if not getattr(e, "may_pass", False) or time.monotonic() >= deadline:
+                raise
+            result = None
         if result:
             return result
         assert time.monotonic() < deadline, f"not within {seconds} s: {what}"

@@ -278,11 +278,8 @@ class Link(EventBuffer):
     def _send_batches(self) -> None:
         sent: Optional[bool] = True
         while sent and self._window.open:
-            sent = self._window.send_next(self._new_batch, self._send_batch)
+            sent = self._window.send_next(lambda: self._next_batch(_BATCH_EVENTS, _BATCH_BYTES), self._send_batch)
         self._blocked = sent is False
-
-    def _new_batch(self) -> Optional[Batch]:
-        return self._next_batch(_BATCH_EVENTS, _BATCH_BYTES)
 
     def _send_batch(self, batch: Batch) -> bool:
         return self._send(self._pack((FromShim.BATCH, batch.first, batch.count)), batch.body)

@@ -73,6 +73,7 @@ class Run:
     files: dict[str, bytes] = field(default_factory=dict)  # files that were uploaded
     reported: list[str] = field(default_factory=list)  # files that the stream reported as uploaded
     exit_codes: list[int] = field(default_factory=list)  # one for each completion
+    alerts: list[dict[str, Any]] = field(default_factory=list)  # the variables of each alert
     preempting: bool = False
     complete: bool = False
     completion: Any = None  # the request that completed it

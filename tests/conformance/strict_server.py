@@ -67,6 +67,7 @@ class StrictServer:
         """port: on 127.0.0.1; 0 takes a free one. handler: of requests. Raises OSError if the port is taken."""
         self.runs: dict[tuple[str, str, str], Run] = {}  # (entity, project, id)
         self.violations: list[str] = []
+        self.features: list[str] = []  # that it has, by name of ServerFeature (wandb_internal.proto)
         self.calls: list[str] = []  # what was asked, in order: an operation, "file_stream", "PUT <file>"
         self._uploads: dict[str, tuple[Run, str]] = {}  # signed path -> run and file
         self._signature = secrets.token_hex(8)
@@ -187,6 +188,7 @@ class StrictServer:
             "Viewer": self._viewer, "ServerFeaturesQuery": self._server_info, "ServerInfo": self._server_info,
             "OrganizationCoreWeaveOrganizationID": self._organization, "RunResumeStatus": self._resume_status,
             "UpsertBucket": self._upsert, "CreateRunFiles": self._create_files,
+            "NotifyScriptableRunAlert": self._alert,
         }.get(operation)  # fmt: skip
         if handler is None:
             raise Breach(f"a GraphQL operation that is not known: {query[:200]}")
@@ -205,7 +207,17 @@ class StrictServer:
         return {"viewer": {**viewer, "admin": False}}
 
     def _server_info(self, _variables: dict[str, Any]) -> dict[str, Any]:
-        return {"serverInfo": {"features": [], "cliVersionInfo": {}, "latestLocalVersionInfo": None}}
+        features = [{"name": name, "isEnabled": True} for name in self.features]
+        return {"serverInfo": {"features": features, "cliVersionInfo": {}, "latestLocalVersionInfo": None}}
+
+    def _alert(self, variables: dict[str, Any]) -> dict[str, Any]:
+        run = self.runs.get(tuple(variables.get(name) for name in ("entityName", "projectName", "runName")))
+        if run is None:
+            raise Breach(f"an alert of a run that was not created: {variables}", 404)
+        if variables.get("severity") not in ("INFO", "WARN", "ERROR"):
+            raise Breach(f"run {run.id}: an alert of severity {variables.get('severity')!r}")
+        run.alerts.append(variables)
+        return {"notifyScriptableRunAlert": {"success": True}}
 
     def _organization(self, _variables: dict[str, Any]) -> dict[str, Any]:
         return {"entity": {"organization": None, "user": None}}

@@ -20,6 +20,8 @@ _DEADLINE = 120  # seconds that one of W&B's commands may take
 class DamagedLog(Exception):
     """A log that is not as W&B's format demands."""
 
+    may_pass = True  # while it is written, it may be whole in a moment
+
 
 def records(path: Path) -> Iterator[pb.Record]:
     """The records of a run log, parsed by W&B's own protobuf classes.

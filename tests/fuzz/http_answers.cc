@@ -74,16 +74,10 @@ void Ask(uint8_t what, Api& api) {
   run.run_id = "run";
   RunThere there;
   RunClaim claim;
-  bool inserted = false;
-  switch (what % 6) {
+  bool is = false;
+  switch (what % 8) {
     case 0:
-      (void)api.UpsertRun(run, {}, address, inserted);
-      break;
-    case 5:
-      (void)api.Look(run, there);
-      (void)claim.Decide(there, {{}, 1e9, [](uint64_t) { return std::string(); }}, {});
-      (void)claim.Decide(there, {{}, 1e9, [](uint64_t) { return std::string(); }},
-                         RunClaim::Time(std::chrono::hours(1)));
+      (void)api.UpsertRun(run, {}, address, is);
       break;
     case 1:
       (void)api.CountRows(address, rows);
@@ -93,6 +87,18 @@ void Ask(uint8_t what, Api& api) {
       break;
     case 3:
       (void)api.Stream(address, {});
+      break;
+    case 4:
+      (void)api.Look(run, there);
+      (void)claim.Decide(there, {{}, 1e9, [](uint64_t) { return std::string(); }}, {});
+      (void)claim.Decide(there, {{}, 1e9, [](uint64_t) { return std::string(); }},
+                         RunClaim::Time(std::chrono::hours(1)));
+      break;
+    case 5:
+      (void)api.AskFeatures(is);
+      break;
+    case 6:
+      (void)api.Send(address, Alert());
       break;
     default:
       (void)api.Put({"a.txt", "", {}}, "content");

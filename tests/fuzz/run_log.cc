@@ -1,5 +1,6 @@
 // A run log with checksums that hold: the input is cut into records (2 bytes length each), which
-// are written as a log; with an odd first byte it is taken for the file itself.
+// are written as a log; with an odd first byte it is taken for the file itself. What is sent of it
+// is JSON.
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -12,6 +13,8 @@
 #include "receivers/wandb/run/recovery.h"
 #include "receivers/wandb/upload/line_buffer.h"
 #include "receivers/wandb/upload/run_view.h"
+#include "receivers/wandb/upload/sent_records.h"
+#include "receivers/wandb/upload/strict_json.h"
 
 namespace {
 
@@ -44,10 +47,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   size_t before_damage = 0, records = 0;
   (void)ReadRecords(fd, OnDamage::kStop, [&](const ParsedRecord&, uint64_t) { ++before_damage; });
   RunView view;
-  LineBuffer lines;
+  LineBuffer lines({}, (data[0] & 2) != 0);
+  SentRecords sent;
   const auto end =
-      ReadRecords(fd, OnDamage::kSkip, [&](const ParsedRecord& record, uint64_t start) {
+      ReadRecords(fd, OnDamage::kSkip, [&](const ParsedRecord& logged, uint64_t start) {
         if (start > file.size()) __builtin_trap();
+        if (logged.run.resumed) sent.CountOn(5);
+        const ParsedRecord& record = sent.Of(logged);
+        if (record.kind == ParsedRecord::Kind::kHistory && !IsJson(HistoryLine(record)))
+          __builtin_trap();
         ++records;
         view.Take(record);
         lines.Take(record, view.run().start_time);
@@ -56,8 +64,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (records < before_damage) __builtin_trap();
   if (end && end->bad_bytes > file.size()) __builtin_trap();
   if (end && end->corrupt != (end->bad_bytes > 0)) __builtin_trap();
-  (void)view.UploadConfig();
-  (void)view.MadeFiles();
+  const std::string config = view.UploadConfig();
+  if (!IsJson(config)) __builtin_trap();
+  (void)view.MadeFiles(config);
   (void)Recover(fd, 1);
   close(fd);
   return 0;

@@ -140,7 +140,9 @@ def is_marked(log: Path) -> bool:
 
 def same_run(ours: Run, theirs: Run) -> None:
     """Two servers hold the same run, as far as a person can tell."""
-    for field in ("display_name", "group", "job_type", "notes", "host", "tags", "state", "exit_codes"):
+    # Not the program: `wandb sync` names itself there.
+    texts = ("display_name", "group", "job_type", "notes", "host", "sweep", "repo", "commit")
+    for field in (*texts, "tags", "state", "exit_codes", "alerts", "preempting"):
         assert getattr(ours, field) == getattr(theirs, field), field
     for field in ("user_config", "summary", "rows"):
         # NaN is not equal to itself; as text it is.
@@ -156,6 +158,16 @@ def same_run(ours: Run, theirs: Run) -> None:
     for name in {"wandb-metadata.json", "wandb-summary.json"} & set(ours.files):
         assert _text(json.loads(ours.files[name])) == _text(json.loads(theirs.files[name])), name
     assert _metrics(ours) == _metrics(theirs)
+    assert _of_wandb(ours) == _of_wandb(theirs)
+
+
+def _of_wandb(run: Run) -> dict[str, Any]:
+    """Of the config what W&B's own pages read (`_wandb`), but for metrics and what `wandb sync` adds of itself: that
+    it has synced (feature 76 of its telemetry) and with which version (12), and a new writer's id each time."""
+    own = {name: value for name, value in run.config["_wandb"]["value"].items() if name != "m"}
+    telemetry = {name: value for name, value in own["t"].items() if name != "12"}
+    features = [feature for feature in telemetry.pop("3", []) if feature != 76]
+    return {**own, "t": {**telemetry, "3": features}, "e": list(own.get("e", {}).values())}
 
 
 def _metrics(run: Run) -> dict[str, Any]:
@@ -171,7 +183,16 @@ def _metrics(run: Run) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True)
+    """W&B's own sends 1.0 as 1."""
+    return json.dumps(_with_whole_numbers(value), sort_keys=True)
+
+
+def _with_whole_numbers(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _with_whole_numbers(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_with_whole_numbers(member) for member in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _without_time(line: str) -> str:

@@ -42,8 +42,11 @@ inline constexpr uint32_t kSeconds = 1, kNanos = 2;
 }
 namespace run_field {  // RunRecord
 inline constexpr uint32_t kRunId = 1, kEntity = 2, kProject = 3, kRunConfig = 4, kGroup = 6,
-                          kJobType = 7, kDisplayName = 8, kNotes = 9, kTags = 10, kHost = 13,
-                          kStartTime = 17, kTelemetry = 19;
+                          kJobType = 7, kDisplayName = 8, kNotes = 9, kTags = 10, kSweep = 12,
+                          kHost = 13, kStartTime = 17, kTelemetry = 19, kGit = 21, kResume = 24;
+}
+namespace git_field {  // GitRepoRecord
+inline constexpr uint32_t kRemote = 1, kCommit = 2;
 }
 namespace history_field {  // HistoryRecord, and HistoryStep in it
 inline constexpr uint32_t kItem = 1, kStep = 2, kStepNum = 1;

@@ -133,33 +133,57 @@ double ParseTimestamp(pbf_reader message) {
   return seconds;
 }
 
+void ParseGit(pbf_reader message, RunRecord& run) {
+  while (message.next()) {
+    switch (message.tag()) {
+      case git_field::kRemote:
+        run.repo = message.get_string();
+        break;
+      case git_field::kCommit:
+        run.commit = message.get_string();
+        break;
+      default:
+        message.skip();
+    }
+  }
+}
+
+// The texts that a run's record holds once.
+std::string RunRecord::*TextOf(uint32_t field) {
+  switch (field) {
+    case run_field::kRunId:
+      return &RunRecord::run_id;
+    case run_field::kEntity:
+      return &RunRecord::entity;
+    case run_field::kProject:
+      return &RunRecord::project;
+    case run_field::kGroup:
+      return &RunRecord::group;
+    case run_field::kJobType:
+      return &RunRecord::job_type;
+    case run_field::kDisplayName:
+      return &RunRecord::display_name;
+    case run_field::kNotes:
+      return &RunRecord::notes;
+    case run_field::kSweep:
+      return &RunRecord::sweep;
+    case run_field::kHost:
+      return &RunRecord::host;
+    default:
+      return nullptr;
+  }
+}
+
 void ParseRun(pbf_reader message, ParsedRecord& record) {
   RunRecord& run = record.run;
   while (message.next()) {
+    if (const auto text = TextOf(message.tag()); text != nullptr) {
+      run.*text = message.get_string();
+      continue;
+    }
     switch (message.tag()) {
-      case run_field::kRunId:
-        run.run_id = message.get_string();
-        break;
-      case run_field::kEntity:
-        run.entity = message.get_string();
-        break;
-      case run_field::kProject:
-        run.project = message.get_string();
-        break;
       case run_field::kRunConfig:
         ParseUpdates(message.get_message(), record);
-        break;
-      case run_field::kGroup:
-        run.group = message.get_string();
-        break;
-      case run_field::kJobType:
-        run.job_type = message.get_string();
-        break;
-      case run_field::kDisplayName:
-        run.display_name = message.get_string();
-        break;
-      case run_field::kNotes:
-        run.notes = message.get_string();
         break;
       case run_field::kTags:
         if (TakePart(record)) {
@@ -168,11 +192,17 @@ void ParseRun(pbf_reader message, ParsedRecord& record) {
           message.skip();
         }
         break;
-      case run_field::kHost:
-        run.host = message.get_string();
-        break;
       case run_field::kStartTime:
         run.start_time = ParseTimestamp(message.get_message());
+        break;
+      case run_field::kTelemetry:
+        record.telemetry = View(message.get_view());
+        break;
+      case run_field::kGit:
+        ParseGit(message.get_message(), run);
+        break;
+      case run_field::kResume:
+        run.resumed = message.get_bool();
         break;
       default:
         message.skip();

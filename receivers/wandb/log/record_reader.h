@@ -45,9 +45,10 @@ struct ParsedRecord {
   std::vector<ParsedItem> removed;  // config and summary; without values
   // Config, of ours: keys and the tags that they have got.
   std::vector<std::pair<std::string_view, std::string_view>> tag_changes;
-  int64_t step = 0;         // history
-  bool own_number = false;  // history: the step is a number of ours
-  RunRecord run;            // its config is in `items`
+  int64_t step = 0;            // history
+  bool own_number = false;     // history: the step is a number of ours
+  RunRecord run;               // its config is in `items`
+  std::string_view telemetry;  // the run's: a TelemetryRecord's bytes
   int32_t exit_code = 0;
   double time = 0;                      // output and stats: seconds since the epoch
   std::string_view line;                // output

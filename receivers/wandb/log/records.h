@@ -19,6 +19,9 @@ struct RunRecord {
   double start_time = 0;                                    // seconds since the epoch
   std::string version;                                      // of flarebridge
   std::string platform;                                     // "linux-x86_64"
+  // Of runs that W&B's own client wrote; ours have none of these.
+  std::string sweep, program, repo, commit;
+  bool resumed = false;  // a later part of its run, which counts its steps anew
 };
 
 struct EnvironmentRecord {

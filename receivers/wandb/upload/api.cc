@@ -13,10 +13,12 @@ using Json = nlohmann::json;
 
 constexpr const char* kUpsertBucket = R"(mutation UpsertBucket($name: String, $project: String,
  $entity: String, $groupName: String, $displayName: String, $notes: String, $host: String,
- $config: JSONString, $jobType: String, $tags: [String!]) {
+ $config: JSONString, $jobType: String, $tags: [String!], $program: String, $repo: String,
+ $commit: String, $sweep: String) {
  upsertBucket(input: {name: $name, modelName: $project, entityName: $entity,
   groupName: $groupName, displayName: $displayName, notes: $notes, host: $host, config: $config,
-  jobType: $jobType, tags: $tags}) {
+  jobType: $jobType, tags: $tags, jobProgram: $program, jobRepo: $repo, commit: $commit,
+  sweep: $sweep}) {
   inserted
   bucket { id name project { name entity { name } } }
  }
@@ -35,7 +37,7 @@ constexpr const char* kRunLook = R"(query RunResumeStatus($project: String,
  $entity: String, $name: String!) {
  model(name: $project, entityName: $entity) {
   bucket(name: $name, missingOk: true) {
-   id historyLineCount eventsLineCount logLineCount historyTail
+   id historyLineCount eventsLineCount logLineCount historyTail config
   }
  }
 })";
@@ -237,6 +239,8 @@ Attempt Api::Look(const RunRecord& run, RunThere& there) {
     there.lines[kEventsStream] = Count(bucket.at("eventsLineCount"));
     there.lines[kConsoleStream] = Count(bucket.at("logLineCount"));
     there.last_row = LastOf(bucket.value("historyTail", Json()));
+    if (const Json config = bucket.value("config", Json()); config.is_string())
+      there.config = config.get<std::string>();
   } catch (const Json::exception&) {
     return TryAgain("the server did not say what it has of the run");
   }
@@ -254,7 +258,11 @@ Attempt Api::UpsertRun(const RunRecord& run, const RunFields& fields, RunAddress
                           {"host", OrNull(fields.host)},
                           {"config", OrNull(fields.config)},
                           {"jobType", OrNull(fields.job_type)},
-                          {"tags", OrNull(fields.tags)}};
+                          {"tags", OrNull(fields.tags)},
+                          {"program", OrNull(fields.program)},
+                          {"repo", OrNull(fields.repo)},
+                          {"commit", OrNull(fields.commit)},
+                          {"sweep", OrNull(fields.sweep)}};
   std::string data;
   Attempt attempt =
       Graphql(kUpsertBucket, variables.dump(-1, ' ', false, Json::error_handler_t::replace), data);
@@ -293,6 +301,7 @@ Attempt Api::Stream(const RunAddress& address, const Lines& lines) {
     body += R"(,"uploaded":)" +
             Json(lines.uploaded).dump(-1, ' ', false, Json::error_handler_t::replace);
   }
+  if (lines.preempting) body += R"(,"preempting":true)";
   if (lines.exit_code) body += R"(,"complete":true,"exitcode":)" + std::to_string(*lines.exit_code);
   body += '}';
   HttpRequest request;

@@ -14,6 +14,7 @@
 #include "receivers/upload/retry_policy.h"
 #include "receivers/wandb/log/records.h"
 #include "receivers/wandb/upload/account.h"
+#include "receivers/wandb/upload/alert.h"
 #include "receivers/wandb/upload/line_buffer.h"
 
 namespace flarebridge::wandb {
@@ -37,11 +38,13 @@ struct RunThere {
   bool exists = false;
   std::map<std::string, uint64_t> lines;  // by stream
   std::string last_row;                   // JSON; empty: it has none, or does not say
+  std::string config{};                   // {"key": {"value": ...}}; the same
 };
 
 // What is sent of a run itself; what is not set stays as the server has it.
 struct RunFields {
-  std::optional<std::string> group, job_type, display_name, notes, host;
+  std::optional<std::string> group, job_type, display_name, notes, host, program, repo, commit,
+      sweep;
   std::optional<std::vector<std::string>> tags;
   std::optional<std::string> config;  // W&B's form of it, {"key": {"value": ...}}
 };
@@ -57,6 +60,8 @@ class Api {
   Attempt WhoAmI(Viewer& viewer);
   // Changes nothing. Of the run its id, project and entity count.
   Attempt Look(const RunRecord& run, RunThere& there);
+  // Whether it takes console lines as objects.
+  Attempt AskFeatures(bool& structured_console);
   // Creates the run or changes it. Of `run` the same count. `inserted`: the server did not have it
   // (false if it does not say).
   Attempt UpsertRun(const RunRecord& run, const RunFields& fields, RunAddress& address,
@@ -67,9 +72,12 @@ class Api {
     const std::map<std::string, uint64_t>* base = nullptr;     // added to each offset
     std::string summary;                                       // the whole object, or empty
     std::vector<std::string> uploaded;                         // files that were put there
+    bool preempting = false;                                   // it will be taken from its machine
     std::optional<int32_t> exit_code;                          // the last request of the run
   };
   Attempt Stream(const RunAddress& address, const Lines& lines);
+  // Has people told of it.
+  Attempt Send(const RunAddress& address, const Alert& alert);
   // History lines that the server counts, which may be some seconds old.
   Attempt CountRows(const RunAddress& address, uint64_t& rows);
   // Asks where files may be put, and puts one there.

@@ -12,10 +12,22 @@
 
 namespace flarebridge::wandb {
 
+// A whole line without its end.
+struct ConsoleLine {
+  bool is_error = false;  // of standard error
+  double time = 0;        // when it was begun, seconds since the epoch
+  std::string text;
+};
+
+// As W&B's file stream has it: "[ERROR ]<UTC time> <text>", or an object with these, which a server
+// takes that has the feature STRUCTURED_CONSOLE_LOGS (runlogschangemodel.go at 0.28.3). Of the text
+// as many columns as W&B's own client sends; the file output.log has all.
+std::string PlainText(const ConsoleLine& line);
+std::string StructuredText(const ConsoleLine& line);
+
 class ConsoleLines {
  public:
-  // A whole line without its end, as W&B's file stream has it: "[ERROR ]<UTC time> <text>".
-  using Visitor = std::function<void(std::string line)>;
+  using Visitor = std::function<void(ConsoleLine line)>;
 
   // A record of kind kOutput.
   void Take(const ParsedRecord& record, const Visitor& visit);
@@ -24,12 +36,10 @@ class ConsoleLines {
 
  private:
   struct Stream {
-    std::string text;
-    double time = 0;  // when the line was begun
+    ConsoleLine line;
     bool begun = false;
     bool returned = false;  // behind a carriage return
   };
-  static std::string Finish(bool is_error, Stream& stream);
 
   std::map<bool, Stream> streams_;  // by whether it is standard error
 };

@@ -15,12 +15,14 @@ constexpr size_t kMaxConsole = size_t{64} << 20;
 FollowedRun::FollowedRun(std::filesystem::path log)
     : log_(std::move(log)), follower_(std::make_unique<LogFollower>(log_)) {}
 
-void FollowedRun::Restart(std::map<std::string, uint64_t> confirmed) {
+void FollowedRun::Restart(std::map<std::string, uint64_t> confirmed, Form form) {
   follower_ = std::make_unique<LogFollower>(log_);
   end_ = LogFollower::End::kMore;
   settling_ = false;
   view_ = RunView();
-  lines_ = LineBuffer(std::move(confirmed));
+  lines_ = LineBuffer(std::move(confirmed), form.structured_console);
+  sent_ = SentRecords();
+  if (form.first_step) sent_.CountOn(*form.first_step);
   confirmed_ = 0;
 }
 
@@ -37,7 +39,8 @@ Expected<void> FollowedRun::Read(Time now,
   const bool stays = was_damaged && now - damaged_since_ >= kSettled;
   follower_->ChooseOnDamage(stays ? OnDamage::kSkip : OnDamage::kStop);
   size_t files = view_.files().size();
-  const Expected<LogFollower::End> end = follower_->Read([&](const ParsedRecord& record) {
+  const Expected<LogFollower::End> end = follower_->Read([&](const ParsedRecord& logged) {
+    const ParsedRecord& record = sent_.Of(logged);
     grown_ = now;
     view_.Take(record);
     lines_.Take(record, view_.run().start_time);
@@ -65,11 +68,14 @@ bool FollowedRun::IsAlive(Time now) const {
 Expected<std::string> FollowedRun::ConsoleText() const {
   LogFollower follower(log_, OnDamage::kSkip);
   std::string text;
+  ConsoleLines lines;
+  const auto add = [&text](const ConsoleLine& line) { text += line.text + "\n"; };
   const Expected<LogFollower::End> end = follower.Read([&](const ParsedRecord& record) {
-    if (record.kind == ParsedRecord::Kind::kOutput) text += record.line;
+    if (record.kind == ParsedRecord::Kind::kOutput) lines.Take(record, add);
     return text.size() < kMaxConsole;
   });
   if (!end) return Propagate(end);
+  lines.End(add);
   return text;
 }
 

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -16,6 +17,7 @@
 #include "receivers/wandb/upload/line_buffer.h"
 #include "receivers/wandb/upload/log_follower.h"
 #include "receivers/wandb/upload/run_view.h"
+#include "receivers/wandb/upload/sent_records.h"
 
 namespace flarebridge::wandb {
 
@@ -25,9 +27,14 @@ class FollowedRun {
 
   explicit FollowedRun(std::filesystem::path log);
 
+  // How its lines are to be written.
+  struct Form {
+    std::optional<int64_t> first_step;  // its steps count on from there (SentRecords)
+    bool structured_console = false;
+  };
   // Reads the log anew from its beginning. `confirmed`: lines by stream that the server has, which
   // are not given again.
-  void Restart(std::map<std::string, uint64_t> confirmed);
+  void Restart(std::map<std::string, uint64_t> confirmed, Form form);
   // A run that had ended goes on: its log's end was replaced, and it has to be read anew. True once
   // for each time.
   bool EndWasTakenBack();
@@ -55,6 +62,8 @@ class FollowedRun {
   bool settling() const { return settling_; }
   // Nothing behind what was read will ever be.
   bool damaged() const { return end_ == LogFollower::End::kCorrupt && !settling_; }
+  // Values that are not sent, because they are no JSON.
+  uint64_t not_json() const { return sent_.not_json(); }
   // Bytes of damage, which were passed over or nothing readable follows.
   uint64_t bad_bytes() const;
   // Somebody writes the log, or has until a while ago.
@@ -70,6 +79,7 @@ class FollowedRun {
   LogFollower::End end_ = LogFollower::End::kMore;
   bool settling_ = false;
   Time damaged_since_{};
+  SentRecords sent_;
   RunView view_;
   LineBuffer lines_;
   uint64_t confirmed_ = 0;

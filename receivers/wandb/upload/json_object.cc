@@ -1,27 +1,41 @@
 #include "receivers/wandb/upload/json_object.h"
 
 #include "receivers/json.h"
+#include "receivers/wandb/upload/strict_json.h"
 
 namespace flarebridge::wandb {
+
+JsonObject& JsonObject::Open(Child& child) {
+  if (child.object) return *child.object;
+  child.object = std::make_unique<JsonObject>();
+  VisitMembers(child.json, [&](std::string key, std::string_view json) {
+    child.object->children_[std::move(key)].json = json;
+  });
+  child.json.clear();
+  return *child.object;
+}
 
 void JsonObject::Set(const std::vector<std::string_view>& path, std::string_view json) {
   JsonObject* object = this;
   for (size_t i = 0; i + 1 < path.size(); ++i) {
-    Child& child = object->children_[std::string(path[i])];
-    if (!child.object) child.object = std::make_unique<JsonObject>();
-    object = child.object.get();
+    object = &Open(object->children_[std::string(path[i])]);
   }
   Child& leaf = object->children_[std::string(path.back())];
   leaf.object.reset();
   leaf.json = json;
 }
 
+bool JsonObject::IsObject(const Child& child) {
+  const size_t begin = child.json.find_first_not_of(" \t\r\n");
+  return child.object || (begin != std::string::npos && child.json[begin] == '{');
+}
+
 void JsonObject::Remove(const std::vector<std::string_view>& path) {
   JsonObject* object = this;
   for (size_t i = 0; i + 1 < path.size(); ++i) {
     const auto child = object->children_.find(path[i]);
-    if (child == object->children_.end() || !child->second.object) return;
-    object = child->second.object.get();
+    if (child == object->children_.end() || !IsObject(child->second)) return;
+    object = &Open(child->second);
   }
   const auto leaf = object->children_.find(path.back());
   if (leaf != object->children_.end()) object->children_.erase(leaf);
@@ -55,6 +69,17 @@ std::string JsonObject::Text() const {
 std::map<std::string, std::string> JsonObject::Members() const {
   std::map<std::string, std::string> members;
   for (const auto& [key, child] : children_) Append(child, members[key]);
+  return members;
+}
+
+std::map<std::string, std::string> JsonObject::MembersOf(const std::string& key) const {
+  const auto child = children_.find(key);
+  if (child == children_.end()) return {};
+  if (child->second.object) return child->second.object->Members();
+  std::map<std::string, std::string> members;
+  VisitMembers(child->second.json, [&](std::string member, std::string_view json) {
+    members[std::move(member)] = json;
+  });
   return members;
 }
 

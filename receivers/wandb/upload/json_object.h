@@ -1,5 +1,6 @@
 // A JSON object that is put together from leaves, each with the path of keys it lies at, as W&B's
-// logs hold history, summary and config. Leaves are JSON already and are not looked at. Any thread.
+// logs hold history, summary and config. Leaves are JSON already; one is looked at only when
+// something is set or asked for inside of it. Any thread.
 #pragma once
 
 #include <map>
@@ -22,12 +23,17 @@ class JsonObject {
   std::string Text() const;
   // The members as JSON text, by key.
   std::map<std::string, std::string> Members() const;
+  // The same of the object that lies at a key; none if there is none.
+  std::map<std::string, std::string> MembersOf(const std::string& key) const;
 
  private:
   struct Child {
     std::string json;
     std::unique_ptr<JsonObject> object;  // in place of json
   };
+  // The object at a child, whose members are those of a leaf that was one.
+  static JsonObject& Open(Child& child);
+  static bool IsObject(const Child& child);
   static void Append(const Child& child, std::string& out);
   void AppendTo(std::string& out) const;
 

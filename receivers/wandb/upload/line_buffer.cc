@@ -37,7 +37,10 @@ std::string HistoryLine(const ParsedRecord& record) {
 }
 
 void LineBuffer::Take(const ParsedRecord& record, double run_start) {
-  const auto add_console = [this](std::string line) { Add(kConsoleStream, std::move(line)); };
+  const auto add_console = [this](const ConsoleLine& line) {
+    if (IsNew(kConsoleStream))
+      AddLine(kConsoleStream, structured_ ? StructuredText(line) : PlainText(line));
+  };
   switch (record.kind) {
     case ParsedRecord::Kind::kHistory:
       if (IsNew(kHistoryStream)) AddLine(kHistoryStream, HistoryLine(record));
@@ -57,10 +60,6 @@ void LineBuffer::Take(const ParsedRecord& record, double run_start) {
 }
 
 bool LineBuffer::IsNew(const std::string& stream) { return ++seen_[stream] > confirmed_[stream]; }
-
-void LineBuffer::Add(const std::string& stream, std::string line) {
-  if (IsNew(stream)) AddLine(stream, std::move(line));
-}
 
 bool LineBuffer::full() const { return !held_.empty() || bytes_ >= kEnough; }
 

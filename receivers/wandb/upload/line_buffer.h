@@ -35,8 +35,9 @@ std::string HistoryLine(const ParsedRecord& record);
 class LineBuffer {
  public:
   // `confirmed`: lines per stream that the server has; they are counted and not kept.
-  explicit LineBuffer(std::map<std::string, uint64_t> confirmed = {})
-      : confirmed_(std::move(confirmed)) {}
+  // `structured`: the server takes console lines as objects.
+  explicit LineBuffer(std::map<std::string, uint64_t> confirmed = {}, bool structured = false)
+      : confirmed_(std::move(confirmed)), structured_(structured) {}
 
   // `run_start`: seconds since the epoch, for the run time of events.
   void Take(const ParsedRecord& record, double run_start);
@@ -59,7 +60,6 @@ class LineBuffer {
   };
   // Counts a line. False: the server has it.
   bool IsNew(const std::string& stream);
-  void Add(const std::string& stream, std::string line);
   void AddLine(const std::string& stream, std::string line);
   // Into this request, or if it has no room into the next one.
   void Place(Line line);
@@ -68,6 +68,7 @@ class LineBuffer {
   std::map<std::string, uint64_t> confirmed_, seen_;
   std::map<std::string, StreamPart> parts_;
   std::vector<Line> held_;  // for the next request
+  bool structured_;
   ConsoleLines console_;
   size_t bytes_ = 0;
   uint64_t too_long_ = 0;

@@ -1,6 +1,8 @@
 #include "receivers/wandb/upload/metadata.h"
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <exception>
 #include <map>
 #include <span>
@@ -35,13 +37,38 @@ constexpr Field kNvidia[] = {{1, Type::kText, "name"},        {2, Type::kLongNum
                              {3, Type::kNumber, "cudaCores"}, {4, Type::kText, "architecture"},
                              {5, Type::kText, "uuid"},        {6, Type::kText, "pciBusId"},
                              {7, Type::kNumber, "numaNode"}};
+constexpr Field kApple[] = {{1, Type::kText, "name"},
+                            {2, Type::kNumber, "ecpuCores"},
+                            {3, Type::kNumber, "pcpuCores"},
+                            {4, Type::kNumber, "gpuCores"},
+                            {5, Type::kNumber, "memoryGb"},
+                            {6, Type::kLongNumber, "swapTotalBytes"},
+                            {7, Type::kLongNumber, "ramTotalBytes"},
+                            {8, Type::kText, "macModel"}};
+constexpr Field kAmd[] = {{1, Type::kText, "id"},           {2, Type::kText, "uniqueId"},
+                          {3, Type::kText, "vbiosVersion"}, {4, Type::kText, "performanceLevel"},
+                          {5, Type::kText, "gpuOverdrive"}, {6, Type::kText, "gpuMemoryOverdrive"},
+                          {7, Type::kText, "maxPower"},     {8, Type::kText, "series"},
+                          {9, Type::kText, "model"},        {10, Type::kText, "vendor"},
+                          {11, Type::kText, "sku"},         {12, Type::kText, "sclkRange"},
+                          {13, Type::kText, "mclkRange"}};
+constexpr Field kTrainium[] = {{1, Type::kText, "name"},
+                               {2, Type::kText, "vendor"},
+                               {3, Type::kNumber, "neuronDeviceCount"},
+                               {4, Type::kNumber, "neuroncorePerDeviceCount"}};
+constexpr Field kTpu[] = {{1, Type::kText, "name"},
+                          {2, Type::kNumber, "hbmGib"},
+                          {3, Type::kNumber, "devicesPerChip"},
+                          {4, Type::kNumber, "count"}};
+constexpr Field kCoreweave[] = {
+    {1, Type::kText, "clusterName"}, {2, Type::kText, "orgId"}, {3, Type::kText, "region"}};
 constexpr Field kSlurmEntry[] = {{1, Type::kText, "key"}, {2, Type::kText, "value"}};
 constexpr Field kEnvironment[] = {{1, Type::kText, "os"},
                                   {2, Type::kText, "python"},
                                   {3, Type::kTime, "startedAt"},
                                   {4, Type::kText, "docker"},
                                   {5, Type::kTexts, "args"},
-                                  {6, Type::kText, "program"},
+                                  {environment_field::kProgram, Type::kText, "program"},
                                   {7, Type::kText, "codePath"},
                                   {8, Type::kText, "codePathLocal"},
                                   {9, Type::kObject, "git", kGit},
@@ -58,14 +85,19 @@ constexpr Field kEnvironment[] = {{1, Type::kText, "os"},
                                   {20, Type::kMap, "disk", kDiskEntry},
                                   {21, Type::kObject, "memory", kMemory},
                                   {22, Type::kObject, "cpu", kCpu},
+                                  {23, Type::kObject, "apple", kApple},
                                   {24, Type::kObjects, "gpu_nvidia", kNvidia},
                                   {25, Type::kText, "cudaVersion"},
+                                  {26, Type::kObjects, "gpu_amd", kAmd},
                                   {27, Type::kMap, "slurm", kSlurmEntry},
-                                  {199, Type::kText, "writerId"}};
+                                  {28, Type::kObject, "trainium", kTrainium},
+                                  {29, Type::kObject, "tpu", kTpu},
+                                  {30, Type::kObject, "coreweave", kCoreweave},
+                                  {environment_field::kWriter, Type::kText, "writerId"}};
 
 std::string ObjectJson(pbf_reader message, std::span<const Field> fields);
 
-// RFC 3339 in UTC, as protojson has it.
+// RFC 3339 in UTC, as protojson has it: with no fraction, or 3, 6 or 9 digits of one.
 std::string TimeJson(pbf_reader message) {
   int64_t seconds = 0;
   int32_t nanoseconds = 0;
@@ -81,7 +113,14 @@ std::string TimeJson(pbf_reader message) {
         message.skip();
     }
   }
-  return '"' + UtcTimeText(seconds, nanoseconds / 1000) + "Z\"";
+  const std::string to_microseconds = UtcTimeText(seconds, 0);
+  std::string time = to_microseconds.substr(0, to_microseconds.find('.'));
+  std::array<char, 16> digits{};
+  std::snprintf(digits.data(), digits.size(), ".%09d", std::clamp(nanoseconds, 0, 999'999'999));
+  std::string fraction = digits.data();
+  while (fraction.ends_with("000")) fraction.resize(fraction.size() - 3);
+  if (fraction != ".") time += fraction;
+  return '"' + time + "Z\"";
 }
 
 std::string ValueJson(pbf_reader& message, const Field& field) {
@@ -162,6 +201,17 @@ std::string MetadataJson(std::string_view environment_record) {
   } catch (const std::exception&) {
     return "";  // protozero: these bytes are no message
   }
+}
+
+std::string EnvironmentText(std::string_view environment_record, uint32_t field) {
+  std::string text;
+  try {
+    pbf_reader message(environment_record.data(), environment_record.size());
+    while (message.next(field)) text = message.get_string();
+  } catch (const std::exception&) {
+    return "";
+  }
+  return text;
 }
 
 }  // namespace flarebridge::wandb

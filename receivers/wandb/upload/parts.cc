@@ -10,6 +10,7 @@
 #include "receivers/wandb/log/run_folder.h"
 #include "receivers/wandb/upload/line_buffer.h"
 #include "receivers/wandb/upload/log_follower.h"
+#include "receivers/wandb/upload/sent_records.h"
 #include "receivers/wandb/upload/upload_state.h"
 
 namespace flarebridge::wandb {
@@ -161,15 +162,25 @@ Expected<EarlierParts> FindEarlierParts(const fs::path& log, const PartsSearch& 
 std::string RowOfParts(const std::vector<fs::path>& parts, uint64_t row,
                        const std::string& server) {
   uint64_t at = 0;
+  std::optional<int64_t> next_step;
   for (const fs::path& part : parts) {
-    if (const UploadState state = ReadState(part, server); state.base) at = RowsIn(*state.base);
+    const UploadState state = ReadState(part, server);
+    if (state.base) at = RowsIn(*state.base);
     LogFollower follower(part, OnDamage::kSkip);
+    SentRecords sent;
     std::string found;
-    (void)follower.Read([&](const ParsedRecord& record) {
+    (void)follower.Read([&](const ParsedRecord& logged) {
+      const ParsedRecord& record = sent.Of(logged);
+      if (record.kind == ParsedRecord::Kind::kRun && record.run.resumed && !sent.next_step()) {
+        // One without a note is sent as this part's upload will: behind the part before it.
+        const bool is_sent = !state.lines.empty();
+        if (const auto first = is_sent ? state.first_step : next_step; first) sent.CountOn(*first);
+      }
       if (record.kind == ParsedRecord::Kind::kHistory && at++ == row) found = HistoryLine(record);
       return found.empty();
     });
     if (!found.empty()) return found;
+    if (sent.next_step()) next_step = sent.next_step();
   }
   return "";
 }

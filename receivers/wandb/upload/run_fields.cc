@@ -20,7 +20,11 @@ constexpr Field kTexts[] = {{"group", &RunRecord::group, &RunFields::group},
                             {"job_type", &RunRecord::job_type, &RunFields::job_type},
                             {"display_name", &RunRecord::display_name, &RunFields::display_name},
                             {"notes", &RunRecord::notes, &RunFields::notes},
-                            {"host", &RunRecord::host, &RunFields::host}};
+                            {"host", &RunRecord::host, &RunFields::host},
+                            {"program", &RunRecord::program, &RunFields::program},
+                            {"repo", &RunRecord::repo, &RunFields::repo},
+                            {"commit", &RunRecord::commit, &RunFields::commit},
+                            {"sweep", &RunRecord::sweep, &RunFields::sweep}};
 
 }  // namespace
 
@@ -55,7 +59,8 @@ RunFields ChangedFields(const RunRecord& run, const std::string& config, const S
 bool HasTags(const SentFields& sent) { return sent.contains(kTags); }
 
 SentFields OfOthers(SentFields fields) {
-  fields.erase(kConfig);
+  for (const char* of_this_part : {kConfig, "host", "program", "repo", "commit", "sweep"})
+    fields.erase(of_this_part);
   return fields;
 }
 

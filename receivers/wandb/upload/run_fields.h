@@ -22,7 +22,8 @@ RunFields ChangedFields(const RunRecord& run, const std::string& config, const S
 // Tags were sent.
 bool HasTags(const SentFields& sent);
 
-// As if all were sent but the config: of a run that is there and may have been changed by people.
+// As if all were sent that people may have changed of a run that is there: not the config, and not
+// where and by what this part of it was made.
 SentFields OfOthers(SentFields fields);
 
 }  // namespace flarebridge::wandb

@@ -33,6 +33,8 @@ const char* RunUpload::NameOf(Task task) {
       return "";
     case Task::kLook:
       return "asking what the server has of the run";
+    case Task::kAskFeatures:
+      return "asking what the server can do";
     case Task::kCreate:
       return "creating the run";
     case Task::kAskFiles:
@@ -41,6 +43,8 @@ const char* RunUpload::NameOf(Task task) {
       return "uploading a file";
     case Task::kLines:
       return "sending rows";
+    case Task::kAlert:
+      return "sending an alert";
     case Task::kAlive:
       return "a sign of life";
     case Task::kCount:
@@ -55,9 +59,19 @@ Attempt RunUpload::Perform(Task task, Api& api, Time now) {
   switch (task) {
     case Task::kLook:
       return api.Look(Target(), there_);
+    case Task::kAskFeatures: {
+      bool structured = false;
+      const Attempt attempt = api.AskFeatures(structured);
+      if (attempt.outcome == Outcome::kSuccess)
+        service_.console =
+            structured ? UploadService::Console::kStructured : UploadService::Console::kPlain;
+      return attempt;
+    }
+    case Task::kAlert:
+      return api.Send(address_, run_.view().alerts().at(state_.alerts - 1));
     case Task::kCreate: {
       const RunRecord run = Target();
-      const std::string config = run_.view().UploadConfig();
+      const std::string config = run_.view().UploadConfig(earlier_config_.value_or(""));
       sending_ = FieldsOf(run, config);
       RunFields changed = ChangedFields(run, config, state_.sent);
       // A log that tells no tags leaves those on the server; one whose tags were all taken away by
@@ -83,6 +97,7 @@ Attempt RunUpload::Stream(Task task, Api& api, Time now) {
   if (task == Task::kLines) {
     lines.parts = &run_.lines().parts();
     lines.base = &*state_.base;
+    lines.preempting = PreemptingIsDue();
   }
   if (task != Task::kAlive && SummaryIsDue(task, now))
     lines.summary = summary_.Take(view.summary().Text(), view.summary_version());
@@ -93,7 +108,25 @@ Attempt RunUpload::Stream(Task task, Api& api, Time now) {
   return api.Stream(address_, lines);
 }
 
+std::optional<int64_t> RunUpload::FirstStep() const {
+  const uint64_t rows = RowsIn(*state_.base);
+  if (!run_.view().run().resumed || rows == 0) return std::nullopt;
+  const bool all_from_here = rows == RowsIn(earlier_.lines);
+  const std::optional<int64_t> last =
+      StepOf(all_from_here ? RowOfParts(PartsOf(log_, Search()), rows - 1, state_.server)
+                           : there_.last_row);
+  return last ? std::optional(*last + 1) : std::nullopt;
+}
+
+void RunUpload::CountOn(std::optional<int64_t> first_step) {
+  if (!first_step || state_.first_step == first_step) return;
+  state_.first_step = first_step;
+  Restart();
+}
+
 Expected<void> RunUpload::SettleLook(Time now) {
+  if (!earlier_config_) earlier_config_ = run_.view().run().resumed ? there_.config : "";
+  if (claimed_) return {};  // it was asked for the config alone
   const RunClaim::Local local{earlier_.lines, run_.view().run().start_time, [this](uint64_t row) {
                                 return RowOfParts(PartsOf(log_, Search()), row, state_.server);
                               }};
@@ -105,8 +138,13 @@ Expected<void> RunUpload::SettleLook(Time now) {
   }
   looked_ = claimed_ = true;
   state_.base = std::move(**base);
-  if (run_version_ && !state_.sent.empty()) return SaveState();
+  const std::optional<int64_t> first_step = FirstStep();
+  if (run_version_ && !state_.sent.empty()) {
+    CountOn(first_step);
+    return SaveState();
+  }
   ForgetConfirmed();
+  CountOn(first_step);
   if (claim_.existed()) {
     // Of the log's own fields: what is chosen for this upload is sent.
     state_.sent = earlier_.sent.empty()
@@ -122,6 +160,7 @@ void RunUpload::ForgetConfirmed() {
   state_.files.clear();
   state_.unreported.clear();
   state_.sent.clear();
+  state_.first_step.reset();
   if (any) Restart();
 }
 
@@ -161,6 +200,7 @@ Expected<void> RunUpload::SettleLines(Time now) {
   for (const auto& [stream, part] : run_.lines().parts())
     state_.lines[stream] = part.offset + part.count;
   run_.LinesAreSent();
+  preempting_told_ = run_.view().preempting();
   pace_.Sent(now, full);
   summary_.Confirm(now);
   state_.unreported.clear();
@@ -178,6 +218,12 @@ void RunUpload::SettleCount(Time now) {
   Restart();
 }
 
+Expected<void> RunUpload::NoteAlert() {
+  if (std::exchange(alert_noted_, true)) return {};
+  ++state_.alerts;
+  return SaveState();
+}
+
 Expected<void> RunUpload::Settle(Task task, Time now) {
   retries_.Over();
   waiting_.clear();
@@ -191,6 +237,9 @@ Expected<void> RunUpload::Settle(Task task, Time now) {
       return SaveState();
     case Task::kLines:
       return SettleLines(now);
+    case Task::kAlert:
+      alert_noted_ = false;
+      return {};
     case Task::kAlive:
       pace_.Sent(now, false);
       if (state_.unreported.empty()) return {};
@@ -218,11 +267,25 @@ Expected<void> RunUpload::SettleFailure(Task task, const Attempt& attempt, Time 
     retries_.Over();
     return {};
   }
+  if (task == Task::kAskFeatures && refused) {
+    retries_.Over();
+    service_.console = UploadService::Console::kPlain;  // an older server
+    return {};
+  }
+  // Only with this status it is sure that nobody was told.
+  if (task == Task::kAlert && attempt.status != 429) {
+    retries_.Over();
+    alert_noted_ = false;
+    ++alerts_lost_;
+    return {};
+  }
   // A server may not answer for a project that is not there yet: what it says when the run is made
   // tells the rest.
   const bool unknown = attempt.status != 401 && attempt.status != 403;
   if (task == Task::kLook && refused && unknown && !run_version_ && earlier_.lines.empty()) {
     retries_.Over();
+    earlier_config_.emplace();
+    if (claimed_) return {};
     looked_ = true;
     state_.base.emplace();
     ForgetConfirmed();
@@ -252,6 +315,9 @@ Expected<void> RunUpload::Carry(Task task, HttpTransport& http, Time now) {
   // be written anew, and may be by other lines.
   if (task == Task::kLines || task == Task::kEnd) {
     if (Expected<void> durable = run_.Persist(); !durable) return durable;
+  }
+  if (task == Task::kAlert) {
+    if (const Expected<void> noted = NoteAlert(); !noted) return Propagate(noted);
   }
   Api api(http, service_.account);
   const Attempt attempt = Perform(task, api, now);

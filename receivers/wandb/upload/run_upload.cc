@@ -44,7 +44,8 @@ Expected<void> RunUpload::Open() {
     state_.files.clear();
     state_.unreported.clear();
   }
-  run_.Restart(state_.lines);
+  structured_console_ = service_.console == UploadService::Console::kStructured;
+  run_.Restart(state_.lines, Form());
   pace_.Begin(service_.now());
   return {};
 }
@@ -55,13 +56,20 @@ Expected<void> RunUpload::ReadLog(Time now) {
   return run_.Read(now, [&](const std::string& file) { files_.Want(file, now); });
 }
 
+void RunUpload::UseConsoleForm() {
+  const bool structured = service_.console == UploadService::Console::kStructured;
+  if (structured == structured_console_ || run_.view().output_lines() == 0) return;
+  structured_console_ = structured;
+  Restart();
+}
+
 void RunUpload::Restart() {
-  run_.Restart(state_.lines);
+  run_.Restart(state_.lines, Form());
   files_.Restart();
   summary_.Restart();
   count_.Restart();
   if (run_version_) run_version_ = 0;
-  wanted_last_files_ = false;
+  wanted_last_files_ = preempting_told_ = false;
 }
 
 RunRecord RunUpload::Target() const {
@@ -94,6 +102,7 @@ Expected<bool> RunUpload::LookAtParts(Time now) {
 }
 
 Expected<RunUpload::Task> RunUpload::ReadAndChoose(Time now) {
+  UseConsoleForm();
   if (Expected<void> read = ReadLog(now); !read) return Propagate(read);
   if (!run_version_ && !looked_) {
     const Expected<bool> there = LookAtParts(now);
@@ -117,14 +126,20 @@ RunUpload::Task RunUpload::Choose(Time now) {
     if (state_.sent.empty()) state_.sent = OfOthers(FieldsOf(view.run(), view.UploadConfig()));
     claimed_ = true;
   }
-  if (!claimed_ && !looked_) {
+  // Of a resumed part the server is asked for the config in any case.
+  const bool to_merge = view.run().resumed && !earlier_config_;
+  if (!looked_ && (!claimed_ || to_merge)) {
     next_ = std::max(now, claim_.due());
     return now >= claim_.due() ? Task::kLook : Task::kNone;
   }
+  if (view.output_lines() > 0 && service_.console == UploadService::Console::kUnknown)
+    return Task::kAskFeatures;
   if (!run_version_) return Task::kCreate;
   if (view.ended()) pace_.GatherNoMore();
-  const bool lines = !run_.lines().parts().empty() || SummaryIsDue(Task::kLines, now);
+  const bool lines =
+      !run_.lines().parts().empty() || SummaryIsDue(Task::kLines, now) || PreemptingIsDue();
   if (lines && now >= pace_.due()) return Task::kLines;
+  if (view.alerts().size() > state_.alerts) return Task::kAlert;
   if (files_.addressed()) return Task::kPutFile;
   if (files_.AskIsDue(now)) return Task::kAskFiles;
   if (*run_version_ != view.run_version() && (now >= run_due_ || (run_.at_end() && view.ended())))
@@ -168,7 +183,8 @@ RunUpload::Task RunUpload::ChooseFinal(Time now) {
 void RunUpload::WantLastFiles(Time now) {
   const RunView& view = run_.view();
   for (const std::string& name : view.files()) files_.Want(name, now);  // what has changed
-  for (auto& [name, content] : view.MadeFiles()) files_.WantContent(name, std::move(content), now);
+  for (auto& [name, content] : view.MadeFiles(earlier_config_.value_or("")))
+    files_.WantContent(name, std::move(content), now);
   if (view.output_lines() == 0) return;
   if (Expected<std::string> text = run_.ConsoleText(); text)
     files_.WantContent(kConsoleStream, std::move(*text), now);
@@ -233,6 +249,12 @@ UploadReport RunUpload::report() const {
     report.left_out.push_back("the file " + file + ": it " + why);
   if (const uint64_t lines = run_.lines().too_long(); lines > 0)
     report.no_place.push_back(std::to_string(lines) + " lines of more than 9.9 MiB");
+  if (const uint64_t values = run_.not_json(); values > 0)
+    report.no_place.push_back(std::to_string(values) + " values that are no JSON");
+  if (alerts_lost_ > 0)
+    report.no_place.push_back(std::to_string(alerts_lost_) +
+                              " alerts, which may not have arrived: no answer confirmed them, and "
+                              "none is sent twice");
   if (summary_.too_long()) report.no_place.emplace_back("the summary: it has more than 9.9 MiB");
   if (const uint64_t bytes = run_.bad_bytes(); bytes > 0)
     report.left_out.push_back(std::to_string(bytes) +

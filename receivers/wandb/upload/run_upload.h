@@ -4,6 +4,7 @@
 // the parts are rooms of their own. Made by uploads.cc, driven by a pool; one thread at a time.
 #pragma once
 
+#include <atomic>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -36,6 +37,9 @@ namespace flarebridge::wandb {
 struct UploadService {
   Account account;
   UploadChoices choices{};
+  // How the server takes console lines, once one of the uploads has asked.
+  enum class Console : uint8_t { kUnknown, kPlain, kStructured };
+  std::atomic<Console> console{Console::kUnknown};
   KnownLogs known{};
   std::function<Clock::time_point()> now = Clock::now;
   RateLimit limit{};
@@ -60,7 +64,19 @@ class RunUpload : public Upload {
   UploadReport report() const override;
 
  private:
-  enum class Task { kNone, kLook, kCreate, kAskFiles, kPutFile, kLines, kAlive, kCount, kEnd };
+  enum class Task {
+    kNone,
+    kLook,
+    kAskFeatures,
+    kCreate,
+    kAskFiles,
+    kPutFile,
+    kLines,
+    kAlert,
+    kAlive,
+    kCount,
+    kEnd
+  };
   static const char* NameOf(Task task);
 
   // Takes the run's folder and what is known of earlier uploads. Errors: kIo, kBusy.
@@ -73,6 +89,9 @@ class RunUpload : public Upload {
   PartsSearch Search() const;
   // The state tells of that run, and where its lines begin.
   bool StateIsOf(const RunRecord& run) const;
+  FollowedRun::Form Form() const { return {state_.first_step, structured_console_}; }
+  // The server's form of console lines has become known: those that were read are made anew.
+  void UseConsoleForm();
   // The other parts of the run, before anything is sent. True: they are there.
   Expected<bool> LookAtParts(Time now);
 
@@ -84,6 +103,7 @@ class RunUpload : public Upload {
   // The log is there to its end: the files that tell all of the run.
   void WantLastFiles(Time now);
   bool SummaryIsDue(Task task, Time now) const;
+  bool PreemptingIsDue() const { return run_.view().preempting() && !preempting_told_; }
 
   // Makes one request, if the limit allows one now, and settles what became of it. Errors: nothing
   // more will become of this upload.
@@ -93,6 +113,9 @@ class RunUpload : public Upload {
   // The request was answered well.
   Expected<void> Settle(Task task, Time now);
   Expected<void> SettleLook(Time now);
+  // Of a resumed part behind the lines that are there; nothing: its steps are its own.
+  std::optional<int64_t> FirstStep() const;
+  void CountOn(std::optional<int64_t> first_step);
   Expected<void> SettleRun(Time now);
   // What was confirmed, was so of another run, if of any.
   void ForgetConfirmed();
@@ -100,6 +123,8 @@ class RunUpload : public Upload {
   void SettleCount(Time now);
   // It was not.
   Expected<void> SettleFailure(Task task, const Attempt& attempt, Time now);
+  // Before an alert is sent. Errors: kIo.
+  Expected<void> NoteAlert();
   Expected<void> Finish();
   Expected<void> SaveState() const { return WriteState(log_, state_); }
   uint64_t RowsThere() const {
@@ -131,6 +156,11 @@ class RunUpload : public Upload {
   SentFields sending_;                   // with the request that is made
   Time run_due_{};
   bool wanted_last_files_ = false;
+  bool preempting_told_ = false;
+  bool structured_console_ = false;            // what was read is in that form
+  std::optional<std::string> earlier_config_;  // what the server has of a resumed run's parts
+  bool alert_noted_ = false;                   // the one that is being sent
+  uint64_t alerts_lost_ = 0;                   // that were sent, and no answer confirmed
 
   Task task_ = Task::kNone;  // to be made again
   Retries retries_;

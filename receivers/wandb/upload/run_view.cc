@@ -2,15 +2,13 @@
 
 #include <algorithm>
 
-#include "receivers/json.h"
 #include "receivers/wandb/upload/metadata.h"
-#include "receivers/wandb/upload/strict_json.h"
 
 namespace flarebridge::wandb {
 namespace {
 
 // Fields of Record whose content is of use here (wandb_internal.proto).
-constexpr uint32_t kMetric = 12, kEnvironment = 26;
+constexpr uint32_t kAlert = 10, kTelemetry = 11, kMetric = 12, kPreempting = 23, kEnvironment = 26;
 
 // What holds something of the user's and is not uploaded.
 std::string LeftOutName(uint32_t field) {
@@ -20,8 +18,6 @@ std::string LeftOutName(uint32_t field) {
       return "artifacts";
     case 9:
       return "TensorBoard folders";
-    case 10:
-      return "alerts";
     default:
       return "";
   }
@@ -49,7 +45,7 @@ void RunView::Take(const ParsedRecord& record) {
       ++run_version_;
       break;
     case ParsedRecord::Kind::kHistory:
-      ++history_lines_;  // its values are in the summary record before it
+      TakeHistory(record);
       break;
     case ParsedRecord::Kind::kSummary:
       SetAll(record, summary_);
@@ -66,17 +62,58 @@ void RunView::Take(const ParsedRecord& record) {
       exit_code_ = record.exit_code;
       break;
     case ParsedRecord::Kind::kOther:
-      if (record.field == kMetric) {
-        metrics_.Take(record.content);
-        ++run_version_;
-      } else if (record.field == kEnvironment) {
-        TakeEnvironment(record.content);
-      } else if (const std::string name = LeftOutName(record.field); !name.empty()) {
-        ++left_out_[name];
-      }
+      TakeOther(record);
       break;
     default:
       break;
+  }
+}
+
+void RunView::TakeHistory(const ParsedRecord& record) {
+  ++history_lines_;
+  // Its values are in the summary record before it; only its step may be another one there.
+  if (!run_.resumed) return;
+  for (const ParsedRecord::ParsedItem& item : record.items) {
+    if (item.key == "_step") summary_.Set(item.path, item.json);
+  }
+  ++summary_version_;
+}
+
+void RunView::TakeAlert(std::string_view record) {
+  // More is no message to people, and a log must not fill the memory.
+  constexpr size_t kMostAlerts = 1000, kMostBytes = size_t{64} << 10;
+  const std::optional<Alert> alert = alerts_.size() < kMostAlerts && record.size() <= kMostBytes
+                                         ? ParseAlert(record)
+                                         : std::nullopt;
+  if (alert) {
+    alerts_.push_back(*alert);
+  } else {
+    ++left_out_["alerts that are too many or too large"];
+  }
+}
+
+void RunView::TakeOther(const ParsedRecord& record) {
+  switch (record.field) {
+    case kAlert:
+      TakeAlert(record.content);
+      break;
+    case kTelemetry:
+      telemetry_.Take(record.content);
+      ++run_version_;
+      break;
+    case kMetric:
+      metrics_.Take(record.content);
+      ++run_version_;
+      break;
+    case kEnvironment:
+      TakeEnvironment(record.content);
+      ++run_version_;
+      break;
+    case kPreempting:
+      preempting_ = true;
+      break;
+    default:
+      if (const std::string name = LeftOutName(record.field); !name.empty()) ++left_out_[name];
   }
 }
 
@@ -84,9 +121,12 @@ void RunView::TakeRun(const ParsedRecord& record) {
   const RunRecord& newer = record.run;
   for (const auto field :
        {&RunRecord::run_id, &RunRecord::entity, &RunRecord::project, &RunRecord::group,
-        &RunRecord::job_type, &RunRecord::display_name, &RunRecord::notes, &RunRecord::host}) {
+        &RunRecord::job_type, &RunRecord::display_name, &RunRecord::notes, &RunRecord::host,
+        &RunRecord::sweep, &RunRecord::repo, &RunRecord::commit}) {
     if (!(newer.*field).empty()) run_.*field = newer.*field;
   }
+  run_.resumed |= newer.resumed;
+  telemetry_.Take(record.telemetry);
   if (!newer.tags.empty()) run_.tags = newer.tags;
   // The first one counts: times in lines that were sent must not change.
   if (run_.start_time == 0) run_.start_time = newer.start_time;
@@ -97,6 +137,7 @@ void RunView::TakeEnvironment(std::string_view record) {
   // the other.
   constexpr size_t kMost = size_t{1} << 20;
   if (environment_.size() + record.size() <= kMost) environment_ += record;
+  run_.program = EnvironmentText(environment_, environment_field::kProgram);
 }
 
 void RunView::TakeFiles(const ParsedRecord& record) {
@@ -105,31 +146,15 @@ void RunView::TakeFiles(const ParsedRecord& record) {
   }
 }
 
-std::string RunView::UploadConfig() const {
-  std::string text = "{";
-  for (const auto& [key, json] : config_.Members()) {
-    if (key == "_wandb") continue;
-    AppendJson(std::string_view(key), text);
-    text += R"(:{"value":)" + StrictJson(json) + "},";
-  }
-  // A run is only resumable if its config has telemetry (core/internal/runbranch/resume.go).
-  text += R"("_wandb":{"value":{"cli_version":"flarebridge )" + std::string(FLAREBRIDGE_VERSION) +
-          R"(","t":{})";
-  if (!metrics_.empty()) text += R"(,"m":)" + metrics_.Json();
-  return text + "}}}";
+std::string RunView::UploadConfig(std::string_view earlier) const {
+  return ConfigJson(UploadedConfig(Sources(), earlier));
 }
 
-std::map<std::string, std::string> RunView::MadeFiles() const {
+std::map<std::string, std::string> RunView::MadeFiles(std::string_view earlier) const {
   std::map<std::string, std::string> files;
   files["wandb-summary.json"] = summary_.Text();
   if (!environment_.empty()) files["wandb-metadata.json"] = MetadataJson(environment_);
-  // JSON values are YAML, too.
-  std::string& config = files["config.yaml"];
-  for (const auto& [key, json] : config_.Members()) {
-    if (key == "_wandb") continue;
-    AppendJson(std::string_view(key), config);
-    config += ":\n  value: " + json + "\n";
-  }
+  files["config.yaml"] = ConfigYaml(UploadedConfig(Sources(), earlier));
   return files;
 }
 

@@ -1,6 +1,128 @@
 #include "receivers/wandb/upload/strict_json.h"
 
+#include <nlohmann/json.hpp>
+
 namespace flarebridge::wandb {
+namespace {
+
+constexpr std::string_view kBareTokens[] = {"NaN", "Infinity", "-Infinity"};
+
+// Where a text is looked at.
+struct Cursor {
+  std::string_view text;
+  size_t at = 0;
+
+  bool Is(char c) const { return at < text.size() && text[at] == c; }
+  bool IsDigit() const { return at < text.size() && text[at] >= '0' && text[at] <= '9'; }
+  bool Take(char c) {
+    if (!Is(c)) return false;
+    ++at;
+    return true;
+  }
+  bool Take(std::string_view word) {
+    if (!text.substr(at).starts_with(word)) return false;
+    at += word.size();
+    return true;
+  }
+  void Space() {
+    while (Is(' ') || Is('\t') || Is('\n') || Is('\r')) ++at;
+  }
+  bool Digits() {
+    const size_t begin = at;
+    while (IsDigit()) ++at;
+    return at > begin;
+  }
+};
+
+bool SkipEscape(Cursor& cursor) {
+  if (!cursor.Take('u')) {
+    const bool known =
+        cursor.at < cursor.text.size() &&
+        std::string_view(R"("\/bfnrt)").find(cursor.text[cursor.at]) != std::string_view::npos;
+    ++cursor.at;
+    return known;
+  }
+  for (int i = 0; i < 4; ++i, ++cursor.at) {
+    if (cursor.at >= cursor.text.size() ||
+        isxdigit(static_cast<unsigned char>(cursor.text[cursor.at])) == 0)
+      return false;
+  }
+  return true;
+}
+
+bool SkipText(Cursor& cursor) {
+  if (!cursor.Take('"')) return false;
+  while (cursor.at < cursor.text.size()) {
+    if (cursor.Take('"')) return true;
+    if (cursor.Take('\\')) {
+      if (!SkipEscape(cursor)) return false;
+    } else if (static_cast<unsigned char>(cursor.text[cursor.at++]) < 0x20) {
+      return false;
+    }
+  }
+  return false;
+}
+
+bool SkipNumber(Cursor& cursor) {
+  cursor.Take('-');
+  if (!cursor.Take('0') && !cursor.Digits()) return false;
+  if (cursor.Take('.') && !cursor.Digits()) return false;
+  if (!cursor.Take('e') && !cursor.Take('E')) return true;
+  if (!cursor.Take('+')) cursor.Take('-');
+  return cursor.Digits();
+}
+
+bool SkipScalar(Cursor& cursor) {
+  if (cursor.Is('"')) return SkipText(cursor);
+  for (const std::string_view word : {"true", "false", "null"}) {
+    if (cursor.Take(word)) return true;
+  }
+  for (const std::string_view token : kBareTokens) {
+    if (cursor.Take(token)) return true;
+  }
+  return SkipNumber(cursor);
+}
+
+// A member's key and the colon behind it.
+bool SkipKey(Cursor& cursor) {
+  cursor.Space();
+  if (!SkipText(cursor)) return false;
+  cursor.Space();
+  return cursor.Take(':');
+}
+
+// Without a stack of calls: a log says how deep its values are.
+bool SkipValue(Cursor& cursor) {
+  std::string open;  // objects and lists that the cursor is in
+  while (true) {
+    cursor.Space();
+    if (cursor.Is('{') || cursor.Is('[')) {
+      const char kind = cursor.text[cursor.at++];
+      cursor.Space();
+      if (!cursor.Is(kind == '{' ? '}' : ']')) {
+        open += kind;
+        if (kind == '{' && !SkipKey(cursor)) return false;
+        continue;
+      }
+      ++cursor.at;
+    } else if (!SkipScalar(cursor)) {
+      return false;
+    }
+    // Behind a value.
+    while (true) {
+      if (open.empty()) return true;
+      cursor.Space();
+      if (cursor.Take(',')) {
+        if (open.back() == '{' && !SkipKey(cursor)) return false;
+        break;
+      }
+      if (!cursor.Take(open.back() == '{' ? '}' : ']')) return false;
+      open.pop_back();
+    }
+  }
+}
+
+}  // namespace
 
 std::string StrictJson(std::string_view json) {
   std::string strict;
@@ -14,7 +136,7 @@ std::string StrictJson(std::string_view json) {
       continue;
     }
     size_t length = 0;
-    for (const std::string_view token : {"NaN", "Infinity", "-Infinity"}) {
+    for (const std::string_view token : kBareTokens) {
       if (json.substr(i).starts_with(token)) length = token.size();
     }
     if (length > 0) {
@@ -28,6 +150,35 @@ std::string StrictJson(std::string_view json) {
     strict += c;
   }
   return strict;
+}
+
+bool IsJson(std::string_view text) {
+  Cursor cursor{text};
+  if (!SkipValue(cursor)) return false;
+  cursor.Space();
+  return cursor.at == text.size();
+}
+
+void VisitMembers(std::string_view json,
+                  const std::function<void(std::string key, std::string_view json)>& visit) {
+  Cursor cursor{json};
+  cursor.Space();
+  if (!cursor.Take('{')) return;
+  while (true) {
+    cursor.Space();
+    const size_t key = cursor.at;
+    if (!SkipText(cursor)) return;
+    const nlohmann::json name =
+        nlohmann::json::parse(json.substr(key, cursor.at - key), nullptr, false);
+    cursor.Space();
+    if (!name.is_string() || !cursor.Take(':')) return;
+    cursor.Space();
+    const size_t value = cursor.at;
+    if (!SkipValue(cursor)) return;
+    visit(name.get<std::string>(), json.substr(value, cursor.at - value));
+    cursor.Space();
+    if (!cursor.Take(',')) return;
+  }
 }
 
 }  // namespace flarebridge::wandb

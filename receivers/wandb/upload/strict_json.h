@@ -1,7 +1,9 @@
 // A log's JSON, and a row that a server gives back, may hold the bare tokens NaN, Infinity and
-// -Infinity, which are no JSON. Used for what must be JSON. Any thread.
+// -Infinity, which are no JSON; and a log may hold a value that is none at all. Used for what must
+// be JSON. Any thread.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -9,5 +11,12 @@ namespace flarebridge::wandb {
 
 // These tokens become texts.
 std::string StrictJson(std::string_view json);
+
+// The text is one value, in which these tokens may stand.
+bool IsJson(std::string_view text);
+
+// The members of an object: key, and value as it stands there. Of what is no object there are none.
+void VisitMembers(std::string_view json,
+                  const std::function<void(std::string key, std::string_view json)>& visit);
 
 }  // namespace flarebridge::wandb

@@ -42,6 +42,9 @@ UploadState ReadState(const fs::path& log, const std::string& server) {
     state.unreported = json.at("unreported").get<std::vector<std::string>>();
     // Since the version after 0.1.0.
     if (json.contains("base")) state.base = CountsIn(json.at("base"));
+    if (json.contains("first_step")) state.first_step = json.at("first_step").get<int64_t>();
+    if (json.contains("alerts"))
+      state.alerts = json.at("alerts").get_ref<const Json::number_unsigned_t&>();
     if (json.contains("sent")) state.sent = json.at("sent").get<decltype(state.sent)>();
   } catch (const Json::exception&) {
     state = UploadState();
@@ -65,6 +68,8 @@ Expected<void> WriteState(const fs::path& log, const UploadState& state) {
   Json json = {{"server", state.server}, {"run", state.run},   {"lines", state.lines},
                {"files", state.files},   {"sent", state.sent}, {"unreported", state.unreported}};
   if (state.base) json["base"] = *state.base;
+  if (state.first_step) json["first_step"] = *state.first_step;
+  if (state.alerts > 0) json["alerts"] = state.alerts;
   // Readable as the log is, for whoever goes on with the upload.
   const Expected<void> written = WriteDurably(
       StatePath(log), json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n", 0666);

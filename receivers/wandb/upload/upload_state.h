@@ -25,7 +25,10 @@ struct UploadState {
   std::map<std::string, std::string> sent;
   std::map<std::string, uint64_t> lines;  // stream -> lines confirmed
   std::map<std::string, uint64_t> files;  // below files/ -> stamp of what was uploaded
-  std::vector<std::string> unreported;    // uploaded, but the run's stream is not told of it yet
+  // The first row's step, of a resumed part, whose steps count on. Nothing: as the log has them.
+  std::optional<int64_t> first_step;
+  uint64_t alerts = 0;                  // noted before each is sent: none is sent twice
+  std::vector<std::string> unreported;  // uploaded, but the run's stream is not told of it yet
 };
 
 // The state's file of a log, and the mark of one that is on the server.

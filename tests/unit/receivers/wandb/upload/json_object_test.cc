@@ -37,6 +37,19 @@ TEST_CASE("removing takes a leaf or an object, and nothing where nothing is") {
   CHECK(object.empty());
 }
 
+TEST_CASE("a leaf that is an object keeps its members when one is set or removed inside of it") {
+  JsonObject object;
+  object.Set({"a"}, R"({"b": {"c": NaN, "d": [1, {"e": "}"}]}, "f\n": 2})");
+  object.Set({"a", "b", "c"}, "3");
+  CHECK(object.Text() == R"({"a":{"b":{"c":3,"d":[1, {"e": "}"}]},"f\n":2}})");
+  object.Set({"x"}, R"({"y": 1, "z": 2})");
+  object.Remove({"x", "y"});
+  CHECK(object.MembersOf("x") == std::map<std::string, std::string>{{"z", "2"}});
+  object.Set({"x"}, R"( {"y": 1} )");
+  CHECK(object.MembersOf("x") == std::map<std::string, std::string>{{"y", "1"}});
+  CHECK(object.MembersOf("no").empty());
+}
+
 TEST_CASE("keys are escaped") {
   JsonObject object;
   object.Set({"a\"\n"}, "1");

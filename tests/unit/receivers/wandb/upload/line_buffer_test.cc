@@ -30,7 +30,7 @@ std::vector<std::string> Lines(const LineBuffer& buffer, const std::string& stre
 std::vector<std::string> Console(const std::vector<ParsedRecord>& records, bool ended = true) {
   ConsoleLines console;
   std::vector<std::string> lines;
-  const auto visit = [&lines](std::string line) { lines.push_back(std::move(line)); };
+  const auto visit = [&lines](const ConsoleLine& line) { lines.push_back(PlainText(line)); };
   for (const ParsedRecord& record : records) console.Take(record, visit);
   if (ended) console.End(visit);
   return lines;
@@ -109,6 +109,23 @@ TEST_CASE("of a progress bar the last state remains") {
   CHECK(Console({Output("10 %\r"), Output("20 %\r30 %"), Output("\r\nnext\r\n")}) ==
         std::vector<std::string>{"1970-01-01T00:00:00.000000 30 %",
                                  "1970-01-01T00:00:00.000000 next"});
+}
+
+TEST_CASE("a server that knows structured lines gets objects, with their level and time") {
+  LineBuffer buffer({}, true);
+  buffer.Take(Output("one \"1\"\n"), 0);
+  buffer.Take(Output("bad\x1b\n", 1, true), 0);
+  CHECK(Lines(buffer, kConsoleStream) ==
+        std::vector<std::string>{
+            R"({"ts":"1970-01-01T00:00:00.000000","content":"one \"1\""})",
+            R"({"level":"error","ts":"1970-01-01T00:00:01.000000","content":"bad\u001b"})"});
+}
+
+TEST_CASE("of a console line as many columns go as W&B's client sends, whole letters") {
+  std::string wide;
+  for (int i = 0; i < 5000; ++i) wide += "\xc3\xa9";
+  CHECK(PlainText({false, 0, wide}).size() == sizeof "1970-01-01T00:00:00.000000" + 2 * 4096);
+  CHECK(PlainText({false, 0, std::string(4096, 'x')}).ends_with("xx"));
 }
 
 TEST_CASE("a line without an end is one when the run has ended") {

@@ -223,7 +223,7 @@ TEST_CASE("logs of one id are parts of one run if they go to one place") {
   const auto earlier_part = [](const std::string& set_for_all) {
     Bench bench;
     bench.run.End();
-    MadeRun next(bench.temp.path() / "elsewhere", "090000", 1e9 + 50, "team");
+    MadeRun next(bench.temp.path() / "elsewhere", "090000", 1e9 + 50, false, "team");
     next.End();
     bench.service.account.entity = set_for_all;
     bench.service.known.Add(bench.run.log());

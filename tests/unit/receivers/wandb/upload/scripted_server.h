@@ -73,6 +73,11 @@ class ScriptedServer : public HttpTransport {
   std::optional<uint64_t> counted;       // what it says instead of its rows
   bool exists = false;                   // the run is there
   std::vector<Json> upserts;             // the variables of each request that changed the run
+  std::vector<std::string> alerts;       // titles
+  std::vector<std::string> console;      // lines as they came
+  int preempting = 0;                    // how often it was told
+  bool structured = false;               // it takes console lines as objects
+  std::string config = "{}";             // that it has of the run, if that is there
   std::string page;                      // what somebody else answers in its place, if not empty
   std::string summary, entity, project;  // as the last request gave them
 
@@ -92,6 +97,8 @@ class ScriptedServer : public HttpTransport {
     const std::string query = body.at("query");
     if (query.find("UpsertBucket") != std::string::npos) return "create";
     if (query.find("historyTail") != std::string::npos) return "look";
+    if (query.find("ServerFeaturesQuery") != std::string::npos) return "features";
+    if (query.find("NotifyScriptableRunAlert") != std::string::npos) return "alert";
     if (query.find("RunResumeStatus") != std::string::npos) return "count";
     return "ask " + std::to_string(body.at("variables").at("files").size());
   }
@@ -114,6 +121,14 @@ class ScriptedServer : public HttpTransport {
              R"(,"project":{"name":"p","entity":{"name":"e"}}}}}})";
     }
     if (name == "look") return Look();
+    if (name == "features") {
+      const Json feature = {{"name", "STRUCTURED_CONSOLE_LOGS"}, {"isEnabled", structured}};
+      return Json{{"data", {{"serverInfo", {{"features", {feature}}}}}}}.dump();
+    }
+    if (name == "alert") {
+      alerts.push_back(body.at("variables").at("title"));
+      return R"({"data":{"notifyScriptableRunAlert":{"success":true}}})";
+    }
     if (name == "count") {
       return R"({"data":{"model":{"bucket":{"historyLineCount":)" +
              std::to_string(counted.value_or(rows.size())) + "}}}}";
@@ -132,7 +147,8 @@ class ScriptedServer : public HttpTransport {
     const Json bucket = {{"historyLineCount", counted.value_or(rows.size())},
                          {"eventsLineCount", 0},
                          {"logLineCount", 0},
-                         {"historyTail", tail.dump()}};
+                         {"historyTail", tail.dump()},
+                         {"config", config}};
     return Json{{"data", {{"model", {{"bucket", bucket}}}}}}.dump();
   }
 
@@ -140,6 +156,7 @@ class ScriptedServer : public HttpTransport {
     for (const auto& [stream, part] : body.at("files").items()) {
       uint64_t offset = part.at("offset");
       for (const std::string line : part.at("content")) {
+        if (stream == "output.log") console.push_back(line);
         if (stream == "wandb-summary.json") summary = line;
         if (stream == "wandb-history.jsonl") rows[offset++] = line;
       }
@@ -147,6 +164,7 @@ class ScriptedServer : public HttpTransport {
     if (body.contains("uploaded")) {
       for (const std::string file : body.at("uploaded")) reported.push_back(file);
     }
+    if (body.contains("preempting")) ++preempting;
     if (body.contains("exitcode")) exit_codes.push_back(body.at("exitcode"));
     return "{}";
   }

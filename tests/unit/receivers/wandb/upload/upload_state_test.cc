@@ -22,6 +22,8 @@ TEST_CASE("what was written is read, for the same server only") {
   state.lines = {{"wandb-history.jsonl", 7}};
   state.files = {{"media/x.png", 12}};
   state.sent = {{"notes", "a"}};
+  state.first_step = 5;
+  state.alerts = 2;
   CHECK_FALSE(ReadState(log, "https://one").base.has_value());
   state.base.emplace();
   (*state.base)["wandb-history.jsonl"] = 3;
@@ -33,6 +35,8 @@ TEST_CASE("what was written is read, for the same server only") {
   CHECK(same.files == state.files);
   CHECK(same.sent == state.sent);
   CHECK(same.base == state.base);
+  CHECK(same.first_step == 5);
+  CHECK(same.alerts == 2);
   CHECK(ReadState(log, "https://other").lines.empty());
 }
 

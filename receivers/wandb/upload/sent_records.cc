@@ -1,0 +1,69 @@
+#include "receivers/wandb/upload/sent_records.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "receivers/wandb/upload/strict_json.h"
+
+namespace flarebridge::wandb {
+namespace {
+
+using Item = ParsedRecord::ParsedItem;
+
+bool IsStep(const Item& item) { return item.path.size() == 1 && item.path.front() == "_step"; }
+bool IsNoJson(const Item& item) { return !IsJson(item.json); }
+
+}  // namespace
+
+void SentRecords::CountOn(int64_t first_step) {
+  counts_on_ = true;
+  next_step_ = first_step;
+}
+
+ParsedRecord& SentRecords::Copy(const ParsedRecord& record) {
+  if (&record != &copy_) copy_ = record;
+  return copy_;
+}
+
+const ParsedRecord& SentRecords::Of(const ParsedRecord& record) {
+  const ParsedRecord* sent = &record;
+  if (std::any_of(record.items.begin(), record.items.end(), IsNoJson)) {
+    ParsedRecord& copy = Copy(record);
+    not_json_ += static_cast<uint64_t>(std::erase_if(copy.items, IsNoJson));
+    sent = &copy;
+  }
+  if (record.kind == ParsedRecord::Kind::kHistory) {
+    if (counts_on_) {
+      CountStep(Copy(*sent));
+      sent = &copy_;
+    }
+    next_step_ = sent->step + 1;
+  }
+  // The summary's step is that of the last row, which the log's own numbers do not tell.
+  if (counts_on_ && record.kind == ParsedRecord::Kind::kSummary) {
+    std::erase_if(Copy(*sent).items, IsStep);
+    sent = &copy_;
+  }
+  return *sent;
+}
+
+void SentRecords::CountStep(ParsedRecord& record) {
+  record.step = std::max(record.step, *next_step_);
+  step_ = std::to_string(record.step);
+  for (Item& item : record.items) {
+    if (IsStep(item)) item.json = step_;
+  }
+}
+
+std::optional<int64_t> StepOf(const std::string& row) {
+  std::optional<int64_t> step;
+  VisitMembers(row, [&](const std::string& key, std::string_view json) {
+    if (key != "_step") return;
+    int64_t number = 0;
+    const auto [end, error] = std::from_chars(json.data(), json.data() + json.size(), number);
+    if (error == std::errc() && end == json.data() + json.size()) step = number;
+  });
+  return step;
+}
+
+}  // namespace flarebridge::wandb

@@ -49,11 +49,12 @@ Command OfUploader(const char* name, void (*add)(CLI::App& app, Arguments& to), 
 }
 
 // In the order in which --help lists them.
-std::array<Command, 7> Commands(char** argv) {
-  return {Of("serve", AddServe, Serve),     Of("worker", AddWorker, Worker),
-          Of("keygen", AddKeyGen, KeyGen),  OfUploader("upload", AddUpload, argv),
-          Of("check", AddCheck, Check),     Of("show", AddShow, Show),
-          OfUploader("sync", AddSync, argv)};
+std::array<Command, 9> Commands(char** argv) {
+  return {Of("serve", AddServe, Serve),       Of("worker", AddWorker, Worker),
+          Of("keygen", AddKeyGen, KeyGen),    OfUploader("upload", AddUpload, argv),
+          Of("check", AddCheck, Check),       Of("show", AddShow, Show),
+          OfUploader("sync", AddSync, argv),  OfUploader("login", AddLogin, argv),
+          OfUploader("clean", AddClean, argv)};
 }
 
 constexpr std::string_view kConfigFlag = "--config";

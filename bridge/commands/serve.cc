@@ -9,6 +9,8 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "bridge/commands/complain.h"
 #include "bridge/link/curve_keys.h"
@@ -25,8 +27,9 @@
 namespace flarebridge {
 namespace {
 
-// For the uploader alone.
-constexpr const char* kKey = "WANDB_API_KEY";
+// For the uploader alone: the key, and headers of requests, which may hold another one.
+constexpr const char* kSecrets[] = {"WANDB_API_KEY", "WANDB_X_EXTRA_HTTP_HEADERS",
+                                    "WANDB__EXTRA_HTTP_HEADERS"};
 
 // A worker's socket and watch, and what is open for a moment while one is started.
 constexpr uint64_t kDescriptorsPerRun = 4;
@@ -43,6 +46,16 @@ int ExitCodeOf(const Error& error) {
     default:
       return kExitCantCreate;
   }
+}
+
+// NAME=value of those that are there.
+std::vector<std::string> TakeSecrets() {
+  std::vector<std::string> secrets;
+  for (const char* name : kSecrets) {
+    const std::string value = TakeFromEnvironment(name);
+    if (!value.empty()) secrets.push_back(std::string(name) + "=" + value);
+  }
+  return secrets;
 }
 
 Expected<void> CheckKeys(const ServeArguments& from, LinkSecurity& security) {
@@ -226,14 +239,14 @@ Expected<ServeOptions> CheckServe(const ServeArguments& from) {
 int Serve(const ServeArguments& arguments) {
   TakeNoNewPrivileges();
   KeepSecrets();
-  const std::string key = TakeFromEnvironment(kKey);
+  std::vector<std::string> secrets = TakeSecrets();
   signal(SIGPIPE, SIG_IGN);
   signal(SIGHUP, SIG_IGN);   // a terminal that closes does not end a bridge
   signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is a write that fails
   const uint64_t descriptors = RaiseDescriptorLimit();
   Expected<ServeOptions> options = CheckServe(arguments);
   if (!options) return Complain(options.error().message, ExitCodeOf(options.error()));
-  if (!key.empty()) options->secrets.push_back(std::string(kKey) + "=" + key);
+  options->secrets = std::move(secrets);
   // Before anything that starts a thread.
   std::optional<Detachment> detachment;
   if (arguments.detach) {

@@ -15,10 +15,11 @@ void AddSync(CLI::App& app, SyncArguments& to) {
   CLI::App* sync = app.add_subcommand(
       "sync",
       "Upload runs to W&B: those below the folders that are not there yet. The key comes from "
-      "WANDB_API_KEY or ~/.netrc, the server from WANDB_BASE_URL");
+      "WANDB_API_KEY or `flarebridge login`, as does the server");
   sync->add_option("path", to.paths, "Run folders, .wandb files, or folders with runs below them")
       ->default_val(std::vector<std::string>{"."});
-  sync->add_flag("--dry-run", to.dry_run, "List what would be uploaded");
+  sync->add_flag("--dry-run", to.dry_run,
+                 "Tell what would be uploaded, and where to; send nothing");
   sync->add_flag("--watch", to.watch,
                  "Go on: follow runs that grow and take new ones, until Ctrl-C");
   sync->add_flag("--again", to.again,
@@ -36,6 +37,31 @@ void AddSync(CLI::App& app, SyncArguments& to) {
       ->capture_default_str();
   sync->add_option("--entity", to.entity, "W&B user or team, in place of the runs' own");
   sync->add_option("--project", to.project, "W&B project, in place of the runs' own");
+  sync->add_option("--id", to.id, "Run id, in place of the run's own; for one run");
+  sync->add_option("--job-type", to.job_type, "Job type, in place of the runs' own");
+  sync->add_option("--replace-tags", to.replace_tags, "Tags to rename, as old=new,other=better");
+  sync->add_option("--exclude", to.exclude, "Glob of run folders to leave out; may be repeated")
+      ->allow_extra_args(false);
+}
+
+void AddClean(CLI::App& app, CleanArguments& to) {
+  CLI::App* clean = app.add_subcommand(
+      "clean", "Remove run folders that are wholly uploaded, after asking; each is named");
+  clean->add_option("path", to.paths, "Run folders, or folders with runs below them")
+      ->default_val(std::vector<std::string>{"."});
+  clean->add_flag("--yes", to.yes, "Do not ask");
+}
+
+void AddLogin(CLI::App& app, LoginArguments& to) {
+  CLI::App* login = app.add_subcommand(
+      "login",
+      "Store the API key of a W&B server where W&B's own client has it, ~/.netrc. It is asked for, "
+      "or read from standard input");
+  login->add_option("key", to.key, "The key, or - for standard input");
+  login->add_option("--host", to.host, "The server, from now on the one that is meant");
+  login->add_flag("--no-verify", to.no_verify, "Do not ask the server whose key it is");
+  login->add_flag("--check", to.check, "Store nothing; tell whose key is in use, and whence")
+      ->excludes("key", "--host", "--no-verify");
 }
 
 void AddUpload(CLI::App& app, std::string& queue) {

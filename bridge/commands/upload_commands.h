@@ -17,11 +17,26 @@ struct SyncArguments {
   bool follow_links = false;
   int jobs = 4;
   int retry_for = 600;
-  std::string entity, project;
+  std::string entity, project, id, job_type, replace_tags;
+  std::vector<std::string> exclude;  // globs
 };
 
+struct CleanArguments {
+  std::vector<std::string> paths;
+  bool yes = false;
+};
+
+struct LoginArguments {
+  std::string host, key;
+  bool no_verify = false, check = false;
+};
+
+// Declares `login` and its options.
+void AddLogin(CLI::App& app, LoginArguments& to);
 // Declares `sync` and its options.
 void AddSync(CLI::App& app, SyncArguments& to);
+// Declares `clean` and its options.
+void AddClean(CLI::App& app, CleanArguments& to);
 // Declares `upload`. `queue`: its folder.
 void AddUpload(CLI::App& app, std::string& queue);
 

@@ -11,6 +11,8 @@
 #include "bridge/process/child_process.h"
 #include "bridge/process/descriptor_limit.h"
 #include "bridge/process/exit_code.h"
+#include "bridge/uploader/clean.h"
+#include "bridge/uploader/login.h"
 #include "bridge/uploader/sync.h"
 #include "bridge/uploader/upload_process.h"
 
@@ -25,6 +27,10 @@ int Parse(int argc, char** argv) {
   app.set_config("--config", "", "TOML file");
   SyncArguments sync;
   AddSync(app, sync);
+  LoginArguments login;
+  AddLogin(app, login);
+  CleanArguments clean;
+  AddClean(app, clean);
   std::string queue;
   AddUpload(app, queue);
   try {
@@ -38,6 +44,8 @@ int Parse(int argc, char** argv) {
     RaiseDescriptorLimit();
     return Sync(sync);
   }
+  if (app.got_subcommand("login")) return Login(login);
+  if (app.got_subcommand("clean")) return Clean(clean);
   if (fcntl(ChildProcess::kSocket, F_GETFD) < 0)
     return Complain("`upload` is started by the bridge, not by hand; try: flarebridge sync",
                     kExitUsage);

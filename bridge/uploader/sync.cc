@@ -1,21 +1,29 @@
 #include "bridge/uploader/sync.h"
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
 #include <filesystem>
 #include <iostream>
+#include <map>
+#include <memory>
+#include <optional>
 #include <set>
+#include <thread>
 
 #include "bridge/process/environment.h"
 #include "bridge/process/exit_code.h"
 #include "bridge/process/secrets.h"
+#include "bridge/uploader/amounts.h"
+#include "bridge/uploader/dry_run.h"
+#include "bridge/uploader/found_runs.h"
 #include "bridge/uploader/sync_screen.h"
+#include "events/mutex.h"
 #include "events/printable.h"
-#include "receivers/wandb/log/log_summary.h"
+#include "receivers/files/file_info.h"
 #include "receivers/wandb/upload/account.h"
 #include "receivers/wandb/upload/known_logs.h"
+#include "receivers/wandb/upload/parts.h"
 #include "receivers/wandb/upload/uploads.h"
 
 namespace flarebridge {
@@ -23,159 +31,231 @@ namespace {
 
 namespace fs = std::filesystem;
 using std::chrono::milliseconds;
+using std::chrono::seconds;
 using std::chrono::steady_clock;
 
-// How often folders are searched for new runs (--watch).
-constexpr std::chrono::seconds kScanInterval{2};
+// How often folders are searched for new runs, and failed ones are tried again (--watch).
+constexpr seconds kScanInterval{2};
+constexpr seconds kAgain{10};
 constexpr milliseconds kLook{100};
+// Logs of more than that are not read once more to say how many rows they have.
+constexpr uint64_t kMostToCount = uint64_t{256} << 20;
 
 // Set by a signal.
 std::atomic<bool> interrupted = false;
 
-bool IsSynced(const fs::path& log) {
-  std::error_code ignored;
-  return fs::exists(log.string() + ".synced", ignored);
+uint64_t SizeOf(const fs::path& log) {
+  const Expected<FileInfo> info = InfoOf(log);
+  return info ? info->size : 0;
 }
 
-struct Found {
-  std::vector<fs::path> logs;    // to be uploaded
-  std::vector<fs::path> synced;  // that are on the server
-  std::vector<fs::path> online;  // that W&B's own client uploads
-};
-
-void AddOnce(const fs::path& log, std::vector<fs::path>& to) {
-  if (std::find(to.begin(), to.end(), log) == to.end()) to.push_back(log);
+uint64_t SizeOf(const std::vector<fs::path>& logs) {
+  uint64_t bytes = 0;
+  for (const fs::path& log : logs) bytes += SizeOf(log);
+  return bytes;
 }
 
-Expected<Found> FindAll(const SyncArguments& arguments) {
-  Found all;
-  for (const std::string& path : arguments.paths) {
-    const auto found = wandb::FindLogs(path);
-    if (!found) return Propagate(found);
-    for (const fs::path& log : *found) {
-      if (IsSynced(log) && !arguments.again) {
-        AddOnce(log, all.synced);
-      } else if (!arguments.include_online && wandb::IsUploadedByItsWriter(log)) {
-        AddOnce(log, all.online);
-      } else {
-        AddOnce(log, all.logs);
-      }
-    }
-  }
-  return all;
+// The same command may have more success later.
+bool MayPass(const Error& error) {
+  return error.code == ErrorCode::kIo || error.code == ErrorCode::kBusy ||
+         error.code == ErrorCode::kTemporary;
 }
 
-// Each once.
-void NameOnline(const std::vector<fs::path>& logs, std::set<fs::path>& named) {
-  for (const fs::path& log : logs) {
-    if (!named.insert(log).second) continue;
-    std::cerr << "flarebridge: "
-              << Printable(log.parent_path().filename().string() +
-                           ": left alone, for W&B's own client uploads it while it is written; "
-                           "--include-online takes it")
-              << std::endl;
-  }
-}
-
-class Uploads {
+class Syncing {
  public:
-  Uploads(const SyncArguments& arguments, size_t runs)
-      : arguments_(arguments), screen_(arguments.watch ? 0 : runs) {}
+  Syncing(const SyncArguments& arguments, const FoundRuns& found)
+      : arguments_(arguments),
+        found_(found),
+        screen_(arguments.watch ? std::nullopt : std::optional(found.logs.size()),
+                arguments.watch ? 0 : SizeOf(found.logs), arguments.retry_for) {}
 
   // Gives the exit status.
-  int Run(const wandb::Account& account, const Found& first) {
-    wandb::UploadChoices choices;
-    choices.entity = arguments_.entity;
-    choices.project = arguments_.project;
-    choices.include_online = arguments_.include_online;
-    choices.follow_links = arguments_.follow_links;
+  int Run(const wandb::Account& account, wandb::UploadChoices choices) {
     // All are known before one begins: parts of one run may lie anywhere among them.
-    choices.known = first.logs;
-    choices.known.insert(choices.known.end(), first.synced.begin(), first.synced.end());
-    if (!arguments_.watch) choices.to_upload = first.logs;
+    choices.known = found_.LeftOutFor(kUploadedAlready);
+    choices.known.insert(choices.known.end(), found_.logs.begin(), found_.logs.end());
+    if (!arguments_.watch) choices.to_upload = found_.logs;
     Expected<std::unique_ptr<UploadPool>> pool =
         wandb::StartUploads(account, choices, static_cast<size_t>(arguments_.jobs), Callbacks());
     if (!pool) {
       screen_.Complain(pool.error().message);
       return kExitInternal;
     }
-    for (const fs::path& log : first.logs) Add(**pool, log);
-    NameOnline(first.online, named_);
-    auto scan = steady_clock::now() + kScanInterval;
-    while (!interrupted) {
-      const bool idle = (*pool)->WaitFor(kLook);
-      if (idle && !arguments_.watch) break;
-      if (idle) std::this_thread::sleep_for(kLook);
-      if (!arguments_.watch || steady_clock::now() < scan) continue;
-      scan = steady_clock::now() + kScanInterval;
-      if (const Expected<Found> found = FindAll(arguments_); found) {
-        for (const fs::path& log : found->logs) Add(**pool, log);
-        NameOnline(found->online, named_);
-      }
-    }
+    if (arguments_.watch) SayWhatIsWatched(account);
+    AddAll(**pool, found_);
+    std::thread counting([this] { CountRows(); });
+    Follow(**pool);
     (*pool)->Stop();
-    const size_t active = arguments_.watch ? 0 : (*pool)->active();
-    const size_t open = failed_ + active;
-    if (open > 0)
-      screen_.Complain(std::to_string(open) + (open == 1 ? " run is" : " runs are") +
-                       " not wholly on the server; run the same command again to go on");
-    if (incomplete_ > 0)
-      screen_.Complain(std::to_string(incomplete_) + (incomplete_ == 1 ? " run is" : " runs are") +
-                       " on the server but for what is named above, and not marked as uploaded");
-    return open + incomplete_ == 0 ? kExitOk : kExitIncomplete;
+    const size_t active = (*pool)->active();
+    pool->reset();  // no more callbacks
+    counting.join();
+    return Conclude(active);
   }
 
  private:
+  // What is known of a log that was added.
+  struct Known {
+    // kIncomplete: but nothing more can be done about it.
+    enum class State { kActive, kDone, kIncomplete, kFailed, kPassing };
+    State state = State::kActive;
+    steady_clock::time_point again{};  // kPassing
+    uint64_t size = 0;                 // when it was uploaded
+  };
+
+  void SayWhatIsWatched(const wandb::Account& account) {
+    std::string paths;
+    for (const std::string& path : arguments_.paths) paths += (paths.empty() ? "" : ", ") + path;
+    screen_.Say("watching " + paths + " for runs, which go to " + account.base_url +
+                "; Ctrl-C ends it");
+  }
+
+  void Follow(UploadPool& pool) {
+    auto scan = steady_clock::now() + kScanInterval;
+    while (!interrupted) {
+      const bool idle = pool.WaitFor(kLook);
+      if (idle && !arguments_.watch) return;
+      screen_.Tick();
+      if (idle) std::this_thread::sleep_for(kLook);
+      if (!arguments_.watch || steady_clock::now() < scan) continue;
+      scan = steady_clock::now() + kScanInterval;
+      if (const Expected<FoundRuns> found = FindRuns(arguments_); found) AddAll(pool, *found);
+    }
+  }
+
+  void AddAll(UploadPool& pool, const FoundRuns& found) {
+    for (const fs::path& log : found.logs) Add(pool, log);
+    for (const fs::path& log : found.LeftOutFor(kOnline)) {
+      if (named_.insert(log).second) screen_.Complain(WordsOfOnline(log));
+    }
+  }
+
   void Add(UploadPool& pool, const fs::path& given) {
     // As earlier parts of runs are found, so that none is there by two names.
     const fs::path log = wandb::PlainPath(given);
-    // One that was refused would be refused again.
-    if (!added_.insert(log).second) return;
+    {
+      const MutexLock lock(mutex_);
+      const auto known = known_.find(log);
+      if (known != known_.end() && !IsToBeTakenAgain(log, known->second)) return;
+    }
     UploadOptions options;
-    options.retry_for = std::chrono::seconds(arguments_.retry_for);
+    options.retry_for = seconds(arguments_.retry_for);
     options.follow = arguments_.watch;
     options.again = arguments_.again;
-    pool.Add(log, options);
+    const MutexLock lock(mutex_);
+    if (!pool.Add(log, options)) return;  // it is just ending; the next search finds it again
+    const bool first = known_.insert_or_assign(log, Known()).second;
+    if (arguments_.watch)
+      screen_.Say(FolderName(log) + (first ? ": taken" : ": taken again") + ", " +
+                  BytesInWords(static_cast<double>(SizeOf(log))));
+  }
+
+  // After an outage, or because its run has gone on behind its end. What was refused would be
+  // refused again.
+  static bool IsToBeTakenAgain(const fs::path& log, const Known& known) {
+    switch (known.state) {
+      case Known::State::kPassing:
+        return steady_clock::now() >= known.again;
+      case Known::State::kDone:
+      case Known::State::kIncomplete:
+        return SizeOf(log) != known.size;
+      default:
+        return false;
+    }
   }
 
   UploadPool::Callbacks Callbacks() {
     UploadPool::Callbacks callbacks;
     callbacks.progress = [this](const Upload& upload) {
       const Upload::Progress progress = upload.progress();
-      const double part = progress.bytes == 0 ? 0
-                                              : static_cast<double>(progress.read_bytes) /
-                                                    static_cast<double>(progress.bytes);
-      screen_.Progress(upload.name(), progress.rows, part, progress.waiting);
+      screen_.Progress(upload.path(), progress.rows, progress.confirmed_bytes, progress.waiting);
     };
     callbacks.done = [this](const Upload& upload) { OnDone(upload); };
     callbacks.failed = [this](const Upload& upload, const Error& error) {
-      ++failed_;
-      screen_.Done(upload.name());
-      screen_.Complain(upload.name() + ": " + error.message);
+      OnFailed(upload, error);
     };
     return callbacks;
   }
 
   void OnDone(const Upload& upload) {
     const UploadReport report = upload.report();
-    screen_.Done(upload.name());
-    std::string line = upload.name() + ": " + std::to_string(report.rows) + " rows";
+    const bool whole = report.left_out.empty();
+    {
+      const MutexLock lock(mutex_);
+      // As it was read, not as it is: it may have grown since.
+      known_[upload.path()] = {
+          whole ? Known::State::kDone : Known::State::kIncomplete, {}, upload.progress().bytes};
+    }
+    screen_.Done(upload.path(), whole);
+    std::string line = report.name.empty() ? "" : report.name + ", ";
+    line += upload.name() + ": " + Counted(report.rows, "row");
     if (report.verified) line += ", counted by the server";
     if (!report.ended) line += ", without an end: the run goes on, or its process was killed";
-    screen_.Say(line + ", " + Printable(report.url));
+    screen_.Say(line + ", " + report.url);
     for (const auto* left : {&report.left_out, &report.no_place}) {
       for (const std::string& what : *left)
         screen_.Complain(upload.name() + ": not uploaded: " + what);
     }
-    if (!report.left_out.empty()) ++incomplete_;
+  }
+
+  void OnFailed(const Upload& upload, const Error& error) {
+    const bool passing = MayPass(error);
+    {
+      const MutexLock lock(mutex_);
+      known_[upload.path()] = {passing ? Known::State::kPassing : Known::State::kFailed,
+                               steady_clock::now() + kAgain, 0};
+    }
+    screen_.Done(upload.path(), false);
+    screen_.Complain(upload.name() + ": " + error.message +
+                     (passing && arguments_.watch ? "; it is taken up again" : ""));
+  }
+
+  // How many rows there are, while they are on their way.
+  void CountRows() {
+    if (arguments_.watch || SizeOf(found_.logs) > kMostToCount) return;
+    uint64_t rows = 0;
+    for (const fs::path& log : found_.logs) {
+      if (interrupted) return;
+      if (const auto lines = wandb::CountLines(log)) rows += wandb::RowsIn(*lines);
+    }
+    screen_.SetAllRows(rows);
+  }
+
+  int Conclude(size_t active) {
+    const MutexLock lock(mutex_);
+    size_t passing = 0, failed = 0, incomplete = 0;
+    for (const auto& [log, known] : known_) {
+      if (known.state == Known::State::kIncomplete) ++incomplete;
+      if (known.state == Known::State::kPassing) ++passing;
+      if (known.state == Known::State::kFailed) ++failed;
+    }
+    std::string line = Counted(screen_.done_runs(), "run");
+    if (!arguments_.watch && screen_.done_runs() < found_.logs.size())
+      line = Grouped(screen_.done_runs()) + " of " + Counted(found_.logs.size(), "run");
+    line += ", " + Counted(screen_.rows(), "row") + ", " + SecondsInWords(screen_.seconds());
+    if (!found_.left_out.empty() && !arguments_.watch) {
+      line += ", " + Grouped(found_.left_out.size()) + " left out: " + found_.LeftOutInWords();
+    }
+    screen_.Say((interrupted ? "stopped: " : "") + line);
+    if (incomplete > 0) {
+      screen_.Complain(Counted(incomplete, "run") + (incomplete == 1 ? " is" : " are") +
+                       " on the server but for what is named above, and not marked as uploaded");
+    }
+    const size_t open = failed + passing + active;
+    if (open == 0) return incomplete == 0 ? kExitOk : kExitIncomplete;
+    const bool helps = passing + active > 0;
+    screen_.Complain(Counted(open, "run") + (open == 1 ? " is" : " are") +
+                     " not wholly on the server; " +
+                     (helps ? "run the same command again to go on"
+                            : "what is named above has to be mended first"));
+    return arguments_.watch && failed + incomplete == 0 ? kExitOk : kExitIncomplete;
   }
 
   const SyncArguments& arguments_;
+  const FoundRuns& found_;
   SyncScreen screen_;
-  std::set<fs::path> added_;
+  Mutex mutex_;
+  std::map<fs::path, Known> known_ GUARDED_BY(mutex_);
   std::set<fs::path> named_;  // runs that are left alone
-  std::atomic<size_t> failed_ = 0;
-  std::atomic<size_t> incomplete_ = 0;  // but nothing more can be done about it
 };
 
 int Complain(const Error& error) {
@@ -183,35 +263,54 @@ int Complain(const Error& error) {
   return error.code == ErrorCode::kConfig ? kExitConfig : kExitNoInput;
 }
 
+Expected<wandb::UploadChoices> ChoicesOf(const SyncArguments& arguments) {
+  Expected<std::map<std::string, std::string>> tags = wandb::ParseTags(arguments.replace_tags);
+  if (!tags) return Propagate(tags);
+  wandb::UploadChoices choices;
+  choices.entity = arguments.entity;
+  choices.project = arguments.project;
+  choices.run_id = arguments.id;
+  choices.job_type = arguments.job_type;
+  choices.tags = std::move(*tags);
+  choices.include_online = arguments.include_online;
+  choices.follow_links = arguments.follow_links;
+  return choices;
+}
+
+// There is nothing to upload. Gives the exit status.
+int SayNothingToDo(const FoundRuns& found) {
+  for (const fs::path& log : found.LeftOutFor(kOnline))
+    std::cerr << "flarebridge: " << Printable(WordsOfOnline(log)) << "\n";
+  const size_t count = found.left_out.size();
+  const bool all_uploaded = found.LeftOutInWords() == Grouped(count) + " " + kUploadedAlready;
+  if (count == 0) {
+    std::cout << "no run there\n";
+  } else if (all_uploaded) {
+    std::cout << "every run there is uploaded already (" << count << ")\n";
+  } else {
+    std::cout << "nothing to upload: " << found.LeftOutInWords() << "\n";
+  }
+  return count > 0 ? kExitOk : kExitNoInput;
+}
+
 }  // namespace
 
 int Sync(const SyncArguments& arguments) {
-  const Expected<Found> found = FindAll(arguments);
+  const Expected<wandb::UploadChoices> choices = ChoicesOf(arguments);
+  if (!choices) return Complain(choices.error());
+  const Expected<FoundRuns> found = FindRuns(arguments);
   if (!found) return Complain(found.error());
-  if (found->logs.empty() && !arguments.watch) {
-    std::set<fs::path> named;
-    NameOnline(found->online, named);
-    const size_t synced = found->synced.size();
-    if (synced > 0) {
-      std::cout << "every run there is uploaded already (" << synced << ")\n";
-    } else if (found->online.empty()) {
-      std::cout << "no run there\n";
-    }
-    return synced > 0 || !found->online.empty() ? kExitOk : kExitNoInput;
-  }
-  if (arguments.dry_run) {
-    for (const fs::path& log : found->logs) std::cout << log.parent_path().string() << "\n";
-    std::set<fs::path> named;
-    NameOnline(found->online, named);
-    return kExitOk;
-  }
+  if (arguments.dry_run) return DryRun(*found, *choices);
+  if (found->logs.empty() && !arguments.watch) return SayNothingToDo(*found);
   KeepSecrets();
   const Expected<wandb::Account> account = wandb::FindAccount(FromEnvironment);
   if (!account) return Complain(account.error());
+  for (const std::string& words : account->warnings)
+    std::cerr << "flarebridge: warning: " << Printable(words) << "\n";
   signal(SIGPIPE, SIG_IGN);
   signal(SIGINT, [](int) { interrupted = true; });
   signal(SIGTERM, [](int) { interrupted = true; });
-  return Uploads(arguments, found->logs.size()).Run(*account, *found);
+  return Syncing(arguments, *found).Run(*account, *choices);
 }
 
 }  // namespace flarebridge

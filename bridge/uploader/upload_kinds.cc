@@ -17,6 +17,9 @@ Expected<std::unique_ptr<UploadPool>> StartWandb(size_t threads, UploadPool::Cal
                                           ". Runs are written all the same; upload them later "
                                           "with: flarebridge sync FOLDER");
   }
+  if (callbacks.warn) {
+    for (const std::string& words : account->warnings) callbacks.warn(words);
+  }
   wandb::UploadChoices choices;
   choices.written_here = true;  // by the bridge's workers
   return wandb::StartUploads(*account, choices, threads, std::move(callbacks));

@@ -89,6 +89,7 @@ class UploadProcess {
     callbacks.failed = [this, kind](const Upload& upload, const Error& error) {
       OnFailed(KeyOf(kind, upload.path()), upload, error);
     };
+    callbacks.warn = [this](const std::string& words) { Say(NoticeLevel::kWarning, words); };
     return callbacks;
   }
 

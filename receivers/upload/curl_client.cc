@@ -34,7 +34,13 @@ struct FreeList {
 };
 using HeaderList = std::unique_ptr<curl_slist, FreeList>;
 
-HeaderList Headers(const HttpRequest& request) {
+curl_slist* ListOf(const std::vector<std::string>& lines, curl_slist* list) {
+  for (const std::string& line : lines) list = curl_slist_append(list, line.c_str());
+  return list;
+}
+
+// `more`: what every request of this client has besides, to a storage too.
+HeaderList Headers(const HttpRequest& request, const std::vector<std::string>& more) {
   // Without "Expect:" libcurl would wait for a "100 Continue" before each larger body.
   curl_slist* list = curl_slist_append(nullptr, "Expect:");
   // A signed address may hold for the headers that were signed only; Google's says so of
@@ -42,8 +48,7 @@ HeaderList Headers(const HttpRequest& request) {
   for (const char* own : {"Content-Type:", "Accept:"}) {
     if (request.to_storage) list = curl_slist_append(list, own);
   }
-  for (const std::string& line : request.headers) list = curl_slist_append(list, line.c_str());
-  return HeaderList(list);
+  return HeaderList(ListOf(more, ListOf(request.headers, list)));
 }
 
 std::optional<double> Number(std::string_view text) {
@@ -104,6 +109,9 @@ bool IsFinal(CURLcode code) {
 }  // namespace
 
 void CurlClient::FreeRequest::operator()(void* handle) const { curl_easy_cleanup(handle); }
+void CurlClient::FreeHeaders::operator()(void* list) const {
+  curl_slist_free_all(static_cast<curl_slist*>(list));
+}
 void CurlClient::FreeShare::operator()(void* share) const { curl_share_cleanup(share); }
 
 Expected<std::unique_ptr<CurlClient>> CurlClient::Make(const HttpOptions& options) {
@@ -111,6 +119,7 @@ Expected<std::unique_ptr<CurlClient>> CurlClient::Make(const HttpOptions& option
   static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
   std::unique_ptr<CurlClient> client(new CurlClient(options));
   if (ready == CURLE_OK) client->connections_.reset(curl_share_init());
+  client->proxy_headers_.reset(ListOf(options.proxy_headers, nullptr));
   CURLSH* connections = client->connections_.get();
   if (connections == nullptr) return Fail(ErrorCode::kIo, "libcurl can't be set up");
   curl_share_setopt(connections, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT);
@@ -129,6 +138,8 @@ Expected<void> CurlClient::SetUp(const HttpRequest& request) {
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_URL, request.url.c_str());
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+  // Where the library has it and the server agrees; HTTP/1.1 otherwise.
+  curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
   if (request.file < 0) {
     curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request.body.data());
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE,
@@ -144,6 +155,9 @@ Expected<void> CurlClient::SetUp(const HttpRequest& request) {
   const std::string& proxy =
       request.url.starts_with("https:") ? options_.https_proxy : options_.http_proxy;
   if (!proxy.empty()) curl_easy_setopt(curl, CURLOPT_PROXY, proxy.c_str());
+  // What is for the server is not for the proxy that a tunnel to it goes through.
+  curl_easy_setopt(curl, CURLOPT_HEADEROPT, static_cast<long>(CURLHEADER_SEPARATE));
+  if (proxy_headers_) curl_easy_setopt(curl, CURLOPT_PROXYHEADER, proxy_headers_.get());
   if (!options_.ca_file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, options_.ca_file.c_str());
   SetTimes(request);
   curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
@@ -171,7 +185,7 @@ Expected<HttpResponse> CurlClient::Send(const HttpRequest& request) {
   if (Expected<void> ready = SetUp(request); !ready) return Propagate(ready);
   CURL* curl = curl_.get();
   HttpResponse response;
-  const HeaderList headers = Headers(request);
+  const HeaderList headers = Headers(request, options_.headers);
   char reason[CURL_ERROR_SIZE] = "";
   curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());

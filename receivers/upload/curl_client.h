@@ -5,6 +5,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "events/error.h"
 #include "receivers/upload/http_transport.h"
@@ -18,6 +19,8 @@ struct HttpOptions {
   // By the scheme of the address asked; empty: what libcurl takes from http_proxy and https_proxy.
   // NO_PROXY counts for both.
   std::string http_proxy, https_proxy;
+  // "Name: value": of each request besides its own, and of those to a proxy alone.
+  std::vector<std::string> headers, proxy_headers;
   double timeout = 180;  // seconds, of a whole request but for a body to a storage
 };
 
@@ -38,11 +41,15 @@ class CurlClient : public HttpTransport {
   struct FreeShare {
     void operator()(void* share) const;
   };
+  struct FreeHeaders {
+    void operator()(void* list) const;
+  };
   explicit CurlClient(HttpOptions options) : options_(std::move(options)) {}
   Expected<void> SetUp(const HttpRequest& request);
   void SetTimes(const HttpRequest& request);
 
   std::unique_ptr<void, FreeShare> connections_;  // outlives the requests that use them
+  std::unique_ptr<void, FreeHeaders> proxy_headers_;
   std::unique_ptr<void, FreeRequest> curl_;
   HttpOptions options_;
 };

@@ -28,7 +28,8 @@ struct UploadOptions {
 };
 
 struct UploadReport {
-  std::string url;  // of the run in the browser
+  std::string url;   // of the run in the browser
+  std::string name;  // of the run, for people; empty: it has none
   uint64_t rows = 0;
   bool ended = false;     // with its end; else it may still go on
   bool verified = false;  // the server has said that it holds as many rows
@@ -64,6 +65,7 @@ class Upload {
     uint64_t rows = 0;                   // on the server
     uint64_t read_bytes = 0, bytes = 0;  // of the file: read until now, and in all
     std::string waiting;                 // for what, or empty
+    uint64_t confirmed_bytes = 0;        // of the file: up to there, all is on the server
   };
 
   Upload() = default;

@@ -9,7 +9,9 @@
 #include "bridge/commands/command_line.h"
 #include "bridge/link/curve_keys.h"
 #include "bridge/process/exit_code.h"
-#include "receivers/wandb/upload/account.h"
+#include "receivers/wandb/upload/netrc.h"
+#include "receivers/wandb/upload/server_url.h"
+#include "receivers/wandb/upload/settings_files.h"
 #include "receivers/wandb/upload/upload_state.h"
 #include "tests/fuzz/scratch_folder.h"
 
@@ -32,6 +34,16 @@ void ReadConfiguration(const std::string& text) {
   if (status == flarebridge::kExitInternal) __builtin_trap();
 }
 
+// Files of W&B's client, read and written.
+void ReadAccountFiles(const std::string& text) {
+  using namespace flarebridge::wandb;
+  (void)ParseServerUrl(text);
+  (void)ParseSettings(text, "settings");
+  (void)ParseSettings(WithSetting(text, "base_url", "https://h"), "settings");
+  (void)PasswordIn(text, "api.wandb.ai");
+  (void)PasswordIn(WithPassword(text, "api.wandb.ai", "key"), "api.wandb.ai");
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -47,7 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       break;
     }
     case 1:
-      (void)flarebridge::wandb::PasswordIn(text, "api.wandb.ai");
+      ReadAccountFiles(text);
       break;
     case 3:
       ReadConfiguration(text);

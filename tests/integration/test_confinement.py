@@ -242,8 +242,9 @@ def test_systemd_takes_the_shipped_unit(tmp_path):
     assert "flarebridge.service" not in checked.stderr, checked.stderr
 
 
-def test_the_key_is_in_no_environment_but_the_uploaders(tmp_path, monkeypatch):
-    monkeypatch.setenv("WANDB_API_KEY", _KEY)
+@pytest.mark.parametrize("name", ["WANDB_API_KEY", "WANDB_X_EXTRA_HTTP_HEADERS", "WANDB__EXTRA_HTTP_HEADERS"])
+def test_the_key_is_in_no_environment_but_the_uploaders(tmp_path, monkeypatch, name):
+    monkeypatch.setenv(name, _KEY if name == "WANDB_API_KEY" else f'{{"X-Gate": "{_KEY}"}}')
     with Driver(tmp_path, _WANDB, state=tmp_path / "state") as driver:
         driver.start_run("site-1")
         bridge = driver.pid()

@@ -14,7 +14,7 @@ import pytest
 from bridge_driver import Driver, children_of, processes_with, wait_for
 from faulty_server import FaultyServer, at_random
 from hello_pt import Job
-from strict_server import StrictServer
+from strict_server import Request, StrictServer
 from uploads import environment, is_marked, make_run, sync
 from wandb_tools import DamagedLog, logs_below, records, rows, run_of
 
@@ -380,12 +380,29 @@ def test_a_key_that_expires_is_told_and_the_run_is_whole_on_disk(tmp_path, as_us
             expired.append(True)
             for step in range(2, 50):
                 driver.data("site-1", "METRIC", "loss", 1.0, step)
-            words = "is not uploaded: sending rows was refused: status 401: the server does not accept the API key"
+            words = f"sending rows was refused: status 401: {server.url} does not accept the API key from WANDB_API_KEY"
             wait_for(lambda: any(words in text for _level, text in driver.reports), "the message")
             driver.end()
         expired.clear()
         assert sync(tmp_path, environment(tmp_path, server)).returncode == 0
         _assert_uploaded(server, tmp_path)
+        assert not server.violations
+
+
+def test_headers_of_the_users_are_on_every_request_of_a_bridge(tmp_path, as_user):
+    seen = set()
+
+    def note(request: Request) -> None:
+        seen.add(request.headers.get("X-Gate"))
+
+    with FaultyServer(note) as server:
+        as_user(server, WANDB_X_EXTRA_HTTP_HEADERS='{"X-Gate": "open"}')
+        with Driver(tmp_path, _ONLINE) as driver:
+            driver.start_run("site-1")
+            driver.data("site-1", "METRIC", "loss", 0.5, 0)
+            driver.end()
+        _assert_uploaded(server, tmp_path)
+        assert seen == {"open"}
         assert not server.violations
 
 

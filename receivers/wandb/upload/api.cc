@@ -4,6 +4,7 @@
 
 #include "events/printable.h"
 #include "receivers/json.h"
+#include "receivers/wandb/upload/secret_text.h"
 
 namespace flarebridge::wandb {
 namespace {
@@ -22,6 +23,8 @@ constexpr const char* kUpsertBucket = R"(mutation UpsertBucket($name: String, $p
   bucket { id name project { name entity { name } } }
  }
 })";
+
+constexpr const char* kViewer = R"(query Viewer { viewer { id username entity } })";
 
 constexpr const char* kRunResumeStatus = R"(query RunResumeStatus($project: String,
  $entity: String, $name: String!) {
@@ -82,20 +85,6 @@ std::string FirstWords(const std::string& answer) {
   return Printable(answer.substr(0, kMostBytes));
 }
 
-std::string Escape(const std::string& component) {
-  std::string escaped;
-  for (const char c : component) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (isalnum(byte) != 0 || c == '-' || c == '_' || c == '.' || c == '~') {
-      escaped.push_back(c);
-    } else {
-      constexpr const char* kDigits = "0123456789ABCDEF";
-      escaped += {'%', kDigits[byte >> 4], kDigits[byte & 15]};
-    }
-  }
-  return escaped;
-}
-
 Attempt Refuse(const std::string& words) {
   Attempt attempt;
   attempt.outcome = Outcome::kRefused;
@@ -124,29 +113,14 @@ bool IsPage(std::string_view answer) {
   return first.starts_with("<html") || first == "<!doctype html";
 }
 
-std::string Explain(long status) {
-  switch (status) {
-    case 401:
-      return ": the server does not accept the API key";
-    case 403:
-      return ": the API key may not write here";
-    case 413:
-      return ": the request is too large for the server";
-    case 429:
-      return ": too many requests";
-    default:
-      return status >= 300 && status < 400 ? ": it points elsewhere; set WANDB_BASE_URL to the "
-                                             "server itself"
-                                           : "";
-  }
-}
-
 }  // namespace
 
 Attempt Api::Send(HttpRequest request, bool with_key, std::string& answer) {
   if (with_key) {
-    request.user = "api";
-    request.password = account_.key;
+    if (Expected<void> is_signed = Sign(request); !is_signed) {
+      const bool final = is_signed.error().code == ErrorCode::kConfig;
+      return final ? Refuse(is_signed.error().message) : TryAgain(is_signed.error().message);
+    }
     request.headers.emplace_back("Content-Type: application/json");
     if (!account_.username.empty())
       request.headers.push_back("X-WANDB-USERNAME: " + account_.username);
@@ -173,13 +147,43 @@ Attempt Api::Send(HttpRequest request, bool with_key, std::string& answer) {
   return attempt;
 }
 
-std::string Api::WithoutKey(std::string text) const {
-  constexpr std::string_view kInstead = "<the API key>";
-  // Behind what was put in its place, which may hold a short key.
-  for (size_t at = text.find(account_.key); at != std::string::npos;
-       at = text.find(account_.key, at + kInstead.size()))
-    text.replace(at, account_.key.size(), kInstead);
-  return text;
+Expected<void> Api::Sign(HttpRequest& request) {
+  if (account_.token) {
+    Expected<std::string> token = account_.token->Get(http_, Clock::now());
+    if (!token) return Propagate(token);
+    token_ = std::move(*token);
+    request.headers.push_back("Authorization: Bearer " + token_);
+  } else {
+    request.user = "api";
+    request.password = account_.key;
+  }
+  return {};
+}
+
+std::string Api::Explain(long status) const {
+  const std::string key = account_.token ? "the identity of WANDB_IDENTITY_TOKEN_FILE"
+                                         : "the API key" + (account_.key_source.empty()
+                                                                ? std::string()
+                                                                : " from " + account_.key_source);
+  switch (status) {
+    case 401:
+      return ": " + account_.base_url + " does not accept " + key;
+    case 403:
+      return ": " + key + " may not write there";
+    case 413:
+      return ": the request is too large for the server";
+    case 429:
+      return ": too many requests";
+    default:
+      return status >= 300 && status < 400
+                 ? ": " + account_.base_url +
+                       " points elsewhere; set WANDB_BASE_URL to the server itself"
+                 : " from " + account_.base_url;
+  }
+}
+
+std::string Api::WithoutKey(const std::string& text) const {
+  return Without(token_, "<the token>", Without(account_.key, "<the API key>", text));
 }
 
 Attempt Api::Graphql(const char* query, const std::string& variables, std::string& data) {
@@ -198,6 +202,24 @@ Attempt Api::Graphql(const char* query, const std::string& variables, std::strin
     return Refuse(FirstWords(WithoutKey(errors->dump())));
   if (!json.contains("data")) return TryAgain("an answer without data");
   data = json["data"].dump();
+  return attempt;
+}
+
+Attempt Api::WhoAmI(Viewer& viewer) {
+  std::string data;
+  Attempt attempt = Graphql(kViewer, "{}", data);
+  if (attempt.outcome != Outcome::kSuccess) return attempt;
+  const Json parsed = Json::parse(data, nullptr, false);
+  const auto found = parsed.is_object() ? parsed.find("viewer") : parsed.end();
+  if (!parsed.is_object() || found == parsed.end() || !found->is_object()) {
+    constexpr long kUnauthorized = 401;
+    return Refuse("nobody has this key" + Explain(kUnauthorized));
+  }
+  const auto text = [&found](const char* name) {
+    const auto member = found->find(name);
+    return member != found->end() && member->is_string() ? member->get<std::string>() : "";
+  };
+  viewer = {text("username"), text("entity")};
   return attempt;
 }
 

@@ -53,6 +53,11 @@ class Api {
  public:
   Api(HttpTransport& http, const Account& account) : http_(http), account_(account) {}
 
+  // Whose key it is. Refused: nobody's.
+  struct Viewer {
+    std::string username, entity;  // the user; where runs go that name no entity
+  };
+  Attempt WhoAmI(Viewer& viewer);
   // Changes nothing. Of the run its id, project and entity count.
   Attempt Look(const RunRecord& run, RunThere& there);
   // Whether it takes console lines as objects.
@@ -87,13 +92,18 @@ class Api {
 
  private:
   Attempt Send(HttpRequest request, bool with_key, std::string& answer);
+  // Signs the request with the key, or with a token. Errors: as Send().
+  Expected<void> Sign(HttpRequest& request);
+  // What a status of the server means, for a person.
+  std::string Explain(long status) const;
   Attempt SendToStorage(HttpRequest request);
   // A server's words, which may repeat what it was sent.
-  std::string WithoutKey(std::string text) const;
+  std::string WithoutKey(const std::string& text) const;
   Attempt Graphql(const char* query, const std::string& variables, std::string& data);
 
   HttpTransport& http_;
   const Account& account_;
+  std::string token_;  // that the last request was signed with, in place of the key
 };
 
 }  // namespace flarebridge::wandb

@@ -23,6 +23,7 @@ void FollowedRun::Restart(std::map<std::string, uint64_t> confirmed, Form form) 
   lines_ = LineBuffer(std::move(confirmed), form.structured_console);
   sent_ = SentRecords();
   if (form.first_step) sent_.CountOn(*form.first_step);
+  confirmed_ = 0;
 }
 
 bool FollowedRun::EndWasTakenBack() {

@@ -50,7 +50,13 @@ class FollowedRun {
   const RunView& view() const { return view_; }
   const LineBuffer& lines() const { return lines_; }
   // The server has what is in lines().
-  void LinesAreSent() { lines_.Clear(); }
+  void LinesAreSent() {
+    lines_.Clear();
+    confirmed_ = Position().first;
+  }
+  // How much of the log the server has, in bytes: what was read until the last lines went, or all
+  // that was read if none wait.
+  uint64_t ConfirmedBytes() const { return lines_.parts().empty() ? Position().first : confirmed_; }
   // All that is there was read.
   bool at_end() const { return end_ != LogFollower::End::kMore && !settling_; }
   // What was read ends before what seems to be damage. While a log grows it may seem so for a
@@ -76,6 +82,7 @@ class FollowedRun {
   SentRecords sent_;
   RunView view_;
   LineBuffer lines_;
+  uint64_t confirmed_ = 0;
   Time grown_{};             // when the log has grown last
   bool taken_back_ = false;  // its end, and it has not been read without damage since
 };

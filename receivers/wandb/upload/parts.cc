@@ -41,11 +41,23 @@ Part PartOf(const fs::path& log, const std::optional<LogIdentity>& identity) {
   return {begun, folder, aside, log};
 }
 
+// Where a log's run is to be uploaded.
+RunRecord TargetOf(const LogIdentity& log, const PartsSearch& search) {
+  RunRecord run;
+  run.run_id = log.run_id;
+  run.entity = log.entity;
+  run.project = log.project;
+  const UploadChoices none;
+  return Chosen(run, search.choices == nullptr ? none : *search.choices, search.entity,
+                search.project);
+}
+
 bool IsSameRun(const std::optional<LogIdentity>& one, const std::optional<LogIdentity>& other,
                const PartsSearch& search) {
   if (!one || !other) return false;
-  return one->run_id == other->run_id && (!search.entity.empty() || one->entity == other->entity) &&
-         (!search.project.empty() || one->project == other->project);
+  if (one->run_id != other->run_id) return false;
+  const RunRecord a = TargetOf(*one, search), b = TargetOf(*other, search);
+  return a.entity == b.entity && a.project == b.project;
 }
 
 // The logs of its name in the folders beside its own.
@@ -80,7 +92,8 @@ std::vector<fs::path> PartsOf(const fs::path& given, const PartsSearch& search) 
   const std::optional<LogIdentity> own = IdentityOf(log);
   std::vector<Part> parts = {PartOf(log, own)};
   for (const fs::path& sibling : Siblings(log)) {
-    if (search.include_online || !IsUploadedByItsWriter(sibling))
+    const bool online = search.choices != nullptr && search.choices->include_online;
+    if (online || !IsUploadedByItsWriter(sibling))
       parts.push_back(PartOf(sibling, IdentityOf(sibling)));
   }
   const std::vector<fs::path> known =

@@ -11,15 +11,16 @@
 
 #include "events/error.h"
 #include "receivers/wandb/upload/known_logs.h"
+#include "receivers/wandb/upload/upload_choices.h"
 
 namespace flarebridge::wandb {
 
 // Where parts of a run are looked for, and what makes logs parts of one.
 struct PartsSearch {
-  const KnownLogs* known = nullptr;  // beside those in the log's own place
-  std::string server;                // base URL
-  std::string entity, project;       // in place of what the logs say, if not empty
-  bool include_online = false;       // also those that W&B's own client uploads
+  const KnownLogs* known = nullptr;        // beside those in the log's own place
+  std::string server;                      // base URL
+  const UploadChoices* choices = nullptr;  // in place of what the logs say; nullptr: none
+  std::string entity, project;             // of logs that name none
 };
 
 // All logs of the run that this one is of, oldest first, this one among them: by the time at which

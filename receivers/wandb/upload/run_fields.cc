@@ -56,6 +56,8 @@ RunFields ChangedFields(const RunRecord& run, const std::string& config, const S
   return fields;
 }
 
+bool HasTags(const SentFields& sent) { return sent.contains(kTags); }
+
 SentFields OfOthers(SentFields fields) {
   for (const char* of_this_part : {kConfig, "host", "program", "repo", "commit", "sweep"})
     fields.erase(of_this_part);

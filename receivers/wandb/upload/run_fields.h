@@ -19,6 +19,9 @@ SentFields FieldsOf(const RunRecord& run, const std::string& config);
 // Those that differ from what was sent.
 RunFields ChangedFields(const RunRecord& run, const std::string& config, const SentFields& sent);
 
+// Tags were sent.
+bool HasTags(const SentFields& sent);
+
 // As if all were sent that people may have changed of a run that is there: not the config, and not
 // where and by what this part of it was made.
 SentFields OfOthers(SentFields fields);

@@ -79,7 +79,12 @@ Attempt RunUpload::Perform(Task task, Api& api, Time now) {
       const RunRecord run = Target();
       const std::string config = run_.view().UploadConfig(earlier_config_.value_or(""));
       sending_ = FieldsOf(run, config);
-      return api.UpsertRun(run, ChangedFields(run, config, state_.sent), address_, inserted_);
+      RunFields changed = ChangedFields(run, config, state_.sent);
+      // A log that tells no tags leaves those on the server; one whose tags were all taken away by
+      // choice does not.
+      if (HasTags(state_.sent) && run.tags.empty() && !run_.view().run().tags.empty())
+        changed.tags.emplace();
+      return api.UpsertRun(run, changed, address_, inserted_);
     }
     case Task::kCount:
       return api.CountRows(address_, counted_);
@@ -143,8 +148,10 @@ Expected<void> RunUpload::SettleLook(Time now) {
   ForgetConfirmed();
   CountOn(first_step);
   if (claim_.existed()) {
-    state_.sent = earlier_.sent.empty() ? OfOthers(FieldsOf(Target(), run_.view().UploadConfig()))
-                                        : earlier_.sent;
+    // Of the log's own fields: what is chosen for this upload is sent.
+    state_.sent = earlier_.sent.empty()
+                      ? OfOthers(FieldsOf(run_.view().run(), run_.view().UploadConfig()))
+                      : earlier_.sent;
   }
   return {};
 }

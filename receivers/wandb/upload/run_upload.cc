@@ -29,7 +29,8 @@ RunUpload::RunUpload(UploadService& service, fs::path log, const UploadOptions& 
       log_(std::move(log)),
       options_(options),
       run_(log_),
-      files_(log_.parent_path(), service.follow_links ? Links::kOwn : Links::kRefuse, state_) {
+      files_(log_.parent_path(), service.choices.follow_links ? Links::kOwn : Links::kRefuse,
+             state_) {
   service_.known.Add(log_);
   if (!options_.follow) service_.known.Begin(log_);
 }
@@ -98,15 +99,13 @@ void RunUpload::Restart() {
 }
 
 RunRecord RunUpload::Target() const {
-  RunRecord run = run_.view().run();
-  if (!service_.entity.empty()) run.entity = service_.entity;
-  if (!service_.project.empty()) run.project = service_.project;
-  return run;
+  const Account& account = service_.account;
+  return Chosen(run_.view().run(), service_.choices, account.entity, account.project);
 }
 
 PartsSearch RunUpload::Search() const {
-  return {&service_.known, service_.account.base_url, service_.entity, service_.project,
-          service_.include_online};
+  const Account& account = service_.account;
+  return {&service_.known, account.base_url, &service_.choices, account.entity, account.project};
 }
 
 bool RunUpload::StateIsOf(const RunRecord& run) const {
@@ -164,7 +163,7 @@ RunUpload::Task RunUpload::Choose(Time now) {
   if (!claimed_ && !looked_ && !run_version_ && StateIsOf(Target())) {
     // A note of an older version, which sent all fields, and each time.
     if (!state_.base) state_.base = earlier_.lines;
-    if (state_.sent.empty()) state_.sent = OfOthers(FieldsOf(Target(), view.UploadConfig()));
+    if (state_.sent.empty()) state_.sent = OfOthers(FieldsOf(view.run(), view.UploadConfig()));
     claimed_ = true;
   }
   // Of a resumed part the server is asked for the config in any case.
@@ -281,20 +280,21 @@ Expected<Upload::Turn> RunUpload::Step(HttpTransport& http) {
 
 Upload::Progress RunUpload::progress() const {
   const auto [read, bytes] = run_.Position();
-  return {RowsIn(state_.lines), read, bytes, waiting_.empty() ? files_.trouble() : waiting_};
+  return {RowsIn(state_.lines), read, bytes, waiting_.empty() ? files_.trouble() : waiting_,
+          run_.ConfirmedBytes()};
 }
 
 UploadReport RunUpload::report() const {
   UploadReport report;
+  report.name = run_.view().run().display_name;
   report.rows = RowsIn(state_.lines);
   report.ended = run_.view().ended() || earlier_.superseded;
   report.verified = count_.verified();
-  report.url = service_.account.base_url + "/" + address_.entity + "/" + address_.project +
-               "/runs/" + address_.run_id;
-  if (report.url.starts_with("https://api.wandb.ai/"))
-    report.url.replace(0, sizeof "https://api" - 1, "https://");
+  report.url = PageOf(service_.account, address_.entity, address_.project, address_.run_id);
   for (const auto& [kind, count] : run_.view().left_out())
-    report.left_out.push_back(std::to_string(count) + " " + kind);
+    report.left_out.push_back(
+        std::to_string(count) + " " +
+        (count == 1 && kind.ends_with('s') ? kind.substr(0, kind.size() - 1) : kind));
   for (const auto& [file, why] : files_.missing())
     report.left_out.push_back("the file " + file + ": it " + why);
   if (const uint64_t lines = run_.lines().too_long(); lines > 0)

@@ -30,6 +30,7 @@
 #include "receivers/wandb/upload/run_fields.h"
 #include "receivers/wandb/upload/stream_pace.h"
 #include "receivers/wandb/upload/summary_updates.h"
+#include "receivers/wandb/upload/upload_choices.h"
 #include "receivers/wandb/upload/upload_state.h"
 
 namespace flarebridge::wandb {
@@ -37,9 +38,7 @@ namespace flarebridge::wandb {
 // What all uploads of a process share.
 struct UploadService {
   Account account;
-  std::string entity, project;  // in place of what the logs say, if not empty
-  bool include_online = false;  // also logs that W&B's own client uploads
-  bool follow_links = false;    // of the user's own out of a run's folder
+  UploadChoices choices{};
   // How the server takes console lines, once one of the uploads has asked.
   enum class Console : uint8_t { kUnknown, kPlain, kStructured };
   std::atomic<Console> console{Console::kUnknown};

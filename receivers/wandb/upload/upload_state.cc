@@ -53,6 +53,17 @@ UploadState ReadState(const fs::path& log, const std::string& server) {
   return state;
 }
 
+std::optional<std::map<std::string, uint64_t>> ConfirmedLines(const fs::path& log) {
+  const Expected<std::string> text = ReadWhole(StatePath(log), kMostBytes);
+  if (!text) return std::nullopt;
+  const Json json = Json::parse(*text, nullptr, false);
+  try {
+    return CountsIn(json.at("lines"));
+  } catch (const Json::exception&) {
+    return std::nullopt;
+  }
+}
+
 Expected<void> WriteState(const fs::path& log, const UploadState& state) {
   Json json = {{"server", state.server}, {"run", state.run},   {"lines", state.lines},
                {"files", state.files},   {"sent", state.sent}, {"unreported", state.unreported}};

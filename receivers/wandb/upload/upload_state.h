@@ -37,6 +37,8 @@ std::filesystem::path MarkPath(const std::filesystem::path& log);
 // What is there for this server; an empty state if there is nothing, or nothing readable: then all
 // is sent again, to the same places.
 UploadState ReadState(const std::filesystem::path& log, const std::string& server);
+// Lines by stream that a server, whichever, has confirmed; nothing if there is no note of it.
+std::optional<std::map<std::string, uint64_t>> ConfirmedLines(const std::filesystem::path& log);
 // Errors: kIo.
 Expected<void> WriteState(const std::filesystem::path& log, const UploadState& state);
 

@@ -5,28 +5,41 @@
 
 namespace flarebridge::wandb {
 
-Expected<std::unique_ptr<UploadPool>> StartUploads(const Account& account,
-                                                   const UploadChoices& choices, size_t threads,
-                                                   UploadPool::Callbacks callbacks) {
+namespace {
+
+HttpOptions OptionsOf(const Account& account) {
   HttpOptions options;
   options.user_agent = std::string("flarebridge/") + FLAREBRIDGE_VERSION;
   options.ca_file = account.ca_file;
+  options.headers = account.headers;
+  options.proxy_headers = account.proxy_headers;
   options.http_proxy = account.http_proxy;
   options.https_proxy = account.https_proxy;
   options.timeout = account.timeout;
+  return options;
+}
+
+}  // namespace
+
+Expected<std::unique_ptr<HttpTransport>> ConnectTo(const Account& account) {
+  Expected<std::unique_ptr<CurlClient>> client = CurlClient::Make(OptionsOf(account));
+  if (!client) return Propagate(client);
+  return std::unique_ptr<HttpTransport>(std::move(*client));
+}
+
+Expected<std::unique_ptr<UploadPool>> StartUploads(const Account& account,
+                                                   const UploadChoices& choices, size_t threads,
+                                                   UploadPool::Callbacks callbacks) {
   UploadPool::Transports transports;
   for (size_t i = 0; i < threads; ++i) {
-    Expected<std::unique_ptr<CurlClient>> client = CurlClient::Make(options);
+    Expected<std::unique_ptr<HttpTransport>> client = ConnectTo(account);
     if (!client) return Propagate(client);
     transports.push_back(std::move(*client));
   }
   const auto service = std::make_shared<UploadService>();
   service->account = account;
   service->room = static_cast<int>(threads);
-  service->entity = choices.entity;
-  service->project = choices.project;
-  service->include_online = choices.include_online;
-  service->follow_links = choices.follow_links;
+  service->choices = choices;
   for (const std::filesystem::path& log : choices.known) service->known.Add(log);
   for (const std::filesystem::path& log : choices.to_upload) service->known.Begin(log);
   const UploadPool::Open open = [service](const std::filesystem::path& log,

@@ -2,27 +2,19 @@
 // the program that uploads, for its queue and for `sync`. Any thread.
 #pragma once
 
-#include <filesystem>
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "events/error.h"
+#include "receivers/upload/http_transport.h"
 #include "receivers/upload/upload_pool.h"
 #include "receivers/wandb/upload/account.h"
+#include "receivers/wandb/upload/upload_choices.h"
 
 namespace flarebridge::wandb {
 
-// What a user chooses for all uploads.
-struct UploadChoices {
-  std::string entity, project;  // in place of what the logs say, if not empty
-  bool include_online = false;  // also logs that W&B's own client uploads
-  bool follow_links = false;    // of the user's own out of a run's folder
-  bool written_here = false;    // all of them by processes of this machine
-  // Logs that may be parts of one run, wherever they lie; and those among them that will be added
-  // to the pool and not be followed: their later parts wait, also if these are added first.
-  std::vector<std::filesystem::path> known, to_upload;
-};
+// HTTP to the account's server, by its proxies and authorities. Errors: kIo (libcurl can't be set
+// up).
+Expected<std::unique_ptr<HttpTransport>> ConnectTo(const Account& account);
 
 // `threads`: requests at once. Errors: kIo (libcurl can't be set up).
 Expected<std::unique_ptr<UploadPool>> StartUploads(const Account& account,

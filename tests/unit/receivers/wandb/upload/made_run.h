@@ -17,7 +17,7 @@ class MadeRun {
   // `folder`: where the run's own is made. `begun`: its time, which orders parts of one run beside
   // each other; `start`: the same as the log says it, which orders those of several places.
   explicit MadeRun(const std::filesystem::path& folder, const std::string& begun = "100000",
-                   double start = 1e9, bool resumed = false)
+                   double start = 1e9, bool resumed = false, const std::string& entity = "")
       : log_(folder / ("offline-run-20260821_" + begun + "-abc") / "run-abc.wandb") {
     std::filesystem::create_directories(log_.parent_path() / "files");
     std::string bytes;
@@ -25,6 +25,7 @@ class MadeRun {
     Write(bytes);
     RunRecord run;
     run.run_id = "abc";
+    run.entity = entity;
     run.project = "p";
     run.start_time = start;
     run.display_name = "a name";

@@ -197,6 +197,64 @@ TEST_CASE("of a run that was there before, name, tags and notes are not sent") {
   CHECK_FALSE(bench.server.upserts[0].at("config").is_null());
 }
 
+TEST_CASE("what is chosen for an upload is sent, also of a run that was there before") {
+  Bench bench;
+  bench.server.exists = true;
+  bench.run.Rows(1);
+  bench.run.End();
+  bench.service.choices.job_type = "chosen";
+  bench.service.choices.tags = {{"a", ""}, {"b", ""}};
+  bench.Begin();
+  REQUIRE(bench.Finishes());
+  REQUIRE(bench.server.upserts.size() == 1);
+  CHECK(bench.server.upserts[0].at("jobType") == "chosen");
+  CHECK(bench.server.upserts[0].at("tags") == ScriptedServer::Json::array());
+  for (const char* field : {"displayName", "notes"})
+    CHECK(bench.server.upserts[0].at(field).is_null());
+  bench.upload.reset();
+  bench.options.again = true;
+  bench.Begin();
+  REQUIRE(bench.Finishes());
+  REQUIRE(bench.server.upserts.size() == 2);
+  for (const char* field : {"jobType", "tags"}) CHECK(bench.server.upserts[1].at(field).is_null());
+}
+
+TEST_CASE("logs of one id are parts of one run if they go to one place") {
+  const auto earlier_part = [](const std::string& set_for_all) {
+    Bench bench;
+    bench.run.End();
+    MadeRun next(bench.temp.path() / "elsewhere", "090000", 1e9 + 50, false, "team");
+    next.End();
+    bench.service.account.entity = set_for_all;
+    bench.service.known.Add(bench.run.log());
+    RunUpload later(bench.service, next.log(), bench.options);
+    bench.Begin();
+    REQUIRE(later.Step(bench.server).has_value());
+    return later.earlier_part().filename().string();
+  };
+  CHECK(earlier_part("team") == "run-abc.wandb");
+  CHECK(earlier_part("").empty());
+}
+
+TEST_CASE("parts of a run whose id is chosen are found by the id that they have") {
+  Bench bench;
+  bench.run.Rows(2);
+  bench.run.End();
+  MadeRun next(bench.temp.path() / "elsewhere", "090000", 1e9 + 50);
+  next.Rows(3);
+  next.End();
+  bench.service.choices.run_id = "chosen";
+  bench.service.known.Add(bench.run.log());
+  bench.service.known.Add(next.log());
+  RunUpload later(bench.service, next.log(), bench.options);
+  bench.Begin();
+  REQUIRE(bench.Finishes());
+  bench.upload.reset();
+  REQUIRE(bench.Finishes(later, bench.server));
+  CHECK(bench.server.rows.size() == 5);
+  for (const ScriptedServer::Json& run : bench.server.upserts) CHECK(run.at("name") == "chosen");
+}
+
 // --- what is done ---
 
 TEST_CASE("somebody else's answer of status 200 confirms nothing") {

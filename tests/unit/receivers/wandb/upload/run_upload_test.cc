@@ -93,7 +93,8 @@ TEST_CASE("a server that fails for too long is given up, and what it has confirm
   const Expected<bool> done = bench.GoOn();
   REQUIRE_FALSE(done.has_value());
   CHECK(done.error().code == ErrorCode::kIo);
-  CHECK(done.error().message == "ending the run failed for too long: status 500");
+  CHECK(done.error().message ==
+        "ending the run failed for too long: status 500 from http://server");
   CHECK(bench.now - begun < seconds(40));
   CHECK_FALSE(bench.IsMarked());
   CHECK(ReadState(bench.run.log(), "http://server").lines.at(kHistoryStream) == 2);
@@ -108,7 +109,7 @@ TEST_CASE("a refusal ends the upload at once, with words") {
   REQUIRE_FALSE(done.has_value());
   CHECK(done.error().code == ErrorCode::kForbidden);
   CHECK(done.error().message ==
-        "sending rows was refused: status 401: the server does not accept the API key");
+        "sending rows was refused: status 401: http://server does not accept the API key");
 }
 
 TEST_CASE("a file that the server gives no place is left out and named, and the run ends") {
@@ -352,7 +353,7 @@ TEST_CASE("a limit that all share is waited for, but not by files") {
 TEST_CASE("entity and project may be given in place of the log's") {
   Bench bench;
   bench.run.End();
-  bench.service.entity = "team";
+  bench.service.choices.entity = "team";
   bench.Begin();
   REQUIRE(bench.Finishes());
   CHECK(bench.server.entity == "team");

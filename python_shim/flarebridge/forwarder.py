@@ -17,7 +17,9 @@ from nvflare.apis.shareable import ReservedHeaderKey, Shareable
 from nvflare.apis.signal import Signal
 from nvflare.widgets.widget import Widget
 
+from .arguments import check_flags, check_numbers
 from .cutting import Parts
+from .definition import Definable, check_at_definition
 from .events import TYPE_NAMES, Encoder, EventRejected, Record, clean_name, record_of
 from .forks import forget_in_child
 from .inbox import FORWARDED, KEPT, TOPIC
@@ -37,7 +39,7 @@ _EVENT_DATA = FLContextKey.EVENT_DATA
 _HEADERS, _DIRECTION = ReservedHeaderKey.HEADERS, FedEventHeader.DIRECTION
 
 
-class BridgeForwarder(Widget):
+class BridgeForwarder(Definable, Widget):
     """Forwards a client's analytics events to the server's BridgeReceiver."""
 
     def __init__(
@@ -49,7 +51,7 @@ class BridgeForwarder(Widget):
         pass_events: bool = False,
         trainer_link: bool = True,
     ):
-        """Nothing is started, opened or checked here.
+        """Nothing is started or opened here. Raises ValueError in a definition.
 
         Args:
             include: globs; only metrics whose name fits one may leave the site. None: all.
@@ -69,6 +71,10 @@ class BridgeForwarder(Widget):
         self.buffer_bytes = buffer_bytes
         self.pass_events = pass_events
         self.trainer_link = trainer_link
+        self._begin()
+        check_at_definition(self._checked_policy)
+
+    def _begin(self) -> None:
         self._outbox = None
         self._lock = threading.RLock()  # a signal handler may log in the middle of a log call
         self._policy = None
@@ -103,11 +109,7 @@ class BridgeForwarder(Widget):
         if self._outbox is not None:
             return  # START_RUN again without END_RUN in between: the same run goes on
         try:
-            self._policy = Policy(self.include, self.exclude)
-            for name in ("process_timeout", "buffer_bytes"):
-                value = getattr(self, name)
-                if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
-                    raise ValueError(f"{name} must be a number above 0, not {value!r}")
+            self._policy = self._checked_policy()
         except ValueError as e:
             # The plain channel would bring what a policy that can't be read was to keep here.
             self._say("error", f"{e}. No metric leaves this site through flarebridge; training goes on.")
@@ -123,6 +125,13 @@ class BridgeForwarder(Widget):
         self._outbox = outbox
         if self._trainers is not None:
             self._trainers.start(outbox, self._site, self._admit_trainers_event)
+
+    def _checked_policy(self) -> Policy:
+        """What may leave, all other arguments checked. Raises ValueError."""
+        policy = Policy(self.include, self.exclude)
+        check_numbers(self, "process_timeout", "buffer_bytes")
+        check_flags(self, "pass_events", "trainer_link")
+        return policy
 
     def _on_record(self, fl_ctx: FLContext) -> None:
         shareable = fl_ctx.get_prop(_EVENT_DATA)

@@ -18,11 +18,19 @@ from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import ReservedHeaderKey, Shareable
 from nvflare.app_common.widgets.streaming import AnalyticsReceiver
 
-from .arguments import checked_receivers, with_absolute_dir, with_absolute_dirs, without_effect
+from .arguments import (
+    check_events,
+    check_numbers,
+    checked_receivers,
+    merged_wandb_args,
+    with_absolute_dirs,
+    without_effect,
+)
 from .bridge_process import BridgeProcess
 from .channel import Channel
 from .curve import find_keys
 from .cutting import Parts
+from .definition import Definable, check_at_definition, warn_the_author
 from .events import Encoder, EventRejected, Record, clean_name, record_of
 from .inbox import FORWARDED, KEPT, ClosedInbox, Inbox, attach
 from .job import is_server, is_simulated, job_identity, result_folder, sites_of, state_folder
@@ -39,7 +47,7 @@ _OUR_CONFIG = ("job_id", "client", "run_name")  # keys of a run's config that ar
 _TASKS_END = 2.0  # seconds, see _settle_before_the_process_may_end
 
 
-class BridgeReceiver(AnalyticsReceiver):
+class BridgeReceiver(Definable, AnalyticsReceiver):
     """Writes the metrics of every site into a W&B run of its own, through the bridge."""
 
     # Written into an exported job even where they equal the defaults (NVFlare 2.8+).
@@ -57,8 +65,9 @@ class BridgeReceiver(AnalyticsReceiver):
         kwargs: Optional[dict] = None,
         curve_key: Optional[str] = None,
         curve_server_key: Optional[str] = None,
+        config: Optional[dict] = None,
     ):
-        """The first four are WandBReceiver's; nothing is started, opened or checked here.
+        """The first four are WandBReceiver's; nothing is started or opened here. Raises ValueError in a definition.
 
         Args:
             wandb_args: what wandb.init takes: name, project, entity, group is made, job_type, notes, tags,
@@ -76,18 +85,39 @@ class BridgeReceiver(AnalyticsReceiver):
             curve_key: file of this machine's key (NAME.key_secret), for a shared bridge on tcp; None: the
                 environment variable FLAREBRIDGE_CLIENT_KEY.
             curve_server_key: file of the bridge's public key (NAME.key); None: FLAREBRIDGE_SERVER_KEY.
+            config: the runs' config, where WandBReceiver's first design had it; now a part of wandb_args.
         """
         super().__init__(events=events)
-        # A folder is meant from where the author of the job stands, not from where the bridge will.
-        self.wandb_args = with_absolute_dir(wandb_args)
+        self.wandb_args, self.kwargs, self.config = wandb_args, kwargs, config
         self.mode = mode
         self.process_timeout = process_timeout
+        # A folder is meant from where the author of the job stands, not from where the bridge will.
         self.receivers = with_absolute_dirs(receivers)
         self.endpoint = endpoint
         self.buffer_bytes = buffer_bytes
-        self.kwargs = with_absolute_dir(kwargs)
         self.curve_key = curve_key
         self.curve_server_key = curve_server_key
+        self._begin()
+        check_at_definition(self._check_where_defined)
+        # Of what is wrong START_RUN tells. NVFlare writes no argument called kwargs into a job.
+        with contextlib.suppress(ValueError):
+            self.wandb_args, self.kwargs, self.config = self._wandb_arguments(), None, None
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "save" in cls.__dict__:
+            raise TypeError(
+                f"{cls.__name__} overrides BridgeReceiver's save(), which not every record passes: what BridgeForwarder"
+                " brings has been encoded at the site. Write an AnalyticsReceiver and add it beside BridgeReceiver"
+            )
+
+    def _begin(self) -> None:
+        events = getattr(self, "events", None)
+        names = [name for name in events if isinstance(name, str)] if isinstance(events, (list, tuple)) else []
+        self._wanted = frozenset(names)
+        # An external training process's records are on their way to the server from the first: where the local name
+        # alone is wanted (add_experiment_tracking's client_side), they are this process's own all the same.
+        self._on_their_way = frozenset("fed." + name for name in names) - self._wanted
         self._link = None
         self._inbox = None  # on the server: what forwarders bring
         self._encoder = None
@@ -100,7 +130,7 @@ class BridgeReceiver(AnalyticsReceiver):
 
     def handle_event(self, event_type: str, fl_ctx: FLContext):
         """A record's event: local, on its way out of a client, or come in at the server; or one of the run's."""
-        if event_type not in self.events:
+        if event_type not in self._wanted and event_type not in self._on_their_way:
             self._on_run_event(event_type, fl_ctx)
             return
         link = self._link
@@ -119,6 +149,8 @@ class BridgeReceiver(AnalyticsReceiver):
                 return
             shareable.set_header(self._taken, True)
             origin = fl_ctx.get_identity_name()
+        elif event_type not in self._wanted:
+            return
         elif headers.get(FORWARDED):
             inbox = self._inbox  # another thread may be ending the run
             if inbox is not None and inbox.knows(self._site(origin)):
@@ -138,7 +170,8 @@ class BridgeReceiver(AnalyticsReceiver):
             self._aborted = self._aborted or self._server_aborted(fl_ctx)
         elif event_type == EventType.START_RUN:
             self._end = self._aborted = False  # a second run on the same object is a run
-        super().handle_event(event_type, fl_ctx)
+        if event_type == EventType.START_RUN or (event_type == EventType.END_RUN and self._link is not None):
+            super().handle_event(event_type, fl_ctx)
 
     def initialize(self, fl_ctx: FLContext):
         """START_RUN: says what the session is and which sites it has; the thread does the rest."""
@@ -253,19 +286,27 @@ class BridgeReceiver(AnalyticsReceiver):
             if is_server(fl_ctx):
                 attach(fl_ctx.get_engine(), ClosedInbox(state), clean_name)
 
-    def _checked_receivers(self) -> Optional[dict]:
+    def _checked_receivers(self, here: bool = True) -> Optional[dict]:
         """The outputs and their arguments; None: disabled. Raises ValueError with what is wrong."""
-        receivers = checked_receivers(self._wandb_arguments(), self.mode, self.receivers)
-        for name in ("process_timeout", "buffer_bytes"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
-                raise ValueError(f"{name} must be a number above 0, not {value!r}")
+        receivers = checked_receivers(self._wandb_arguments(), self.mode, self.receivers, here)
+        check_events(self.events)
+        check_numbers(self, "process_timeout", "buffer_bytes")
         if self.endpoint is not None and not str(self.endpoint).startswith(("ipc://", "tcp://")):
             raise ValueError(f"endpoint {self.endpoint!r} must begin with ipc:// or tcp://")
+        for name in ("curve_key", "curve_server_key"):
+            file = getattr(self, name)
+            if file is not None and not (isinstance(file, str) and file):
+                raise ValueError(f"{name} must be the name of a file, not {type(file).__name__}")
         return receivers
 
-    def _wandb_arguments(self) -> Any:
-        return self.wandb_args if self.wandb_args is not None else self.kwargs
+    def _check_where_defined(self) -> None:
+        self._checked_receivers(here=False)
+        ignored = without_effect(self._wandb_arguments(), self.receivers)
+        if ignored:
+            warn_the_author(f"arguments of wandb.init's that change nothing here: {', '.join(ignored)}")
+
+    def _wandb_arguments(self) -> Optional[dict]:
+        return merged_wandb_args(self.wandb_args, self.kwargs, self.config)
 
     def _open_session(self, link: Link, opened: tuple, sites: list, receivers: dict) -> None:
         """Puts the session's and the runs' beginnings into the link. `opened`: the first event's other fields."""

@@ -14,6 +14,7 @@ from nvflare.apis.fl_constant import EventScope, FLContextKey
 from nvflare.apis.fl_context import FLContextManager
 from nvflare.app_common.widgets.convert_to_fed_event import ConvertToFedEvent
 from nvflare.app_common.widgets.streaming import create_analytic_dxo
+from nvflare.fuel.utils.class_utils import instantiate_class
 from nvflare.widgets.widget import Widget
 from test_forwarding_laws import _FakeLink
 
@@ -81,8 +82,8 @@ def _forwarder(**arguments) -> BridgeForwarder:
     return forwarder
 
 
-def _client_receiver() -> BridgeReceiver:
-    receiver = BridgeReceiver(wandb_args={"name": "n"})
+def _client_receiver(**arguments) -> BridgeReceiver:
+    receiver = BridgeReceiver(wandb_args={"name": "n"}, **arguments)
     receiver._link, receiver._encoder, receiver._names, receiver._channel = _FakeOutbox(), Encoder(), {}, Channel()
     return receiver
 
@@ -112,6 +113,30 @@ def test_each_record_is_taken_once_whatever_stands_beside_it(names, pass_events,
     assert len(wire.sent) == (3 if passes else 0)
 
 
+@pytest.mark.parametrize("federated", [False, True])
+@pytest.mark.parametrize("names", ["rf", "fr", "rc", "cr", "r"])
+def test_a_clients_receiver_of_the_local_name_takes_an_external_trainers_records_too(names, federated):
+    """As NVFlare's add_experiment_tracking(client_side=True) makes it; an external trainer's are federated at once."""
+    receiver = _client_receiver(events=[_EVENT])
+    made = {"f": _forwarder(), "c": _convert(), "r": receiver}
+    engine = _Engine(*[made[name] for name in names], _Wire())
+    for i in range(3):
+        engine.log("metrics", {"loss": i}, federated=federated)
+    assert receiver._link.values() == [{"loss": 0}, {"loss": 1}, {"loss": 2}]
+
+
+def test_a_servers_receiver_of_the_local_name_leaves_the_sites_records_alone():
+    receiver = _client_receiver(events=[_EVENT])
+    engine = _Engine(receiver)
+    shareable = create_analytic_dxo("a", 1.0, AnalyticsDataType.METRIC).to_shareable()
+    shareable.set_peer_props({"__identity_name__": "site-1"})
+    with engine.new_context() as fl_ctx:
+        fl_ctx.set_prop(FLContextKey.EVENT_DATA, shareable, private=True, sticky=False)
+        fl_ctx.set_prop(FLContextKey.EVENT_SCOPE, EventScope.FEDERATION, private=True, sticky=False)
+        engine.fire_event("fed." + _EVENT, fl_ctx)
+    assert not receiver._link.values()
+
+
 def test_what_the_policy_keeps_leaves_in_no_way():
     forwarder, wire = _forwarder(exclude=["patient*"], pass_events=True), _Wire()
     engine = _Engine(_convert(), forwarder, wire)
@@ -125,7 +150,8 @@ def test_what_the_policy_keeps_leaves_in_no_way():
 
 
 def test_a_policy_that_can_not_be_read_lets_nothing_leave(caplog):
-    forwarder, wire = BridgeForwarder(exclude=5, pass_events=True), _Wire()
+    made = instantiate_class("flarebridge.forwarder.BridgeForwarder", {"exclude": 5, "pass_events": True})
+    forwarder, wire = made, _Wire()
     engine = _Engine(_convert(), forwarder, wire)
     with engine.new_context() as fl_ctx, caplog.at_level(logging.ERROR):
         forwarder.handle_event(EventType.START_RUN, fl_ctx)

@@ -83,7 +83,8 @@ def test_receivers_of_others_on_the_server_still_get_their_events():
     assert components["forwarder"].pass_events is True
 
 
-def test_nvflares_loader_builds_the_component_with_its_arguments():
+def _built(component: dict):
+    """What NVFlare's loader makes of a component in a job's configuration."""
     from nvflare.fuel.utils.component_builder import ComponentBuilder
 
     class Builder(ComponentBuilder):
@@ -92,13 +93,17 @@ def test_nvflares_loader_builds_the_component_with_its_arguments():
 
             return ModuleScanner(["nvflare"], ["app_common"], True)
 
+    return Builder().build_component(component)
+
+
+def test_nvflares_loader_builds_the_component_with_its_arguments():
     component = {
         "id": "receiver",
         "path": "flarebridge.receiver.BridgeReceiver",
         "args": {"wandb_args": {"config_type": "dict", "name": "FedAvg", "project": "p"}, "mode": "offline"},
     }
     try:
-        built = Builder().build_component(component)
+        built = _built(component)
     except ImportError as e:
         pytest.fail(f"NVFlare's loader has moved: {e}")
     assert built.wandb_args["name"] == "FedAvg"

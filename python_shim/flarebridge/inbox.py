@@ -22,6 +22,7 @@ import msgpack
 from .buffer import EventBuffer
 from .events import DATA, MAX_EVENT_BYTES
 from .forks import forget_in_child
+from .senders import sender_of, verify_senders
 
 TOPIC = "flarebridge.forward"
 # A note on a record that a forwarder brings: a copy of it that comes in NVFlare's own way is left alone.
@@ -254,7 +255,7 @@ _registry_lock = threading.Lock()
 def attach(engine: Any, inbox: AnyInbox, site_of: Callable[[Any], str]) -> None:
     """Lets the job's clients reach the inbox. `site_of`: makes a site's checked name of a peer's name."""
     from nvflare.apis.fl_constant import ReservedKey, ReturnCode
-    from nvflare.apis.shareable import Shareable, make_reply
+    from nvflare.apis.shareable import ReservedHeaderKey, Shareable, make_reply
 
     with _registry_lock:
         known = _inboxes.get(engine)
@@ -262,13 +263,15 @@ def attach(engine: Any, inbox: AnyInbox, site_of: Callable[[Any], str]) -> None:
             known.append(inbox)
             return
         inboxes = _inboxes[engine] = [inbox]
+    verified = verify_senders(engine, TOPIC)
 
     def handle(topic: str, request: Shareable, fl_ctx: Any) -> Shareable:
         peer = request.get_peer_prop(ReservedKey.IDENTITY_NAME, None)
         if not peer:
             return make_reply(ReturnCode.MISSING_PEER_CONTEXT)
+        site = site_of(sender_of(request.get(ReservedHeaderKey.HEADERS) or {}, peer, verified))
         try:
-            replies = [inbox.take(site_of(peer), request) for inbox in list(inboxes)]
+            replies = [inbox.take(site, request) for inbox in list(inboxes)]
         except BadRequest:
             return make_reply(ReturnCode.BAD_REQUEST_DATA)
         reply = make_reply(ReturnCode.OK)

@@ -32,9 +32,10 @@ from .curve import find_keys
 from .cutting import Parts
 from .definition import Definable, check_at_definition, warn_the_author
 from .events import Encoder, EventRejected, Record, clean_name, record_of
-from .inbox import FORWARDED, KEPT, ClosedInbox, Inbox, attach
+from .inbox import FORWARDED, KEPT, TOPIC, ClosedInbox, Inbox, attach
 from .job import is_server, is_simulated, job_identity, result_folder, sites_of, state_folder
 from .link import Link
+from .senders import sender_of, verify_senders
 
 _DEFAULT_BUFFER = 64 << 20
 # Looked up here once: a record is to cost a few microseconds.
@@ -124,6 +125,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         self._parts = Parts(self._say)
         self._process = None  # of the bridge, if it is our own
         self._aborted = False
+        self._verified = False  # messages tell who sent them (senders.py)
         self._taken = f"flarebridge_taken_{id(self):x}"
 
     # --- NVFlare's events ---
@@ -151,9 +153,10 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
             origin = fl_ctx.get_identity_name()
         elif event_type not in self._wanted:
             return
-        elif headers.get(FORWARDED):
+        else:
+            origin = sender_of(headers, origin, self._verified)
             inbox = self._inbox  # another thread may be ending the run
-            if inbox is not None and inbox.knows(self._site(origin)):
+            if headers.get(FORWARDED) and inbox is not None and inbox.knows(self._site(origin)):
                 return  # its forwarder brings it
         self._take(link, shareable, headers, origin)
 
@@ -278,6 +281,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         self._link = link
         if server:
             self._inbox = Inbox(link)
+            self._verified = verify_senders(fl_ctx.get_engine(), TOPIC)
             attach(fl_ctx.get_engine(), self._inbox, self._site)
 
     def _close_inbox(self, fl_ctx: FLContext, state: str) -> None:

@@ -30,6 +30,7 @@ FORWARDED = "flarebridge_forwarded"
 # Why a client did not send a record that it is not to send.
 KEPT = "kept by the site's policy"
 _WAIT_DURABLE = 0.05  # seconds that a reply waits for the disk; a group commit takes some milliseconds
+_WAITING = 8  # requests that wait for it at a time; each holds one of NVFlare's threads, which the training needs
 _MAX_COUNT = 10000  # events of a request; forwarders send 512
 _MAX_BYTES = 4 << 20
 _SITES = 10000
@@ -69,6 +70,7 @@ class Inbox:
         self._lock = threading.Lock()
         self._sites: dict[str, OrderedDict[str, _Session]] = {}
         self._ended = False
+        self._turns = threading.Semaphore(_WAITING)
         forget_in_child(self)
 
     def take(self, site: str, request: dict) -> dict:
@@ -121,6 +123,7 @@ class Inbox:
         """A forked child takes nothing: its link is the parent's."""
         self._ended = True
         self._lock = threading.Lock()
+        self._turns = threading.Semaphore(_WAITING)
         self._sites = {}
 
     def rejected(self, site: str) -> int:
@@ -176,8 +179,11 @@ class Inbox:
 
     def _settle(self, session: _Session, seconds: float) -> None:
         """Brings `durable` up to date; waits for it for so many seconds at most."""
-        if session.marks:
-            self._link.wait_for_number(session.marks[-1][1], seconds)
+        if session.marks and self._turns.acquire(blocking=False):
+            try:
+                self._link.wait_for_number(session.marks[-1][1], seconds)
+            finally:
+                self._turns.release()
         acknowledged = self._link.acknowledged
         while session.marks and session.marks[0][1] <= acknowledged:
             session.durable = session.marks.popleft()[0]

@@ -90,6 +90,15 @@ def check_events(events: Any) -> None:
         raise ValueError(f"events must be a list of names of events, as ['analytix_log_stats'], not {events!r}")
 
 
+def check_endpoint(endpoint: Any, **files: Any) -> None:
+    """Raises ValueError for what is no endpoint of a shared bridge, and for keys' files that have no name."""
+    if endpoint is not None and not str(endpoint).startswith(("ipc://", "tcp://")):
+        raise ValueError(f"endpoint {endpoint!r} must begin with ipc:// or tcp://")
+    for name, file in files.items():
+        if file is not None and not (isinstance(file, str) and file):
+            raise ValueError(f"{name} must be the name of a file, not {type(file).__name__}")
+
+
 def nearest(name: Any, known: Any) -> str:
     """Words that ask whether a known name was meant; "" if none is near."""
     near = difflib.get_close_matches(str(name), list(known), 1)

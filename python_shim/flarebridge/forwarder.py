@@ -28,6 +28,7 @@ from .outbox import DISABLED, Outbox
 from .policy import Policy
 from .socket_place import NoPlace
 from .trainer_link import ENDPOINT, ENDPOINT_OF, TrainerLink
+from .words import count_of
 
 _EVENT = "analytix_log_stats"
 _RECORDS = (_EVENT, "fed." + _EVENT)
@@ -76,6 +77,7 @@ class BridgeForwarder(Definable, Widget):
 
     def _begin(self) -> None:
         self._outbox = None
+        self._site = ""
         self._lock = threading.RLock()  # a signal handler may log in the middle of a log call
         self._policy = None
         self._trainers = None
@@ -235,7 +237,7 @@ class BridgeForwarder(Definable, Widget):
         if stats["off"] == DISABLED:
             self._say("info", DISABLED)
             return
-        text = f"{stats['acknowledged']} events forwarded and durable on the server"
+        text = f"{count_of(stats['acknowledged'], 'logged record')} safe on the server's disk"
         reasons = [f"{count} {reason}" for reason, count in sorted(stats["dropped"].items())]
         waiting = stats["accepted"] - stats["acknowledged"]
         if waiting and not stats["off"]:
@@ -244,7 +246,7 @@ class BridgeForwarder(Definable, Widget):
         self._say("warning" if lost else "info", "; ".join([text, *reasons]))
 
     def _say(self, level: str, text: str) -> None:
-        getattr(self.logger, level)(f"flarebridge: {text}")
+        getattr(self.logger, level)(f"flarebridge: {self._site + ': ' if self._site else ''}{text}")
 
 
 def _exchange(engine: Any, request: dict) -> Optional[dict]:

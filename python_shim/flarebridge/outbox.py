@@ -18,8 +18,8 @@ _BATCH_EVENTS = 512
 _BATCH_BYTES = 256 << 10
 _RETRY = 0.1  # seconds, doubled up to
 _RETRY_MOST = 2.0
-# Seconds between questions for what is durable by now, or whether there is room again; doubled while nothing gets on, up
-# to _RETRY_MOST: each takes one of the server's threads, which it needs for the training (100 in NVFlare 2.5 to 2.9).
+# Seconds between questions for what is durable by now, or whether there is room again; doubled while nothing gets on,
+# up to _RETRY_MOST: each takes a thread of the server's, which the training needs (100 in NVFlare 2.5 to 2.9).
 _POLL = 0.05
 _STILL = 3  # questions by which nothing got on, after which events wait for their turn, too
 _NO_RECEIVER = 10.0  # seconds after which a server that knows no inbox is believed

@@ -8,7 +8,6 @@ log line; the job goes on.
 import contextlib
 import hashlib
 import json
-import os
 import time
 from typing import Any, Optional
 
@@ -19,6 +18,7 @@ from nvflare.apis.shareable import ReservedHeaderKey, Shareable
 from nvflare.app_common.widgets.streaming import AnalyticsReceiver
 
 from .arguments import (
+    check_endpoint,
     check_events,
     check_numbers,
     checked_receivers,
@@ -31,20 +31,28 @@ from .channel import Channel
 from .curve import find_keys
 from .cutting import Parts
 from .definition import Definable, check_at_definition, warn_the_author
-from .events import Encoder, EventRejected, Record, clean_name, record_of
+from .events import Encoder, EventRejected, clean_name, record_of
 from .inbox import FORWARDED, KEPT, TOPIC, ClosedInbox, Inbox, attach
-from .job import is_server, is_simulated, job_identity, result_folder, sites_of, state_folder
+from .job import (
+    is_server,
+    is_simulated,
+    job_identity,
+    result_folder,
+    seconds_for_writing,
+    server_aborted,
+    sites_of,
+    state_folder,
+)
 from .link import Link
+from .opening import open_session
 from .senders import sender_of, verify_senders
+from .words import count_of
 
 _DEFAULT_BUFFER = 64 << 20
 # Looked up here once: a record is to cost a few microseconds.
 _EVENT_DATA, _TIMESTAMP, _IDENTITY = FLContextKey.EVENT_DATA, FedEventHeader.TIMESTAMP, ReservedKey.IDENTITY_NAME
 _HEADERS, _PEER_PROPS = ReservedHeaderKey.HEADERS, ReservedHeaderKey.PEER_PROPS
 _ABORTED_END = 0.5  # seconds
-_WRITTEN_END = 2.0  # seconds
-_WAIT = "FLAREBRIDGE_WAIT"  # "written": a run's end takes as long as writing takes, within process_timeout
-_OUR_CONFIG = ("job_id", "client", "run_name")  # keys of a run's config that are the bridge's
 _TASKS_END = 2.0  # seconds, see _settle_before_the_process_may_end
 
 
@@ -125,6 +133,8 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         self._parts = Parts(self._say)
         self._process = None  # of the bridge, if it is our own
         self._aborted = False
+        self._opening = 0  # events of the session's beginning
+        self._whose = ""  # in front of what is told
         self._verified = False  # messages tell who sent them (senders.py)
         self._taken = f"flarebridge_taken_{id(self):x}"
 
@@ -170,7 +180,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         elif event_type in (EventType.AFTER_TASK_EXECUTION, EventType.SWAP_OUT):
             self._settle_before_the_process_may_end()
         elif event_type == EventType.ABOUT_TO_END_RUN:
-            self._aborted = self._aborted or self._server_aborted(fl_ctx)
+            self._aborted = self._aborted or server_aborted(fl_ctx)
         elif event_type == EventType.START_RUN:
             self._end = self._aborted = False  # a second run on the same object is a run
         if event_type == EventType.START_RUN or (event_type == EventType.END_RUN and self._link is not None):
@@ -206,7 +216,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         reason = "the job was aborted" if self._aborted else ""
         link.put_last(self._encoder.session_ended(time.time(), 1 if self._aborted else 0, reason))
         if link.wait_acknowledged(deadline - time.monotonic()):
-            link.wait_written(self._written_seconds(deadline - time.monotonic()))
+            link.wait_written(seconds_for_writing(deadline - time.monotonic()))
         link.close(max(0.1, deadline - time.monotonic()))
         if self._process is not None:
             # Of an aborted job NVFlare packs the results as soon as this process has ended; otherwise the bridge
@@ -259,6 +269,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         args = (receivers.get("wandb") or {}) if self.receivers is not None else {}
         args = args if args.get("name") else self._wandb_arguments() or {}
         run_name = clean_name(args.get("name") or job_name or "nvflare")
+        self._whose = f"{run_name}: " if server else f"{run_name} of {clean_name(fl_ctx.get_identity_name())}: "
         self._process = process = None
         if self.endpoint is None:
             # Stable for a component, so that a process started again finds what an earlier one left.
@@ -273,7 +284,9 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         keys = find_keys(self.curve_key, self.curve_server_key) if process is None else None
         link = Link(self.endpoint, process, self.buffer_bytes, self._say, keys)
         opened = (clean_name(job_id), run_name, side, folder)
-        self._open_session(link, opened, sites_of(fl_ctx, server), receivers)
+        sites = [self._site(name) for name in sites_of(fl_ctx, server)]
+        open_session(link, self._encoder, self._parts, opened, sites, receivers)
+        self._opening = link.stats()["accepted"]
         ignored = without_effect(self._wandb_arguments(), self.receivers)
         if ignored:
             self._say("warning", f"arguments of wandb.init's that change nothing here: {', '.join(ignored)}")
@@ -295,12 +308,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         receivers = checked_receivers(self._wandb_arguments(), self.mode, self.receivers, here)
         check_events(self.events)
         check_numbers(self, "process_timeout", "buffer_bytes")
-        if self.endpoint is not None and not str(self.endpoint).startswith(("ipc://", "tcp://")):
-            raise ValueError(f"endpoint {self.endpoint!r} must begin with ipc:// or tcp://")
-        for name in ("curve_key", "curve_server_key"):
-            file = getattr(self, name)
-            if file is not None and not (isinstance(file, str) and file):
-                raise ValueError(f"{name} must be the name of a file, not {type(file).__name__}")
+        check_endpoint(self.endpoint, curve_key=self.curve_key, curve_server_key=self.curve_server_key)
         return receivers
 
     def _check_where_defined(self) -> None:
@@ -311,25 +319,6 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
 
     def _wandb_arguments(self) -> Optional[dict]:
         return merged_wandb_args(self.wandb_args, self.kwargs, self.config)
-
-    def _open_session(self, link: Link, opened: tuple, sites: list, receivers: dict) -> None:
-        """Puts the session's and the runs' beginnings into the link. `opened`: the first event's other fields."""
-        now = time.time()
-        later = {}
-        try:
-            first = self._encoder.session_opened(now, *opened, receivers)
-        except EventRejected:
-            # A config that is larger than an event comes behind it, in parts.
-            later = {name: args["config"] for name, args in receivers.items() if args.get("config")}
-            receivers = {name: {**args, "config": None} for name, args in receivers.items()}
-            first = self._encoder.session_opened(now, *opened, receivers)
-        link.put(first)
-        for site in map(self._site, sites):
-            link.put(self._encoder.run_started(now, site))
-            for name, config in later.items():
-                config = {key: value for key, value in config.items() if key not in _OUR_CONFIG}
-                record = Record("PARAMETERS", "WANDB", "config", config, None, None, {"receivers": [name]})
-                self._parts.put(link, self._encoder, now, site, record)
 
     def _site(self, origin: Any) -> str:
         """The origin as a name; the same text gives the same object without being looked at twice."""
@@ -352,25 +341,16 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         if self._link is not None and self._simulated and self._link.connected:
             self._link.wait_acknowledged(_TASKS_END)
 
-    def _server_aborted(self, fl_ctx: FLContext) -> bool:
-        # The signal tells on the server, and only before the run's end: the simulator triggers it later for
-        # a job that ended well, and a client for every end (server_runner.py, client_runner.py at 2.8.1).
-        signal = fl_ctx.get_run_abort_signal()
-        return is_server(fl_ctx) and bool(signal and signal.triggered)
-
-    def _written_seconds(self, left: float) -> float:
-        """How long the run's end may wait until the runs are written, of the seconds that are left."""
-        # Where this process ends all others, with a container, the bridge has no time behind it.
-        all_of_it = os.getpid() == 1 or os.environ.get(_WAIT) == "written"
-        return left if all_of_it else min(left, _WRITTEN_END)
-
     def _say(self, level: str, text: str) -> None:
-        getattr(self.logger, level)(f"flarebridge: {text}")
+        getattr(self.logger, level)(f"flarebridge: {self._whose}{text}")
 
     def _report_end(self, stats: dict, at_clients: dict) -> None:
         waiting = stats["accepted"] - stats["acknowledged"]
         unwritten = stats["unwritten"]
-        text = f"{stats['acknowledged']} events handed over and durable"
+        # The rest is the session's own: its beginning, and its end, which is the last event.
+        records = max(0, stats["acknowledged"] - self._opening - (0 if waiting else 1))
+        runs = len(set(self._names.values()))
+        text = f"{count_of(records, 'logged record')} of {count_of(runs, 'run')} safe on this machine's disk"
         if stats["bridge_starts"] > 1:
             text += f", the bridge was started {stats['bridge_starts']} times"
         notes = [f"{count} {reason}" for reason, count in sorted(at_clients.items()) if reason.startswith(KEPT)]

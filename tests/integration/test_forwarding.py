@@ -27,7 +27,9 @@ def test_records_logged_back_to_back_all_arrive_in_order(tmp_path, sites, count,
     job = Burst(tmp_path, "--clients", str(sites), "--count", str(count), "--writer", writer)
     job.finish()
     _assert_complete(job, sites)
-    assert f"{sites * (count + 1) + 2} events handed over and durable" in job.said("server")
+    assert f"burst: {sites * count} logged records of {sites} runs safe on this machine's disk" in job.said("server")
+    for number in range(1, sites + 1):
+        assert f"site-{number}: {count} logged records safe on the server's disk" in job.said(f"site-{number}")
 
 
 @pytest.mark.parametrize("writer", ["bridge", "wandb"])

@@ -4,17 +4,22 @@ import logging
 import socket
 from types import SimpleNamespace
 
+import msgpack
 import pytest
 from flarebridge.inbox import TOPIC, Inbox, attach
 from flarebridge.senders import SENDER, sender_of, verify_senders
+from nvflare.apis.analytix import AnalyticsDataType
+from nvflare.apis.fl_constant import EventScope, FLContextKey
 from nvflare.apis.fl_context import FLContextManager
 from nvflare.apis.shareable import Shareable
 from nvflare.apis.utils.decomposers import flare_decomposers
+from nvflare.app_common.widgets.streaming import create_analytic_dxo
 from nvflare.fuel.f3.cellnet.cell import Cell
 from nvflare.fuel.f3.cellnet.defs import CellChannel
 from nvflare.private.aux_runner import AuxRunner
 from nvflare.private.fed.server.server_engine import ServerEngine
 from nvflare.widgets.fed_event import ServerFedEventRunner
+from test_forwarder import _client_receiver, _Engine
 from test_forwarding_laws import _event, _FakeLink
 
 authn = pytest.importorskip("nvflare.fuel.sec.authn", reason="NVFlare verifies names from 2.6 on")
@@ -145,3 +150,20 @@ def test_without_a_verified_name_the_claimed_one_counts_and_a_note_of_the_sites_
     assert sender_of({SENDER: "site-1"}, "site-2", verified=False) == "site-2"
     assert not verify_senders(SimpleNamespace(), TOPIC)
     assert not verify_senders(SimpleNamespace(get_cell=lambda: None), TOPIC)
+
+
+@pytest.mark.parametrize("verified", [True, False])
+def test_the_receiver_puts_a_federated_record_into_the_senders_run(verified):
+    receiver = _client_receiver()
+    receiver._verified = verified
+    shareable = create_analytic_dxo("loss", 1.0, AnalyticsDataType.METRIC).to_shareable()
+    shareable.set_peer_props({"__identity_name__": "site-2"})
+    shareable.set_header(SENDER, "site-1")
+    engine = _Engine(receiver)
+    with engine.new_context() as fl_ctx:
+        fl_ctx.set_prop(FLContextKey.EVENT_DATA, shareable, private=True, sticky=False)
+        fl_ctx.set_prop(FLContextKey.EVENT_SCOPE, EventScope.FEDERATION, private=True, sticky=False)
+        engine.fire_event("fed.analytix_log_stats", fl_ctx)
+    (event,) = receiver._link.events
+    # Where nobody verifies names, what a site notes itself counts for nothing.
+    assert msgpack.unpackb(event)[2] == ("site-1" if verified else "site-2")

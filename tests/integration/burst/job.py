@@ -32,6 +32,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--added_by", default="add_tracking", choices=ways, help="how the receiver gets into the job")
     parser.add_argument("--wandb_receiver", action="store_true", help="NVFlare's WandBReceiver beside ours")
     parser.add_argument("--server_logs", action="store_true", help="the server logs a record of its own")
+    parser.add_argument("--forger", action="store_true", help="site-1 also sends records under the name of site-2")
     parser.add_argument("--counting", action="store_true", help="a receiver that counts what NVFlare's channel brings")
     parser.add_argument("--export", default=None, help="writes the job there and does not run it")
     return parser.parse_args()
@@ -67,6 +68,10 @@ def make_job(arguments: argparse.Namespace):
         from server_logger import ServerLogger
 
         job.to(ServerLogger(), "server", id="server_logger")
+    if arguments.forger:
+        from forger import Forger
+
+        job.to(Forger("site-2"), "site-1", id="forger")
     if arguments.counting:
         from counting_receiver import CountingReceiver
 

@@ -24,7 +24,8 @@ from .channel import Channel
 from .curve import find_keys
 from .cutting import Parts
 from .events import Encoder, EventRejected, Record, clean_name, record_of
-from .inbox import FORWARDED, KEPT, ClosedInbox, Inbox, attach
+from .gate import KEPT, hold_back, open_gate_of_runs
+from .inbox import FORWARDED, ClosedInbox, Inbox, attach
 from .job import is_server, is_simulated, job_identity, result_folder, sites_of, state_folder
 from .link import Link
 
@@ -57,6 +58,7 @@ class BridgeReceiver(AnalyticsReceiver):
         kwargs: Optional[dict] = None,
         curve_key: Optional[str] = None,
         curve_server_key: Optional[str] = None,
+        policy: Optional[dict] = None,
     ):
         """The first four are WandBReceiver's; nothing is started, opened or checked here.
 
@@ -76,6 +78,8 @@ class BridgeReceiver(AnalyticsReceiver):
             curve_key: file of this machine's key (NAME.key_secret), for a shared bridge on tcp; None: the
                 environment variable FLAREBRIDGE_CLIENT_KEY.
             curve_server_key: file of the bridge's public key (NAME.key); None: FLAREBRIDGE_SERVER_KEY.
+            policy: on a client: what its runs may hold (include, exclude, kinds, digits, max_bytes); it narrows the
+                site's own policy (gate.py). A server's receiver takes none: what leaves a site is decided there.
         """
         super().__init__(events=events)
         # A folder is meant from where the author of the job stands, not from where the bridge will.
@@ -88,6 +92,9 @@ class BridgeReceiver(AnalyticsReceiver):
         self.kwargs = with_absolute_dir(kwargs)
         self.curve_key = curve_key
         self.curve_server_key = curve_server_key
+        self.policy = policy
+        self._gate = None  # on a client: what the runs may hold
+        self._holding = False  # on a client: NVFlare's own way carries nothing that the gate, if there is one, keeps
         self._link = None
         self._inbox = None  # on the server: what forwarders bring
         self._encoder = None
@@ -105,6 +112,8 @@ class BridgeReceiver(AnalyticsReceiver):
             return
         link = self._link
         shareable = fl_ctx.get_prop(_EVENT_DATA)
+        if self._holding and isinstance(shareable, Shareable):
+            hold_back(self._gate, shareable)
         if link is None or not isinstance(shareable, Shareable):
             return
         headers = shareable.get(_HEADERS)
@@ -176,6 +185,8 @@ class BridgeReceiver(AnalyticsReceiver):
             # Of an aborted job NVFlare packs the results as soon as this process has ended; otherwise the bridge
             # has the seconds that the process takes to leave, which is also enough for most uploads.
             self._process.wait_gone(deadline - time.monotonic() if self._aborted else 0.0)
+        if self._gate is not None:
+            self._gate.write()
         self._report_end(link.stats(), inbox.dropped() if inbox is not None else {})
 
     # --- parts of the above ---
@@ -184,6 +195,9 @@ class BridgeReceiver(AnalyticsReceiver):
         try:
             stamp = headers.get(_TIMESTAMP) if type(headers) is dict else None
             site = self._names.get(origin) or self._site(origin)
+            if self._gate is not None and not self._gate.is_free(shareable):
+                self._take_what_may_leave(link, shareable, stamp, site)
+                return
             event, number = self._encoder.record(stamp if type(stamp) is float else time.time(), site, shareable)
         except EventRejected:
             self._take_parts(link, shareable, stamp, site)
@@ -194,6 +208,19 @@ class BridgeReceiver(AnalyticsReceiver):
         if stamp is not None or number is not None:
             self._channel.note(site, stamp, number)
         link.offer(event) or link.count_refusal()
+
+    def _take_what_may_leave(self, link: Link, shareable: dict, stamp: Any, site: str) -> None:
+        """A client's record that its policy looks at. Raises what makes it no record."""
+        record, number = record_of(shareable)
+        self._channel.note(site, stamp, number)
+        left = self._gate.judge(record, link.count_drop)
+        if left is None:
+            return
+        now = stamp if type(stamp) is float else time.time()
+        try:
+            link.put(self._encoder.data(now, site, *left))
+        except EventRejected:
+            self._parts.put(link, self._encoder, now, site, left)
 
     def _take_parts(self, link: Link, shareable: dict, stamp: Any, site: str) -> None:
         """A record that is larger than an event."""
@@ -215,6 +242,11 @@ class BridgeReceiver(AnalyticsReceiver):
             return
         server = is_server(fl_ctx)
         side = "server" if server else "client"
+        if not server:
+            self._gate, self._holding = None, True
+            self._gate = open_gate_of_runs(fl_ctx, self.policy, receivers, self._say)
+        elif self.policy is not None:
+            raise ValueError("policy is for the receiver of a client; give it to BridgeForwarder, or to add_tracking")
         job_id, job_name, instance = job_identity(fl_ctx)
         if instance:
             for own in receivers.values():
@@ -328,9 +360,11 @@ class BridgeReceiver(AnalyticsReceiver):
         text = f"{stats['acknowledged']} events handed over and durable"
         if stats["bridge_starts"] > 1:
             text += f", the bridge was started {stats['bridge_starts']} times"
-        notes = [f"{count} {reason}" for reason, count in sorted(at_clients.items()) if reason.startswith(KEPT)]
-        reasons = [f"{count} dropped: {reason}" for reason, count in sorted(stats["dropped"].items())]
-        reasons += [f"{count} dropped: {r}" for r, count in sorted(at_clients.items()) if not r.startswith(KEPT)]
+        told = sorted(stats["dropped"].items()), sorted(at_clients.items())
+        notes = [f"{count} {reason}" for counts in told for reason, count in counts if reason.startswith(KEPT)]
+        if self._gate is not None and (names := self._gate.told()):
+            notes.append("kept out of this site's runs: " + ", ".join(names))
+        reasons = [f"{n} dropped: {reason}" for counts in told for reason, n in counts if not reason.startswith(KEPT)]
         reasons += self._channel.losses()
         if stats["rejected"]:
             reasons.append(f"{stats['rejected']} rejected by the bridge as malformed (its log says why)")

@@ -8,6 +8,7 @@ from nvflare.job_config.api import FedJob
 
 from .forwarder import BridgeForwarder
 from .receiver import BridgeReceiver
+from .rules import Rule
 
 _EVENT = "analytix_log_stats"
 _SERVER = "server"
@@ -26,6 +27,7 @@ def add_tracking(
     forward: bool = True,
     include: Globs = None,
     exclude: Globs = None,
+    policy: Optional[dict] = None,
     **receiver_args,
 ) -> Any:
     """Adds tracking to a Job API job or a recipe and gives it back.
@@ -36,13 +38,22 @@ def add_tracking(
         server_side: every site's run is written where the server runs; the events travel over NVFlare.
         client_side: every site's run is written on the site itself.
         forward: events travel by BridgeForwarder, which loses none; False: by NVFlare's ConvertToFedEvent.
-        include, exclude: globs on names of metrics: what may leave a site (BridgeForwarder).
+        include, exclude: globs on names of values: what may leave a site, and what the runs on it may hold.
+        policy: further fields of a policy (kinds, digits, max_bytes); all of it narrows what the site's own allows.
 
     Call it after the clients' executors were added: it adds to the client apps that the job has by then, or to all
     clients if there are none. Raises ValueError for arguments that contradict each other.
     """
-    if not forward and (include is not None or exclude is not None):
-        raise ValueError("include and exclude are BridgeForwarder's: they need forward=True")
+    own = {"include": include, "exclude": exclude, **(policy or {})}
+    own = {name: value for name, value in own.items() if value is not None}
+    Rule.of(own)
+    if own and server_side and not forward:
+        raise ValueError(
+            "include, exclude and policy are held by BridgeForwarder, so they need forward=True: NVFlare's own channel "
+            "(ConvertToFedEvent) sends every record whole"
+        )
+    if own and not server_side and not client_side:
+        raise ValueError("include, exclude and policy have no effect where nothing is tracked")
     job = _job_of(job_or_recipe)
     # NVFlare's loader takes a dict whose "name" is one of its classes for that class.
     guarded = {"config_type": "dict", **wandb_args} if wandb_args is not None else None
@@ -50,7 +61,7 @@ def add_tracking(
         others = _has_component(job, [_SERVER], lambda c: isinstance(c, AnalyticsReceiver) and not _is_ours(c))
         job.to_server(BridgeReceiver(wandb_args=guarded, mode=mode, **receiver_args), id="receiver")
         if forward:
-            forwarder = BridgeForwarder(include=include, exclude=exclude, pass_events=others)
+            forwarder = BridgeForwarder(include=include, exclude=exclude, policy=policy, pass_events=others)
             _to_clients(job, forwarder, "forwarder")
         if (not forward or others) and not _has_component(
             job, _clients_of(job), lambda c: isinstance(c, ConvertToFedEvent)
@@ -58,7 +69,8 @@ def add_tracking(
             _to_clients(job, ConvertToFedEvent(events_to_convert=[_EVENT]), "event_to_fed")
     _read_relays_faster(job)
     if client_side:
-        _to_clients(job, BridgeReceiver(wandb_args=guarded, mode=mode, **receiver_args), "client_receiver")
+        receiver = BridgeReceiver(wandb_args=guarded, mode=mode, policy=own or None, **receiver_args)
+        _to_clients(job, receiver, "client_receiver")
     return job_or_recipe
 
 

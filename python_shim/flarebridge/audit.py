@@ -10,6 +10,7 @@ import os
 import stat
 import threading
 import time
+import weakref
 from pathlib import Path
 from typing import Any, Optional
 
@@ -25,6 +26,7 @@ _MOST_BYTES = 4 << 20  # of a file that is read
 _EVERY = 30.0  # seconds between writings, while there is something new
 _MOST_TOLD = 20  # names in the report
 _files = threading.RLock()  # several books of a process may share a file
+_open_books: "weakref.WeakValueDictionary[tuple, Audit]" = weakref.WeakValueDictionary()
 
 
 class Audit:
@@ -36,7 +38,8 @@ class Audit:
         Reads what an earlier process of the job has written for the same way. None: no file.
         """
         self._path = Path(path) if path else None
-        self._way, self._policy, self._report = way, policy, report
+        self._policy, self._report = policy, report
+        way = self._way = self._claim(way)
         self._lock = threading.RLock()
         self._counts: dict = {}
         self._earlier: dict = {}
@@ -69,12 +72,19 @@ class Audit:
             texts[_MOST_TOLD:] = [f"{len(texts) - _MOST_TOLD} more in {FILE}"]
         return texts
 
+    def close(self) -> None:
+        """Writes, and leaves the way to another book."""
+        self.write()
+        with _files:
+            if _open_books.get((self._path, self._way)) is self:
+                del _open_books[(self._path, self._way)]
+
     def write(self) -> None:
         """Brings the counts into the file. What goes wrong is told once."""
         with self._lock:
             timer, self._timer = self._timer, None
             totals = dict(self._earlier)
-            for key, count in self._counts.items():
+            for key, count in list(self._counts.items()):  # a signal handler may log in between
                 if key not in totals and len(totals) >= 2 * _MOST_NAMES:
                     key = (_OTHERS, *key[1:])
                 totals[key] = totals.get(key, 0) + count
@@ -99,10 +109,23 @@ class Audit:
 
     def forget_in_child(self) -> None:
         """A forked child's counts are its own, and the file is the parent's."""
+        global _files
+        _files = threading.RLock()
         self._lock = threading.RLock()
         self._counts = {}
         self._timer = None
         self._path = None
+
+    def _claim(self, way: str) -> str:
+        """The way, or its second, ... if other components of this process count it already."""
+        with _files:
+            name, number = way, 1
+            while (self._path, name) in _open_books:
+                number += 1
+                name = f"{way} ({number})"
+            if self._path is not None:
+                _open_books[(self._path, name)] = self
+        return name
 
     def _lines(self) -> list:
         """The file's lines that can be read."""

@@ -218,7 +218,7 @@ class BridgeForwarder(Widget):
         self._close_trainers(max(0.1, 0.5 * float(self.process_timeout)))
         outbox.wait_acknowledged(deadline - time.monotonic())
         outbox.close(max(0.1, deadline - time.monotonic()))
-        self._gate.write()
+        self._gate.close()
         self._report(outbox.stats())
 
     def _close_trainers(self, seconds: float) -> None:

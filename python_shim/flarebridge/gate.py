@@ -83,6 +83,10 @@ class Gate:
         """Brings what was counted into the site's file."""
         self._audit.write()
 
+    def close(self) -> None:
+        """At the run's end."""
+        self._audit.close()
+
     def told(self) -> list:
         """What was kept, by name: for the site's own report."""
         return self._audit.told()

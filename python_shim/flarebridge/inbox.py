@@ -168,7 +168,8 @@ class Inbox:
             elif number := self._link.offer(packed):
                 session.marks.append((session.received + 1, number))
             else:
-                session.admitted = packed  # what the policy kept of it is counted once
+                if self._admit is not None:
+                    session.admitted = packed  # asked for once, so that what is kept of it is counted once
                 return True
             session.admitted = None
             session.received += 1

@@ -186,7 +186,7 @@ class BridgeReceiver(AnalyticsReceiver):
             # has the seconds that the process takes to leave, which is also enough for most uploads.
             self._process.wait_gone(deadline - time.monotonic() if self._aborted else 0.0)
         if self._gate is not None:
-            self._gate.write()
+            self._gate.close()
         self._report_end(link.stats(), inbox.dropped() if inbox is not None else {})
 
     # --- parts of the above ---

@@ -24,7 +24,7 @@ from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import EventScope, FLContextKey
 from nvflare.app_common.widgets.streaming import create_analytic_dxo
 from test_forwarder import _EVENT, _client_receiver, _convert, _Engine, _FakeOutbox, _forwarder, _Wire
-from test_forwarding_laws import _FakeLink
+from test_forwarding_laws import _FakeLink, _wait_for
 from test_receiver import _context
 
 _MARKER = "seventeenth-patient-of-ward-nine"
@@ -191,6 +191,37 @@ def test_the_book_goes_on_in_the_next_process_and_has_a_bound(tmp_path):
         assert {line["name"]: line["count"] for line in mine}[("name 1" * 100)[:200]] == 4
     assert (tmp_path / FILE).stat().st_size < 4 << 20
     assert [file.name for file in tmp_path.iterdir()] == [FILE]
+
+
+def test_two_components_of_one_way_have_a_book_each(tmp_path):
+    books = [Audit(str(tmp_path / FILE), "in the site's runs", {}, lambda level, text: None) for _ in range(2)]
+    for count, book in enumerate(books, 1):
+        for _ in range(count):
+            book.note(Kept("a", "scalars", "name"))
+        book.close()
+    lines = [json.loads(line) for line in (tmp_path / FILE).read_text().splitlines()]
+    counts = {line["way"]: line["count"] for line in lines if "count" in line}
+    assert counts == {"in the site's runs": 1, "in the site's runs (2)": 2}
+    again = Audit(str(tmp_path / FILE), "in the site's runs", {}, lambda level, text: None)
+    again.note(Kept("a", "scalars", "name"))
+    again.close()
+    lines = [json.loads(line) for line in (tmp_path / FILE).read_text().splitlines()]
+    assert [line["count"] for line in lines if line["way"] == "in the site's runs" and "count" in line] == [2]
+
+
+def test_the_book_is_written_within_its_time_and_a_forked_child_leaves_it_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr("flarebridge.audit._EVERY", 0.01)
+    audit = Audit(str(tmp_path / FILE), "to the server", {}, lambda level, text: None)
+    child = os.fork()
+    if child == 0:
+        audit.note(Kept("child", "scalars", "name"))
+        audit.close()
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    audit.note(Kept("parent", "scalars", "name"))
+    _wait_for(lambda: "parent" in (tmp_path / FILE).read_text(), "the count in the file")
+    assert "child" not in (tmp_path / FILE).read_text()
+    audit.close()
 
 
 def test_a_book_that_can_not_be_written_is_told_once_and_keeps_nothing_from_being_kept(tmp_path):

@@ -25,6 +25,7 @@ _IMAGE_FIELDS = {"height", "width", "channels", "data"}  # as an event has it
 _MOST_DEPTH = 16  # of a value; an event allows 15
 _TYPE_NAMES = frozenset(TYPE_NAMES.values())
 _MOST_KNOWN = 10000  # names whose decision is remembered
+_LONG = 2000  # characters of names that are not remembered
 _MOST_TAGS = 1000  # whose records' keys are remembered
 _UNKNOWN_SIZE = 1 << 62
 _LARGEST = 1 << 62  # of the integers that need no closer look
@@ -114,7 +115,7 @@ class Policy:
         keys = record.value if isinstance(record.value, dict) else ()
         known = self._left.setdefault((record.data_type, record.tag, type(record.value) is dict), set())
         if len(known) < _MOST_KNOWN:
-            known.update(key for key in keys if type(key) is str and not isinstance(record.value[key], dict))
+            known.update(key for key in keys if type(key) is str and len(key) < _LONG)
 
     def allows(self, names: tuple, exact: tuple) -> bool:
         """True if a value may leave that goes by `names`, and whose own name is one of `exact`."""
@@ -124,8 +125,7 @@ class Policy:
         known = self._known.get(key)
         if known is None:
             known = not self._excluded.fit(names) and all(fit_exactly(exact, globs) for globs in self._includes)
-            if len(self._known) < _MOST_KNOWN:
-                self._known[key] = known
+            self._remember(key, known)
         return known
 
     def excludes(self, *names: str) -> bool:
@@ -138,8 +138,7 @@ class Policy:
         known = self._known.get(key)
         if known is None:
             known = not self._excluded.fit(names)
-            if len(self._known) < _MOST_KNOWN:
-                self._known[key] = known
+            self._remember(key, known)
         return known
 
     @property
@@ -160,6 +159,10 @@ class Policy:
         if self._digits is None:
             return value
         return _rounded(value, self._digits)
+
+    def _remember(self, key: tuple, known: bool) -> None:
+        if len(self._known) < _MOST_KNOWN and sum(map(len, key[0])) < _LONG:
+            self._known[key] = known
 
     def _needs_no_look(self, type_name: str) -> bool:
         kind = _KIND_OF.get(type_name, "files")
@@ -202,7 +205,7 @@ class _Judgement:
         if value is _NOTHING:
             return None, self._kept
         kept = Record(
-            record.data_type, record.writer, self._tag_that_leaves(), value, record.step, self._path_that_leaves(),
+            record.data_type, record.writer, self._tag_that_leaves(value), value, record.step, self._path_that_leaves(),
             self._extra_that_leaves(),
         )  # fmt: skip
         if all(new is old for new, old in zip(kept, record)):
@@ -282,7 +285,7 @@ class _Judgement:
             names += [f"{self._tag}/{name}" for name in names]
         return tuple(names)
 
-    def _tag_that_leaves(self) -> Any:
+    def _tag_that_leaves(self, value: Any) -> Any:
         """Of a dict of values the tag is a name of its own, which may not be included."""
         tag, policy = self._record.tag, self._policy
         if type(tag) is not str:
@@ -290,7 +293,10 @@ class _Judgement:
         usual = _DICTS.get(self._type) or ("text" if self._is_file else None)
         if usual is None or tag == usual or not policy.includes_names:
             return tag
-        return tag if policy.allows(tuple(self._above), (self._tag,)) else usual
+        names = [self._tag]
+        if self._type == "SCALARS" and isinstance(value, dict):
+            names += [f"{self._tag}/{key}" for key in value]
+        return tag if policy.allows(tuple(self._above), tuple(names)) else usual
 
     def _path_that_leaves(self) -> Optional[str]:
         path = self._record.path

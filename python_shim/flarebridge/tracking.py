@@ -44,6 +44,10 @@ def add_tracking(
     Call it after the clients' executors were added: it adds to the client apps that the job has by then, or to all
     clients if there are none. Raises ValueError for arguments that contradict each other.
     """
+    for name in ("include", "exclude"):
+        if isinstance(policy, dict) and name in policy:
+            raise ValueError(f"policy has {name!r}, which is an argument of its own")
+    Rule.of({} if policy is None else policy)
     own = {"include": include, "exclude": exclude, **(policy or {})}
     own = {name: value for name, value in own.items() if value is not None}
     Rule.of(own)

@@ -69,7 +69,7 @@ def test_the_plain_channel_can_be_asked_for_and_has_no_policy():
 
 
 def test_a_policy_is_checked_where_the_job_is_defined_and_reaches_all_that_may_leave(tmp_path):
-    for wrong in ({"kinds": ["scalar"]}, {"digits": 0}, {"unknown": 1}):
+    for wrong in ({"kinds": ["scalar"]}, {"digits": 0}, {"unknown": 1}, {"include": "a"}, ["loss"]):
         with pytest.raises(ValueError):
             add_tracking(FedJob(name="wrong"), policy=wrong)
     with pytest.raises(ValueError, match="no effect"):

@@ -86,7 +86,8 @@ class BridgeForwarder(Widget):
 
     def handle_event(self, event_type: str, fl_ctx: FLContext):
         try:
-            if event_type in _RECORDS:
+            # ConvertToFedEvent may be told another prefix than "fed.".
+            if event_type in _RECORDS or event_type.endswith(_EVENT):
                 self._on_record(fl_ctx)
             elif event_type == EventType.ABOUT_TO_START_RUN:
                 self._open_for_trainers()

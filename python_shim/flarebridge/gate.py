@@ -12,7 +12,7 @@ from typing import Any, Callable, Optional
 
 from nvflare.apis.fl_constant import FedEventHeader
 from nvflare.apis.fl_context import FLContext
-from nvflare.apis.shareable import ReservedHeaderKey
+from nvflare.apis.shareable import ReservedHeaderKey, Shareable
 
 from .audit import FILE, Audit
 from .buffer import Report
@@ -157,9 +157,9 @@ def open_gate_of_runs(fl_ctx: FLContext, job: Optional[dict], receivers: dict, r
     return gate
 
 
-def hold_back(gate: Optional[Gate], shareable: dict) -> None:
+def hold_back(gate: Optional[Gate], shareable: Any) -> None:
     """What may not leave whole does not leave in NVFlare's own way (ConvertToFedEvent) either. None: nothing may."""
-    headers = shareable.setdefault(ReservedHeaderKey.HEADERS, {})
+    headers = shareable.setdefault(ReservedHeaderKey.HEADERS, {}) if isinstance(shareable, Shareable) else None
     if not isinstance(headers, dict):
         return  # NVFlare can't send it
     outward = headers.get(FedEventHeader.DIRECTION, "out") == "out"

@@ -94,7 +94,9 @@ class BridgeReceiver(AnalyticsReceiver):
         self.curve_server_key = curve_server_key
         self.policy = policy
         self._gate = None  # on a client: what the runs may hold
-        self._holding = False  # on a client: NVFlare's own way carries nothing that the gate, if there is one, keeps
+        # On a client: ends of the names of events which NVFlare's own way carries only if the gate lets it, whatever
+        # ConvertToFedEvent puts before them.
+        self._holding: tuple = ()
         self._link = None
         self._inbox = None  # on the server: what forwarders bring
         self._encoder = None
@@ -107,13 +109,13 @@ class BridgeReceiver(AnalyticsReceiver):
 
     def handle_event(self, event_type: str, fl_ctx: FLContext):
         """A record's event: local, on its way out of a client, or come in at the server; or one of the run's."""
+        if self._holding and event_type.endswith(self._holding):
+            hold_back(self._gate, fl_ctx.get_prop(_EVENT_DATA))
         if event_type not in self.events:
             self._on_run_event(event_type, fl_ctx)
             return
         link = self._link
         shareable = fl_ctx.get_prop(_EVENT_DATA)
-        if self._holding and isinstance(shareable, Shareable):
-            hold_back(self._gate, shareable)
         if link is None or not isinstance(shareable, Shareable):
             return
         headers = shareable.get(_HEADERS)
@@ -235,15 +237,17 @@ class BridgeReceiver(AnalyticsReceiver):
     def _start(self, fl_ctx: FLContext) -> None:
         if self._link is not None:
             return  # START_RUN again without END_RUN in between: the same run goes on
+        server = is_server(fl_ctx)
+        # Without a gate, as long as there is something wrong, nothing passes.
+        self._gate, self._holding = None, () if server else (*self.events, "analytix_log_stats")
         receivers = self._checked_receivers()
         if receivers is None:
+            self._holding = ()
             self._say("info", "tracking is disabled (mode)")
             self._close_inbox(fl_ctx, "disabled")
             return
-        server = is_server(fl_ctx)
         side = "server" if server else "client"
         if not server:
-            self._gate, self._holding = None, True
             self._gate = open_gate_of_runs(fl_ctx, self.policy, receivers, self._say)
         elif self.policy is not None:
             raise ValueError("policy is for the receiver of a client; give it to BridgeForwarder, or to add_tracking")

@@ -22,6 +22,7 @@ from flarebridge.rules import KINDS, Rule
 from nvflare.apis.analytix import AnalyticsDataType
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import EventScope, FLContextKey
+from nvflare.app_common.widgets.convert_to_fed_event import ConvertToFedEvent
 from nvflare.app_common.widgets.streaming import create_analytic_dxo
 from test_forwarder import _EVENT, _client_receiver, _convert, _Engine, _FakeOutbox, _forwarder, _Wire
 from test_forwarding_laws import _FakeLink, _wait_for
@@ -131,6 +132,16 @@ def test_a_run_on_the_site_that_would_tell_of_its_machine_is_not_written_against
     receivers = {"wandb": {}, "jsonl": {}}
     gate_module.open_gate_of_runs(context, None, receivers, lambda level, text: None)
     assert list(receivers) == ["jsonl"]
+
+
+@pytest.mark.parametrize(("arguments", "passed"), [({"mode": "nonsense"}, 0), ({"mode": "disabled"}, 1)])
+def test_a_receiver_that_is_told_nonsense_lets_nothing_pass_and_one_that_is_off_does(
+    tmp_path, arguments, passed
+):
+    receiver, wire = BridgeReceiver(wandb_args={"name": "n"}, **arguments), _Wire()
+    receiver.handle_event(EventType.START_RUN, _context(tmp_path, identity="site-1", process="CJ"))
+    _Engine(_convert(), receiver, wire).log("metrics", {"loss": 1})
+    assert len(wire.sent) == passed
 
 
 def test_a_receiver_on_the_server_takes_no_policy(tmp_path, caplog):
@@ -298,7 +309,7 @@ def _open_gate() -> Gate:
 def test_no_byte_of_an_excluded_value_is_given_to_a_link_or_a_channel(seed, order):
     """f: forwarder, c: ConvertToFedEvent, r: a client's receiver."""
     forwarder, receiver, wire = _forwarder(pass_events=True), _client_receiver(), _Wire()
-    forwarder._gate, receiver._gate, receiver._holding = _open_gate(), _open_gate(), True
+    forwarder._gate, receiver._gate, receiver._holding = _open_gate(), _open_gate(), (_EVENT,)
     forwarder._parts = receiver._parts = Parts(lambda level, text: None)
     made = {"f": forwarder, "c": _convert(), "r": receiver}
     engine = _Engine(*[made[letter] for letter in order], wire)
@@ -322,6 +333,21 @@ def test_no_byte_of_an_excluded_value_is_given_to_a_link_or_a_channel(seed, orde
     drops = set(forwarder._outbox.drops + receiver._link.drops)
     assert _MARKER not in str(drops)
     assert "atient" not in str(drops)
+
+
+@pytest.mark.parametrize("order", ["fc", "cf", "cr", "rc", "cfr", "crf"])
+def test_what_stays_stays_whatever_a_job_calls_its_events(order):
+    forwarder, receiver, wire = _forwarder(pass_events=True), _client_receiver(), _Wire()
+    forwarder._gate, receiver._gate, receiver._holding = _open_gate(), _open_gate(), (_EVENT,)
+    receiver.events = [_EVENT]
+    convert = ConvertToFedEvent(events_to_convert=[_EVENT], fed_event_prefix="other.")
+    made = {"f": forwarder, "c": convert, "r": receiver}
+    engine = _Engine(*[made[letter] for letter in order], wire)
+    engine.log("metrics", {"loss": 1})
+    engine.log("metrics", {"loss": 2, "patient": 17})
+    assert [shareable["DXO"]["data"]["track_value"] for shareable in wire.sent] == [{"loss": 1}]
+    for letter, taken in (("f", forwarder._outbox), ("r", receiver._link)):
+        assert taken.values() == ([{"loss": 1}, {"loss": 2}] if letter in order else [])
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -42,7 +42,8 @@ class Gate:
 
     def is_free(self, shareable: dict) -> bool:
         """True if the record leaves as it is, whatever it holds. Raises what makes it no record."""
-        return self.policy.is_free(shareable["DXO"]["meta"].get("analytics_data_type"))
+        data_type = shareable["DXO"]["meta"].get("analytics_data_type")
+        return data_type is self.policy.last_free or self.policy.is_free(data_type)
 
     def judge(self, record: Record, count_drop: CountDrop) -> Optional[Record]:
         """What may leave of a record, or None; what is kept is counted."""

@@ -54,21 +54,19 @@ class Policy:
         }
         self._any_name = not self._includes and not self._excluded
         self._free: dict = {}  # types as records have them -> whether they need no look
-        self._last_free: Any = object()  # a type: most records have the one of the record before
+        self.last_free: Any = object()  # a type; most records have that of the one before
         self._known: dict = {}
         self._left: dict = {}  # type and tag of records of numbers -> keys under which numbers have left
 
     def is_free(self, data_type: Any) -> bool:
         """True if records of this type leave as they are, whatever they hold: a fraction of a microsecond."""
-        if data_type is self._last_free:
-            return True
         free = self._free.get(data_type)
         if free is None:
             free = self._needs_no_look(name_of(data_type))
             if len(self._free) < 100:
                 self._free[data_type] = free
         if free:
-            self._last_free = data_type
+            self.last_free = data_type
         return free
 
     def judge(self, record: Record) -> tuple:
@@ -92,7 +90,7 @@ class Policy:
         if record.path or record.extra or type(record.tag) is not str:
             return None
         keys = self._left.get((record.data_type, record.tag, type(value) is dict))
-        if keys is None or (type(value) is dict and not value.keys() <= keys):
+        if keys is None or (type(value) is dict and not (value and value.keys() <= keys)):
             return None
         for item in value.values() if type(value) is dict else (value,):
             if type(item) is not float and (type(item) is not int or abs(item) > _LARGEST):
@@ -112,10 +110,15 @@ class Policy:
             return
         if "scalars" not in self.kinds or "scalars" in self._max_bytes or len(self._left) >= _MOST_TAGS:
             return
-        keys = record.value if isinstance(record.value, dict) else ()
-        known = self._left.setdefault((record.data_type, record.tag, type(record.value) is dict), set())
+        value = record.value
+        if type(value) not in (dict, int, float):
+            return
+        # A dict may leave by what is below it, where a number of its name may not.
+        pairs = value.items() if type(value) is dict else ()
+        numbers = [key for key, item in pairs if type(item) in (int, float) and type(key) is str and len(key) < _LONG]
+        known = self._left.setdefault((record.data_type, record.tag, type(value) is dict), set())
         if len(known) < _MOST_KNOWN:
-            known.update(key for key in keys if type(key) is str and len(key) < _LONG)
+            known.update(numbers)
 
     def allows(self, names: tuple, exact: tuple) -> bool:
         """True if a value may leave that goes by `names`, and whose own name is one of `exact`."""

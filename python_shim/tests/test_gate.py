@@ -135,9 +135,7 @@ def test_a_run_on_the_site_that_would_tell_of_its_machine_is_not_written_against
 
 
 @pytest.mark.parametrize(("arguments", "passed"), [({"mode": "nonsense"}, 0), ({"mode": "disabled"}, 1)])
-def test_a_receiver_that_is_told_nonsense_lets_nothing_pass_and_one_that_is_off_does(
-    tmp_path, arguments, passed
-):
+def test_a_receiver_that_is_told_nonsense_lets_nothing_pass_and_one_that_is_off_does(tmp_path, arguments, passed):
     receiver, wire = BridgeReceiver(wandb_args={"name": "n"}, **arguments), _Wire()
     receiver.handle_event(EventType.START_RUN, _context(tmp_path, identity="site-1", process="CJ"))
     _Engine(_convert(), receiver, wire).log("metrics", {"loss": 1})
@@ -372,6 +370,38 @@ def test_no_byte_of_an_excluded_value_of_a_training_process_leaves(seed):
     assert _MARKER.encode() not in left
     assert b"open" in left
     assert "atient" not in str(set(forwarder._outbox.drops))
+
+
+def _under_names(chance: random.Random, depth: int = 0) -> dict:
+    """A dict in which whatever does not lie below "open..." has the marker, as a name or as a value."""
+    made: dict = {}
+    for number in range(chance.randint(1, 3)):
+        deeper = depth < 3 and chance.random() < 0.3
+        hidden = _under_names(chance, depth + 1) if deeper else chance.choice([1.5, _MARKER, [_MARKER]])
+        name, value = chance.choice(
+            [(f"open{number}", 0.5), (f"open/{number}", "open"), (_MARKER, hidden), ("other", hidden)]
+        )
+        made[name] = value
+    return made
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_under_include_no_other_name_leaves_either(seed):
+    chance = random.Random(seed)
+    rules = [Rule.of({"kinds": list(KINDS)}), Rule.of({"include": ["open*"]})]
+    forwarder = _forwarder()
+    forwarder._gate = Gate(Policy(rules), Audit(None, "", {}, lambda level, text: None))
+    for data_type in ("METRIC", "METRICS", "SCALARS", "PARAMETERS", "TAGS", "TEXT", "INIT_DATA", _MARKER) * 20:
+        value = _under_names(chance)
+        tag = chance.choice(["metrics", _MARKER] if data_type.endswith("S") else [_MARKER, "other"])
+        path = chance.choice([None, f"{_MARKER}.txt"])
+        extra = chance.choice([None, {_MARKER: 1}, {"other": _MARKER}, {"open": {"below": 1}}])
+        event = Encoder().data(1.0, "trainer", data_type, "WANDB", tag, value, 1, path, extra)
+        admitted = forwarder._admit_trainers_event(msgpack.unpackb(event))
+        left = forwarder._gate.judge(Record(data_type, "WANDB", tag, value, 1, path, extra), lambda reason: None)
+        for sent in (admitted, left):
+            assert _MARKER.encode() not in msgpack.packb(sent)
+            assert b"other" not in msgpack.packb(sent)
 
 
 def test_what_a_training_process_sends_beyond_an_event_does_not_leave():

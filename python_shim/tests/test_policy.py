@@ -1,5 +1,7 @@
 """What may leave a site, as a pure decision."""
 
+import random
+
 import numpy as np
 import pytest
 from flarebridge.events import Record
@@ -168,6 +170,13 @@ def test_what_has_left_before_opens_no_way_for_anything_else():
         assert policy.judge(_record("METRICS", "other", {"loss": 1.0}))[0].tag == "metrics"
 
 
+def test_a_dict_that_has_left_opens_no_way_for_a_number_of_its_name():
+    for below in ({"b": 1.0}, [{"b": 1.0}]):
+        policy = _policy({"include": ["a/*"]})
+        assert policy.judge(_record("METRICS", "metrics", {"a": below}))[1] == []
+        assert policy.judge(_record("METRICS", "metrics", {"a": 1.0}))[0] is None
+
+
 def test_numbers_are_rounded_wherever_they_are_and_steps_are_not():
     policy = _policy({"digits": 3}, {"digits": 2})
     value = {
@@ -243,3 +252,35 @@ def test_a_record_that_needs_no_look_is_not_looked_at():
 def test_a_policy_that_can_not_be_read_is_an_error(fields, words):
     with pytest.raises(ValueError, match=words):
         Rule.of(fields)
+
+
+def _random_value(chance: random.Random, depth: int = 0):
+    kinds = ["number", "integer", "text", "list", "dict", "dict", "none"] if depth < 3 else ["number", "text"]
+    kind = chance.choice(kinds)
+    if kind == "dict":
+        return {chance.choice("abc"): _random_value(chance, depth + 1) for _ in range(chance.randint(0, 2))}
+    if kind == "list":
+        return [_random_value(chance, depth + 1) for _ in range(chance.randint(0, 2))]
+    return {"number": 1.234, "integer": 12345, "text": "text", "none": None}[kind]
+
+
+@pytest.mark.parametrize("seed", range(50))
+def test_what_is_remembered_changes_no_decision(seed):
+    chance = random.Random(seed)
+    globs = ["a", "b", "a/*", "*b*", "m/a", "m", "*.c", "metrics", "c"]
+    fields = {
+        "include": chance.choice([None, chance.sample(globs, 2)]),
+        "exclude": chance.choice([None, chance.sample(globs, 1)]),
+        "kinds": chance.choice([None, chance.sample(KINDS, 4)]),
+        "digits": chance.choice([None, 2]),
+        "max_bytes": chance.choice([None, {"texts": 3}, 8]),
+    }
+    rule = {name: value for name, value in fields.items() if value is not None}
+    warm = _policy(rule)
+    for _ in range(300):
+        data_type = chance.choice(["METRICS", "METRICS", "SCALARS", "METRIC", "PARAMETERS", "TAG", "TEXT"])
+        extra = chance.choice([None, None, None, {"a": 1}, {"receivers": ["c"]}])
+        path = chance.choice([None, None, None, "a", "b"])
+        value = _random_value(chance)
+        record = _record(data_type, chance.choice(["metrics", "m", "a"]), value, path, extra)
+        assert warm.judge(record) == _policy(rule).judge(record)

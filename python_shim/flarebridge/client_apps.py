@@ -10,7 +10,7 @@ from .arguments import nearest
 
 SERVER = "server"
 ALL_CLIENTS = "@ALL"
-_OF_THE_POLICY = ("include", "exclude")
+_OF_THE_POLICY = ("include", "exclude", "policy")
 
 
 def targets_of(job: Any, clients: Optional[list] = None) -> list[str]:
@@ -32,8 +32,11 @@ def targets_of(job: Any, clients: Optional[list] = None) -> list[str]:
 class SiteArguments:
     """What single sites have for themselves."""
 
-    def __init__(self, per_site: Any, targets: list[str], client_side: bool, forward: bool):
-        """Raises ValueError or TypeError for what can have no effect."""
+    def __init__(self, per_site: Any, targets: list[str], client_side: bool, whole: bool):
+        """`whole`: records go to the server whole, by NVFlare's own channel.
+
+        Raises ValueError or TypeError for what can have no effect.
+        """
         self._own = per_site if per_site is not None else {}
         if not isinstance(self._own, dict) or not all(isinstance(own, dict) for own in self._own.values()):
             raise TypeError("per_site must be a dict from a client's name to a dict of its own arguments")
@@ -41,24 +44,22 @@ class SiteArguments:
             _check_client(site, "per_site", targets)
             for name in own:
                 if name in _OF_THE_POLICY:
-                    if not forward:
+                    if whole:
                         raise ValueError(f"per_site[{site!r}] has {name!r}, which needs forward=True")
                 elif not client_side:
                     raise ValueError(f"per_site[{site!r}] has {name!r}, which needs client_side=True")
 
-    def policy(self, site: str, include: Any, exclude: Any) -> dict:
-        """BridgeForwarder's `include` and `exclude` for the site."""
-        own = self._own.get(site, {})
-        return {"include": own.get("include", include), "exclude": own.get("exclude", exclude)}
+    def policy(self, site: str, include: Any, exclude: Any, policy: Optional[dict]) -> dict:
+        """BridgeForwarder's `include`, `exclude` and `policy` for the site."""
+        for_all = {"include": include, "exclude": exclude, "policy": policy}
+        own = {name: value for name, value in self._own.get(site, {}).items() if name in _OF_THE_POLICY}
+        return {**for_all, **_with_entries_for_all(own, for_all, "policy")}
 
     def receiver(self, site: str, given: dict) -> dict:
         """BridgeReceiver's arguments for the site. Raises TypeError for one that it does not have."""
         own = {name: value for name, value in self._own.get(site, {}).items() if name not in _OF_THE_POLICY}
         check_names(f"per_site[{site!r}]", own, given.keys() | receiver_arguments())
-        for_all, for_site = given.get("wandb_args"), own.get("wandb_args")
-        if isinstance(for_all, dict) and isinstance(for_site, dict):
-            own["wandb_args"] = {**for_all, **for_site}
-        return {**given, **own}
+        return {**given, **_with_entries_for_all(own, given, "wandb_args")}
 
 
 def receiver_arguments() -> set[str]:
@@ -75,6 +76,13 @@ def check_names(where: str, given: dict, known: Any) -> None:
     for name in given:
         if name not in known:
             raise TypeError(f"{where} has no argument {name!r}{nearest(name, known)}")
+
+
+def _with_entries_for_all(own: dict, for_all: dict, name: str) -> dict:
+    """A site's arguments, of which the dict called `name` has what is given for all, where it says nothing itself."""
+    if not isinstance(own.get(name), dict) or not isinstance(for_all.get(name), dict):
+        return own
+    return {**own, name: {**for_all[name], **own[name]}}
 
 
 def _check_client(name: Any, where: str, have: list[str]) -> None:

@@ -27,8 +27,6 @@ from .senders import sender_of, verify_senders
 TOPIC = "flarebridge.forward"
 # A note on a record that a forwarder brings: a copy of it that comes in NVFlare's own way is left alone.
 FORWARDED = "flarebridge_forwarded"
-# Why a client did not send a record that it is not to send.
-KEPT = "kept by the site's policy"
 _WAIT_DURABLE = 0.05  # seconds that a reply waits for the disk; a group commit takes some milliseconds
 _WAITING = 8  # requests that wait for it at a time; each holds one of NVFlare's threads, which the training needs
 _MAX_COUNT = 10000  # events of a request; forwarders send 512
@@ -58,6 +56,7 @@ class _Session:
         self.closed = False
         self.dropped: dict[str, int] = {}
         self.rejected = 0
+        self.admitted: Optional[bytes] = None  # what is to be taken next, asked for already: there was no room
 
 
 class Inbox:
@@ -164,16 +163,19 @@ class Inbox:
         if first > session.received + 1:
             return False  # what lies between is asked for by the reply
         for event in events[session.received + 1 - first :]:
-            if not _is_record(event):
+            if session.admitted is None and not _is_record(event):
                 session.rejected += 1
-            elif self._admit is not None and (event := self._admit(event)) is None:
+            elif session.admitted is None and self._admit is not None and (event := self._admit(event)) is None:
                 pass
-            elif (packed := _packed(site, event)) is None:
+            elif (packed := session.admitted or _packed(site, event)) is None:
                 session.rejected += 1
             elif number := self._link.offer(packed):
                 session.marks.append((session.received + 1, number))
             else:
+                if self._admit is not None:
+                    session.admitted = packed  # asked for once, so that what is kept of it is counted once
                 return True
+            session.admitted = None
             session.received += 1
         return False
 

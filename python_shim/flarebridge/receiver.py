@@ -32,7 +32,8 @@ from .curve import find_keys
 from .cutting import Parts
 from .definition import Definable, check_at_definition, warn_the_author
 from .events import Encoder, EventRejected, clean_name, record_of
-from .inbox import FORWARDED, KEPT, TOPIC, ClosedInbox, Inbox, attach
+from .gate import hold_back, open_gate_of_runs
+from .inbox import FORWARDED, TOPIC, ClosedInbox, Inbox, attach
 from .job import (
     is_server,
     is_simulated,
@@ -43,10 +44,11 @@ from .job import (
     sites_of,
     state_folder,
 )
+from .last_line import last_line
 from .link import Link
 from .opening import open_session
+from .rules import Rule
 from .senders import sender_of, verify_senders
-from .words import count_of
 
 _DEFAULT_BUFFER = 64 << 20
 # Looked up here once: a record is to cost a few microseconds.
@@ -75,6 +77,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         curve_key: Optional[str] = None,
         curve_server_key: Optional[str] = None,
         config: Optional[dict] = None,
+        policy: Optional[dict] = None,
     ):
         """The first four are WandBReceiver's; nothing is started or opened here. Raises ValueError in a definition.
 
@@ -95,6 +98,8 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
                 environment variable FLAREBRIDGE_CLIENT_KEY.
             curve_server_key: file of the bridge's public key (NAME.key); None: FLAREBRIDGE_SERVER_KEY.
             config: the runs' config, where WandBReceiver's first design had it; now a part of wandb_args.
+            policy: on a client: what its runs may hold (include, exclude, kinds, digits, max_bytes); it narrows the
+                site's own policy (gate.py). A server's receiver takes none: what leaves a site is decided there.
         """
         super().__init__(events=events)
         self.wandb_args, self.kwargs, self.config = wandb_args, kwargs, config
@@ -106,6 +111,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         self.buffer_bytes = buffer_bytes
         self.curve_key = curve_key
         self.curve_server_key = curve_server_key
+        self.policy = policy
         self._begin()
         check_at_definition(self._check_where_defined)
         # Of what is wrong START_RUN tells. NVFlare writes no argument called kwargs into a job.
@@ -122,11 +128,15 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
 
     def _begin(self) -> None:
         events = getattr(self, "events", None)
-        names = [name for name in events if isinstance(name, str)] if isinstance(events, (list, tuple)) else []
+        names = [name for name in events if name and isinstance(name, str)] if isinstance(events, (list, tuple)) else []
         self._wanted = frozenset(names)
         # An external training process's records are on their way to the server from the first: where the local name
         # alone is wanted (add_experiment_tracking's client_side), they are this process's own all the same.
         self._on_their_way = frozenset("fed." + name for name in names) - self._wanted
+        self._gate = None  # on a client: what the runs may hold
+        # On a client: ends of the names of events which NVFlare's own way carries only if the gate lets it, whatever
+        # ConvertToFedEvent puts before them.
+        self._holding: tuple = ()
         self._link = None
         self._inbox = None  # on the server: what forwarders bring
         self._encoder = None
@@ -142,6 +152,8 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
 
     def handle_event(self, event_type: str, fl_ctx: FLContext):
         """A record's event: local, on its way out of a client, or come in at the server; or one of the run's."""
+        if self._holding and event_type.endswith(self._holding):
+            hold_back(self._gate, fl_ctx.get_prop(_EVENT_DATA))
         if event_type not in self._wanted and event_type not in self._on_their_way:
             self._on_run_event(event_type, fl_ctx)
             return
@@ -222,6 +234,8 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
             # Of an aborted job NVFlare packs the results as soon as this process has ended; otherwise the bridge
             # has the seconds that the process takes to leave, which is also enough for most uploads.
             self._process.wait_gone(deadline - time.monotonic() if self._aborted else 0.0)
+        if self._gate is not None:
+            self._gate.close()
         self._report_end(link.stats(), inbox.dropped() if inbox is not None else {})
 
     # --- parts of the above ---
@@ -230,6 +244,9 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         try:
             stamp = headers.get(_TIMESTAMP) if type(headers) is dict else None
             site = self._names.get(origin) or self._site(origin)
+            if self._gate is not None and not self._gate.is_free(shareable):
+                self._take_what_may_leave(link, shareable, stamp, site)
+                return
             event, number = self._encoder.record(stamp if type(stamp) is float else time.time(), site, shareable)
         except EventRejected:
             self._take_parts(link, shareable, stamp, site)
@@ -240,6 +257,19 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         if stamp is not None or number is not None:
             self._channel.note(site, stamp, number)
         link.offer(event) or link.count_refusal()
+
+    def _take_what_may_leave(self, link: Link, shareable: dict, stamp: Any, site: str) -> None:
+        """A client's record that its policy looks at. Raises what makes it no record."""
+        record, number = record_of(shareable)
+        self._channel.note(site, stamp, number)
+        left = self._gate.judge(record, link.count_drop)
+        if left is None:
+            return
+        now = stamp if type(stamp) is float else time.time()
+        try:
+            link.put(self._encoder.data(now, site, *left))
+        except EventRejected:
+            self._parts.put(link, self._encoder, now, site, left)
 
     def _take_parts(self, link: Link, shareable: dict, stamp: Any, site: str) -> None:
         """A record that is larger than an event."""
@@ -254,22 +284,28 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
     def _start(self, fl_ctx: FLContext) -> None:
         if self._link is not None:
             return  # START_RUN again without END_RUN in between: the same run goes on
+        server = is_server(fl_ctx)
+        # Without a gate, as long as there is something wrong, nothing passes.
+        self._gate, self._holding = None, () if server else (*self._wanted, "analytix_log_stats")
         receivers = self._checked_receivers()
         if receivers is None:
+            self._holding = ()
             self._say("info", "tracking is disabled (mode)")
             self._close_inbox(fl_ctx, "disabled")
             return
-        server = is_server(fl_ctx)
-        side = "server" if server else "client"
+        args = (receivers.get("wandb") or {}) if self.receivers is not None else {}
+        args = args if args.get("name") else self._wandb_arguments() or {}
         job_id, job_name, instance = job_identity(fl_ctx)
+        run_name = clean_name(args.get("name") or job_name or "nvflare")
+        self._whose = f"{run_name}: " if server else f"{run_name} of {clean_name(fl_ctx.get_identity_name())}: "
+        if not server:
+            self._gate = open_gate_of_runs(fl_ctx, self.policy, receivers, self._say)
+        elif self.policy is not None:
+            raise ValueError("policy is for the receiver of a client; give it to BridgeForwarder, or to add_tracking")
         if instance:
             for own in receivers.values():
                 own.setdefault("id", instance)  # becomes a part of the runs' ids
-        folder = result_folder(fl_ctx)
-        args = (receivers.get("wandb") or {}) if self.receivers is not None else {}
-        args = args if args.get("name") else self._wandb_arguments() or {}
-        run_name = clean_name(args.get("name") or job_name or "nvflare")
-        self._whose = f"{run_name}: " if server else f"{run_name} of {clean_name(fl_ctx.get_identity_name())}: "
+        side = "server" if server else "client"
         self._process = process = None
         if self.endpoint is None:
             # Stable for a component, so that a process started again finds what an earlier one left.
@@ -283,7 +319,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         # A bridge of one's own is reached by a socket that no other user can open.
         keys = find_keys(self.curve_key, self.curve_server_key) if process is None else None
         link = Link(self.endpoint, process, self.buffer_bytes, self._say, keys)
-        opened = (clean_name(job_id), run_name, side, folder)
+        opened = (clean_name(job_id), run_name, side, result_folder(fl_ctx))
         sites = [self._site(name) for name in sites_of(fl_ctx, server)]
         open_session(link, self._encoder, self._parts, opened, sites, receivers)
         self._opening = link.stats()["accepted"]
@@ -313,6 +349,8 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
 
     def _check_where_defined(self) -> None:
         self._checked_receivers(here=False)
+        if self.policy is not None:
+            Rule.of(self.policy)
         ignored = without_effect(self._wandb_arguments(), self.receivers)
         if ignored:
             warn_the_author(f"arguments of wandb.init's that change nothing here: {', '.join(ignored)}")
@@ -345,33 +383,17 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         getattr(self.logger, level)(f"flarebridge: {self._whose}{text}")
 
     def _report_end(self, stats: dict, at_clients: dict) -> None:
-        waiting = stats["accepted"] - stats["acknowledged"]
-        unwritten = stats["unwritten"]
         # The rest is the session's own: its beginning, and its end, which is the last event.
+        waiting = stats["accepted"] - stats["acknowledged"]
         records = max(0, stats["acknowledged"] - self._opening - (0 if waiting else 1))
-        runs = len(set(self._names.values()))
-        text = f"{count_of(records, 'logged record')} of {count_of(runs, 'run')} safe on this machine's disk"
-        if stats["bridge_starts"] > 1:
-            text += f", the bridge was started {stats['bridge_starts']} times"
-        notes = [f"{count} {reason}" for reason, count in sorted(at_clients.items()) if reason.startswith(KEPT)]
-        reasons = [f"{count} dropped: {reason}" for reason, count in sorted(stats["dropped"].items())]
-        reasons += [f"{count} dropped: {r}" for r, count in sorted(at_clients.items()) if not r.startswith(KEPT)]
-        reasons += self._channel.losses()
-        if stats["rejected"]:
-            reasons.append(f"{stats['rejected']} rejected by the bridge as malformed (its log says why)")
-        if waiting and not stats["off"]:
-            reasons.append(f"{waiting} not confirmed within process_timeout={self.process_timeout:g} s")
-        if stats["finish"] and unwritten != 0:
-            reasons.append(
-                f"{unwritten or 'some'} of them can't be written with the arguments that they have, and are kept; give "
-                f"the right ones with: {stats['finish']}"
-            )
-        elif unwritten:
-            state = self._process.state if self._process is not None else "FOLDER"
-            reasons.append(
-                f"{unwritten} of them are not in their runs yet; the bridge goes on with them, and if it is ended "
-                f"before it is done, finish them with: flarebridge serve --own --state {state}"
-            )
-        elif unwritten is None and stats["errors"]:
-            reasons.append(f"the bridge told {stats['errors']} errors, see above: what they are about is in no run yet")
-        self._say("warning" if reasons else "info", "; ".join([text, *notes, *self._channel.notes(), *reasons]))
+        level, text = last_line(
+            stats,
+            at_clients,
+            records=records,
+            runs=len(set(self._names.values())),
+            kept=self._gate.told() if self._gate is not None else [],
+            channel=self._channel,
+            timeout=self.process_timeout,
+            state=self._process.state if self._process is not None else "FOLDER",
+        )
+        self._say(level, text)

@@ -10,6 +10,7 @@ from .client_apps import SERVER as _SERVER
 from .client_apps import SiteArguments, check_names, receiver_arguments, targets_of
 from .forwarder import BridgeForwarder
 from .receiver import BridgeReceiver
+from .rules import fields_of_a_job
 
 _EVENT = "analytix_log_stats"
 # Seconds between two records that MetricRelay reads; NVFlare's default is 0.1.
@@ -28,6 +29,7 @@ def add_tracking(
     exclude: Globs = None,
     clients: Optional[list[str]] = None,
     per_site: Optional[dict[str, dict]] = None,
+    policy: Optional[dict] = None,
     **receiver_args,
 ) -> Any:
     """Adds tracking to a Job API job or a recipe and gives it back.
@@ -38,34 +40,43 @@ def add_tracking(
         server_side: every site's run is written where the server runs; the events travel over NVFlare.
         client_side: every site's run is written on the site itself.
         forward: events travel by BridgeForwarder, which loses none; False: by NVFlare's ConvertToFedEvent.
-        include, exclude: globs on names of metrics: what may leave a site (BridgeForwarder).
+        include, exclude: globs on names of values: what may leave a site, and what the runs on it may hold.
         clients: the clients that are tracked; None: all. They need client apps of their own.
-        per_site: a client's name -> its own `include`, `exclude`, and with client_side any of BridgeReceiver's
-            arguments; entries of its `wandb_args` go before those for all.
+        per_site: a client's name -> its own `include`, `exclude`, `policy`, and with client_side any of
+            BridgeReceiver's arguments; entries of its `wandb_args` and `policy` go before those for all.
+        policy: further fields of a policy (kinds, digits, max_bytes); all of it narrows what the site's own allows.
 
     Call it once, after the clients' executors were added: it adds to the client apps that the job has by then, or to
     all clients if there are none. Raises ValueError or TypeError, which name what is wrong, before anything is added.
     """
     if not server_side and not client_side:
-        raise ValueError("server_side=False needs client_side=True: nobody would write the runs")
-    if not forward and (include is not None or exclude is not None):
-        raise ValueError("include and exclude are BridgeForwarder's: they need forward=True")
+        raise ValueError(
+            "server_side=False needs client_side=True: nobody would write the runs, and a policy has no effect where "
+            "nothing is tracked"
+        )
+    whole = server_side and not forward
+    if fields_of_a_job(include, exclude, policy) and whole:
+        raise ValueError(
+            "include, exclude and policy are held by BridgeForwarder, so they need forward=True: NVFlare's own channel "
+            "(ConvertToFedEvent) sends every record whole"
+        )
     job = _job_of(job_or_recipe)
     given = {"wandb_args": wandb_args, "mode": mode, **receiver_args}
     check_names("add_tracking", given, receiver_arguments())
     targets = targets_of(job, clients)
-    sites = SiteArguments(per_site, targets, client_side, forward)
+    sites = SiteArguments(per_site, targets, client_side, whole)
     _refuse_a_second_time(job, targets, server_side, client_side)
     # All are made, and their arguments checked, before the first is added.
     receiver = BridgeReceiver(**given) if server_side else None
     added = []
     others = server_side and _has_component(job, [_SERVER], lambda c: isinstance(c, AnalyticsReceiver))
     for target in targets:
-        policy = sites.policy(target, include, exclude)
+        own = sites.policy(target, include, exclude, policy)
         if server_side and forward:
-            added.append((target, "forwarder", BridgeForwarder(**policy, pass_events=others)))
+            added.append((target, "forwarder", BridgeForwarder(**own, pass_events=others)))
         if client_side:
-            added.append((target, "client_receiver", BridgeReceiver(**sites.receiver(target, given))))
+            arguments = {**sites.receiver(target, given), "policy": fields_of_a_job(**own) or None}
+            added.append((target, "client_receiver", BridgeReceiver(**arguments)))
     if receiver is not None:
         job.to_server(receiver, id="receiver")
     if server_side and (not forward or others) and not _has_component(job, targets, _converts):

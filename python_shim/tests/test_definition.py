@@ -80,6 +80,9 @@ def test_a_wrong_argument_raises_in_a_definition_and_adds_nothing(arguments, wor
     [
         ({"exclude": 5}, "exclude must be a glob"),
         ({"include": [1]}, "include must be a glob"),
+        ({"policy": 5}, "policy must be a dict"),
+        ({"policy": {"exclude": "a"}}, "policy has 'exclude', which is an argument of its own"),
+        ({"policy": {"kinds": ["scalar"]}}, "kinds names 'scalar', which is not known"),
         ({"process_timeout": 0}, "process_timeout must be"),
         ({"buffer_bytes": None}, "buffer_bytes must be"),
         ({"pass_events": "no"}, "pass_events must be True or False, not 'no'"),
@@ -120,6 +123,11 @@ def test_events_that_are_no_list_are_one_error_in_a_job(caplog, tmp_path):
         ({"per_site": {"site-1": {"moed": "online"}}, "client_side": True}, TypeError, "is it 'mode'?"),
         ({"per_site": {"site-1": {"exclude": "x"}}, "forward": False}, ValueError, "needs forward=True"),
         ({"per_site": {"site-1": {"exclude": 5}}}, ValueError, "exclude must be a glob"),
+        ({"policy": {"digits": 0}}, ValueError, "digits must be a whole number"),
+        ({"policy": {"digits": 3}, "forward": False}, ValueError, "they need forward=True"),
+        ({"per_site": {"site-1": {"policy": {"digits": 0}}}}, ValueError, "digits must be a whole number"),
+        ({"per_site": {"site-1": {"policy": 5}}, "policy": {"digits": 3}}, ValueError, "policy must be a dict"),
+        ({"per_site": {"site-1": {"policy": {}}}, "forward": False}, ValueError, "needs forward=True"),
     ],
 )
 def test_what_add_tracking_can_not_carry_out_adds_nothing(arguments, error, words):
@@ -161,6 +169,28 @@ def test_named_clients_alone_are_tracked_and_each_may_have_its_own_arguments():
     assert first["client_receiver"].wandb_args == {"config_type": "dict", "name": "n"}
     with pytest.raises(ValueError, match="one app for all clients"):
         add_tracking(_job("@ALL"), clients=["site-1"])
+
+
+def test_a_site_may_have_a_policy_of_its_own_which_both_of_its_components_have():
+    job = _job("site-1", "site-2")
+    own = {"site-2": {"exclude": "age*", "policy": {"kinds": ["scalars"]}}}
+    add_tracking(
+        job, {"name": "n"}, client_side=True, include="loss", exclude="id*", policy={"digits": 3}, per_site=own
+    )
+    first, second = (_components(job, site) for site in ("site-1", "site-2"))
+    assert (first["forwarder"].include, first["forwarder"].exclude) == ("loss", "id*")
+    assert first["forwarder"].policy == {"digits": 3}
+    assert first["client_receiver"].policy == {"include": "loss", "exclude": "id*", "digits": 3}
+    assert (second["forwarder"].include, second["forwarder"].exclude) == ("loss", "age*")
+    assert second["forwarder"].policy == {"digits": 3, "kinds": ["scalars"]}
+    assert second["client_receiver"].policy == {
+        "include": "loss", "exclude": "age*", "digits": 3, "kinds": ["scalars"]
+    }  # fmt: skip
+    assert _components(job, "server")["receiver"].policy is None
+    job = _job("site-1")
+    own = {"site-1": {"exclude": "age*"}}
+    add_tracking(job, {"name": "n"}, server_side=False, client_side=True, forward=False, per_site=own)
+    assert _components(job, "site-1")["client_receiver"].policy == {"exclude": "age*"}
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,12 @@ import logging
 import msgpack
 import pytest
 from flarebridge import BridgeForwarder, BridgeReceiver
+from flarebridge.audit import Audit
 from flarebridge.channel import Channel
 from flarebridge.events import Encoder
+from flarebridge.gate import Gate
 from flarebridge.policy import Policy
+from flarebridge.rules import Rule
 from nvflare.apis.analytix import AnalyticsDataType
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import EventScope, FLContextKey
@@ -78,8 +81,16 @@ class _FakeOutbox(_FakeLink):
 def _forwarder(**arguments) -> BridgeForwarder:
     forwarder = BridgeForwarder(**arguments)
     forwarder._outbox, forwarder._encoder, forwarder._site = _FakeOutbox(), Encoder(), "site-1"
-    forwarder._policy = Policy(forwarder.include, forwarder.exclude)
+    job = {"include": forwarder.include, "exclude": forwarder.exclude, **(forwarder.policy or {})}
+    forwarder._gate = _gate({name: value for name, value in job.items() if value is not None})
+    forwarder._outbox_of_trainers = forwarder._outbox
     return forwarder
+
+
+def _gate(fields: dict) -> Gate:
+    """As open_gate makes it where the site says nothing."""
+    rules = [Rule.of({}).with_defaults(), Rule.of(fields)]
+    return Gate(Policy(rules), Audit(None, "to the server", {}, lambda level, text: None))
 
 
 def _client_receiver(**arguments) -> BridgeReceiver:
@@ -146,7 +157,7 @@ def test_what_the_policy_keeps_leaves_in_no_way():
     assert forwarder._outbox.values() == [{"loss": 1}, {"loss": 2}]
     # In NVFlare's way a record leaves whole or not at all.
     assert [shareable["DXO"]["data"]["track_value"] for shareable in wire.sent] == [{"loss": 2}]
-    assert forwarder._outbox.drops == ["kept by the site's policy"]
+    assert forwarder._outbox.drops == ["values kept by the site's policy (by name)"] * 2
 
 
 def test_a_policy_that_can_not_be_read_lets_nothing_leave(caplog):

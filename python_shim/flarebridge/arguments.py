@@ -1,12 +1,14 @@
 """The arguments of receivers: all that can't be carried out is found here, before anything is taken.
 
 Each refusal names the argument, its value, and what is right. The bridge checks again what it needs; but what it
-refuses then has been taken already. Any thread; no state.
+refuses then has been taken already. What a key may look like is in secrets_in_jobs.py. Any thread; no state.
 """
 
 import difflib
 import os
 from typing import Any, Optional
+
+from .secrets_in_jobs import refuse_secrets
 
 _MODES = {
     "offline": "offline",
@@ -50,28 +52,82 @@ def with_absolute_dirs(receivers: Any) -> Any:
     return {name: with_absolute_dir(arguments) for name, arguments in receivers.items()}
 
 
-def checked_receivers(wandb_args: Any, mode: Any, receivers: Any) -> Optional[dict]:
-    """The receivers by name, each with all of its arguments; None: tracking is disabled. Raises ValueError."""
-    if wandb_args is not None and not isinstance(wandb_args, dict):
-        raise ValueError(
-            f'wandb_args must be a dict, not {type(wandb_args).__name__} (NVFlare takes a dict whose "name" is a '
-            'class of its own for that class: add "config_type": "dict" to it)'
-        )
+def merged_wandb_args(wandb_args: Any, kwargs: Any, config: Any) -> Optional[dict]:
+    """wandb_args of what WandBReceiver took over the years. Raises ValueError.
+
+    `kwargs` was their name up to NVFlare 2.5; in its first design `config` stood beside it. The marker keeps NVFlare's
+    loader from taking a dict whose "name" is a class of its own for that class (fuel/utils/component_builder.py).
+    """
+    _check_dicts(wandb_args=wandb_args, kwargs=kwargs, config=config)
+    if wandb_args is not None and kwargs is not None:
+        raise ValueError("wandb_args and kwargs are two names of one argument: give wandb_args alone")
+    merged = wandb_args if wandb_args is not None else kwargs
+    if config is not None:
+        if (merged or {}).get("config") is not None:
+            raise ValueError("config is given twice, by itself and in wandb_args: give it in wandb_args alone")
+        merged = {**(merged or {}), "config": {key: value for key, value in config.items() if key != "config_type"}}
+    return None if merged is None else {"config_type": "dict", **with_absolute_dir(merged)}
+
+
+def check_numbers(component: Any, *names: str) -> None:
+    """Raises ValueError for an attribute of the component that is no finite number above 0."""
+    for name in names:
+        value = getattr(component, name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
+            raise ValueError(f"{name} must be a number above 0, not {value!r}")
+
+
+def check_flags(component: Any, *names: str) -> None:
+    """Raises ValueError for an attribute of the component that is neither True nor False."""
+    for name in names:
+        if not isinstance(getattr(component, name), bool):
+            raise ValueError(f"{name} must be True or False, not {getattr(component, name)!r}")
+
+
+def check_events(events: Any) -> None:
+    """Raises ValueError for what is not a list of events' names. None: the default."""
+    if events is not None and not (isinstance(events, (list, tuple)) and events and _is_text_or_list(events, False)):
+        raise ValueError(f"events must be a list of names of events, as ['analytix_log_stats'], not {events!r}")
+
+
+def check_endpoint(endpoint: Any, **files: Any) -> None:
+    """Raises ValueError for what is no endpoint of a shared bridge, and for keys' files that have no name."""
+    if endpoint is not None and not str(endpoint).startswith(("ipc://", "tcp://")):
+        raise ValueError(f"endpoint {endpoint!r} must begin with ipc:// or tcp://")
+    for name, file in files.items():
+        if file is not None and not (isinstance(file, str) and file):
+            raise ValueError(f"{name} must be the name of a file, not {type(file).__name__}")
+
+
+def nearest(name: Any, known: Any) -> str:
+    """Words that ask whether a known name was meant; "" if none is near."""
+    near = difflib.get_close_matches(str(name), list(known), 1)
+    return f"; is it {near[0]!r}?" if near else ""
+
+
+def checked_receivers(wandb_args: Any, mode: Any, receivers: Any, here: bool = True) -> Optional[dict]:
+    """The receivers by name, each with all of its arguments; None: tracking is disabled. Raises ValueError.
+
+    `here`: their runs are written on this machine, so that their folders must be ones that can be made here.
+    """
+    _check_dicts(wandb_args=wandb_args)
     mode = _checked_mode("mode", mode)
     given = receivers if receivers is not None else {"wandb": wandb_args or {}}
     if not isinstance(given, dict) or not all(isinstance(v, (dict, type(None))) for v in given.values()):
         raise ValueError("receivers must be a dict from a receiver's name to a dict of its arguments")
-    _refuse_keys(given)
+    refuse_secrets(given)
     if mode == "disabled":
         return None
     found = {}
     for name, arguments in given.items():
         if name not in _KNOWN:
             known = ", ".join(map(repr, _KNOWN))
-            raise ValueError(f"receivers names {name!r}, which is not known; there are {known}")
+            raise ValueError(f"receivers names {name!r}, which is not known; there are {known}{nearest(name, _KNOWN)}")
         own = with_absolute_dir({key: value for key, value in (arguments or {}).items() if key != "config_type"})
         where = "wandb_args" if receivers is None else f"receivers[{name!r}]"
         _check(where, own, _KNOWN[name])
+        if here:
+            _check_folder(where, own.get("dir"))
         if name == "wandb":
             own["mode"] = _checked_mode(f"mode in {where}", own["mode"]) if own.get("mode") else mode
         if own.get("mode") != "disabled":
@@ -85,7 +141,18 @@ def without_effect(wandb_args: Any, receivers: Any) -> list[str]:
     return sorted({key for arguments in given.values() for key in arguments or {} if key in _WITHOUT_EFFECT})
 
 
+def _check_dicts(**arguments: Any) -> None:
+    for name, given in arguments.items():
+        if given is not None and not isinstance(given, dict):
+            raise ValueError(
+                f'{name} must be a dict, not {type(given).__name__} (NVFlare takes a dict whose "name" is a class of '
+                'its own for that class: add "config_type": "dict" to it)'
+            )
+
+
 def _checked_mode(name: str, mode: Any) -> str:
+    if isinstance(mode, dict):  # WandBReceiver's first design: (config, kwargs, mode, ...)
+        raise ValueError(f"{name} is a dict; give an old WandBReceiver's arguments by name: config=..., kwargs=...")
     if not isinstance(mode, str) or mode not in _MODES:
         raise ValueError(f"{name} {mode!r} is not known; use offline, online or disabled")
     return _MODES[mode]
@@ -94,8 +161,7 @@ def _checked_mode(name: str, mode: Any) -> str:
 def _check(where: str, arguments: dict, known: tuple) -> None:
     for key, value in arguments.items():
         if key not in known and key not in _WITHOUT_EFFECT:
-            near = difflib.get_close_matches(str(key), known, 1)
-            raise ValueError(f"{where} has {key!r}, which is not known" + (f"; is it {near[0]!r}?" if near else ""))
+            raise ValueError(f"{where} has {key!r}, which is not known{nearest(key, known)}")
         if value is None:
             continue
         if key in _TEXTS and not isinstance(value, str):
@@ -110,7 +176,6 @@ def _check(where: str, arguments: dict, known: tuple) -> None:
             _refuse(where, key, value, "a glob or a list of globs")
     _check_project(where, arguments.get("project"))
     _check_writers(where, arguments.get("writers"))
-    _check_folder(where, arguments.get("dir"))
 
 
 def _check_project(where: str, project: Optional[str]) -> None:
@@ -149,16 +214,3 @@ def _is_text_or_list(value: Any, empty: bool = True) -> bool:
 
 def _refuse(where: str, name: str, value: Any, right: str) -> None:
     raise ValueError(f"{where} has {name} = {str(repr(value))[:200]}; it must be {right}")
-
-
-def _refuse_keys(arguments: Any) -> None:
-    """Raises ValueError if anything in the arguments looks like an API key: job files are clear text."""
-    if not isinstance(arguments, dict):
-        return
-    for key, value in arguments.items():
-        if "api_key" in str(key).lower() and value:
-            raise ValueError(
-                f"the arguments hold {key!r}: a key does not belong into a job. Set WANDB_API_KEY, or log in with "
-                "`wandb login`, where the upload is done"
-            )
-        _refuse_keys(value)

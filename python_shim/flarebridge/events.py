@@ -47,7 +47,7 @@ def clean_name(text: Any, default: str = "unknown") -> str:
     return text.encode()[:MAX_NAME_BYTES].decode(errors="ignore") or default
 
 
-def _plain(value: Any, depth: int = 0) -> Any:
+def plain(value: Any, depth: int = 0) -> Any:
     """The value with everything msgpack or the wire format does not know replaced by what is nearest."""
     if value is None or isinstance(value, bool):
         return value
@@ -68,19 +68,19 @@ def _plain(value: Any, depth: int = 0) -> Any:
         if len(value) > MAX_NODES:
             raise EventRejected(f"{len(value)} values in one; an event may have {MAX_NODES}")
         if isinstance(value, dict):
-            return {_plain(str(k)): _plain(v, depth + 1) for k, v in value.items()}
-        return [_plain(v, depth + 1) for v in value]
+            return {plain(str(k)): plain(v, depth + 1) for k, v in value.items()}
+        return [plain(v, depth + 1) for v in value]
     return _plain_object(value, depth)
 
 
 def _plain_object(value: Any, depth: int) -> Any:
     # numpy and torch: a single element is a number, an array is a list.
-    elements = _elements(value)
-    if elements > MAX_NODES and hasattr(value, "tolist"):
-        raise EventRejected(f"an array of {elements} elements; an event may have {MAX_NODES} values")
+    count = elements(value)
+    if count > MAX_NODES and hasattr(value, "tolist"):
+        raise EventRejected(f"an array of {count} elements; an event may have {MAX_NODES} values")
     for method in ("item", "tolist"):
         try:
-            return _plain(getattr(value, method)(), depth)
+            return plain(getattr(value, method)(), depth)
         except EventRejected:
             raise
         except Exception:
@@ -88,7 +88,7 @@ def _plain_object(value: Any, depth: int) -> Any:
     return str(value)[:_MAX_TEXT]
 
 
-def _elements(value: Any) -> int:
+def elements(value: Any) -> int:
     """How many elements an array of numpy's, torch's or another library's has; 0: it does not say."""
     for name in ("size", "numel"):
         try:
@@ -120,7 +120,7 @@ def _large_integer(value: int) -> Any:
 
 def _image(value: Any) -> Any:
     """A file's bytes as they are; pixels as one byte per channel, row by row, with their measures."""
-    size = len(value) if isinstance(value, (bytes, bytearray)) else _elements(value)
+    size = len(value) if isinstance(value, (bytes, bytearray)) else elements(value)
     if size > MAX_EVENT_BYTES:
         raise EventRejected(f"an image of {size} bytes; an event may have 1 MiB")
     if isinstance(value, (bytes, bytearray)):
@@ -237,7 +237,7 @@ class Encoder:
 
     def session_opened(self, time: float, job: str, run_name: str, side: str, folder: str, receivers: dict) -> bytes:
         """`receivers`: receiver's name -> its arguments; `side`: "server" or "client"."""
-        receivers = _plain(receivers)
+        receivers = plain(receivers)
         if _nodes(receivers) > _MAX_ARGUMENT_NODES:
             raise EventRejected(f"the receivers' arguments have more than {_MAX_ARGUMENT_NODES} values")
         return self._pack((_SESSION_OPENED, time, job, run_name, side, folder, receivers))
@@ -337,9 +337,9 @@ class Encoder:
             except (OverflowError, UnicodeEncodeError):
                 pass  # an integer beyond 64 bits, text that is not Unicode
         return self._pack(
-            tuple(_plain(field) for field in event[:5])
-            + (str(_plain(tag)),)
-            + tuple(_plain(field) for field in event[6:])
+            tuple(plain(field) for field in event[:5])
+            + (str(plain(tag)),)
+            + tuple(plain(field) for field in event[6:])
         )
 
     def _remember(self, member: Any) -> None:

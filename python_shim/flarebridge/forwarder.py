@@ -17,15 +17,19 @@ from nvflare.apis.shareable import ReservedHeaderKey, Shareable
 from nvflare.apis.signal import Signal
 from nvflare.widgets.widget import Widget
 
+from .arguments import check_flags, check_numbers
 from .cutting import Parts
-from .events import TYPE_NAMES, Encoder, EventRejected, Record, clean_name, record_of
+from .definition import Definable, check_at_definition
+from .events import Encoder, EventRejected, clean_name, record_of
 from .forks import forget_in_child
-from .inbox import FORWARDED, KEPT, TOPIC
+from .gate import HELD, KEPT, open_gate
+from .inbox import FORWARDED, TOPIC
 from .job import is_simulated
 from .outbox import DISABLED, Outbox
-from .policy import Policy
+from .rules import fields_of_a_job
 from .socket_place import NoPlace
 from .trainer_link import ENDPOINT, ENDPOINT_OF, TrainerLink
+from .words import count_of
 
 _EVENT = "analytix_log_stats"
 _RECORDS = (_EVENT, "fed." + _EVENT)
@@ -37,7 +41,7 @@ _EVENT_DATA = FLContextKey.EVENT_DATA
 _HEADERS, _DIRECTION = ReservedHeaderKey.HEADERS, FedEventHeader.DIRECTION
 
 
-class BridgeForwarder(Widget):
+class BridgeForwarder(Definable, Widget):
     """Forwards a client's analytics events to the server's BridgeReceiver."""
 
     def __init__(
@@ -48,19 +52,22 @@ class BridgeForwarder(Widget):
         buffer_bytes: int = _DEFAULT_BUFFER,
         pass_events: bool = False,
         trainer_link: bool = True,
+        policy: Optional[dict] = None,
     ):
-        """Nothing is started, opened or checked here.
+        """Nothing is started or opened here. Raises ValueError in a definition.
+
+        What may leave a site is said by the site's own policy (gate.py); `include`, `exclude` and `policy` narrow it.
 
         Args:
-            include: globs; only metrics whose name fits one may leave the site. None: all.
-            exclude: globs; metrics whose name fits one stay on the site, whatever `include` says.
-                A metric's name is its tag, and in a dict of metrics its key. Case counts.
+            include: globs; only values whose name fits one may leave the site. None: all.
+            exclude: globs; values that go by a name which fits one stay on the site, whatever `include` says.
             process_timeout: seconds that END_RUN may take in all.
             buffer_bytes: events held in memory at most until the server's bridge has them on disk.
             pass_events: also sends the events in NVFlare's lossy way, for receivers on the server that are not
                 flarebridge's; a component that makes federated events of them (ConvertToFedEvent) is needed for it.
             trainer_link: lets BridgeWriter in a training process of its own (launch_external_process) reach this
                 component directly, past NVFlare's 10 events a second.
+            policy: further fields of a policy as a site's file has them: kinds, digits, max_bytes.
         """
         super().__init__()
         self.include = include
@@ -69,9 +76,15 @@ class BridgeForwarder(Widget):
         self.buffer_bytes = buffer_bytes
         self.pass_events = pass_events
         self.trainer_link = trainer_link
+        self.policy = policy
+        self._begin()
+        check_at_definition(self._checked_policy)
+
+    def _begin(self) -> None:
         self._outbox = None
+        self._site = ""
         self._lock = threading.RLock()  # a signal handler may log in the middle of a log call
-        self._policy = None
+        self._gate = None
         self._trainers = None
         forget_in_child(self)
 
@@ -82,7 +95,8 @@ class BridgeForwarder(Widget):
 
     def handle_event(self, event_type: str, fl_ctx: FLContext):
         try:
-            if event_type in _RECORDS:
+            # ConvertToFedEvent may be told another prefix than "fed.".
+            if event_type in _RECORDS or event_type.endswith(_EVENT):
                 self._on_record(fl_ctx)
             elif event_type == EventType.ABOUT_TO_START_RUN:
                 self._open_for_trainers()
@@ -102,34 +116,39 @@ class BridgeForwarder(Widget):
     def _start(self, fl_ctx: FLContext) -> None:
         if self._outbox is not None:
             return  # START_RUN again without END_RUN in between: the same run goes on
+        self._gate = None  # without one nothing passes
+        self._site = clean_name(fl_ctx.get_identity_name())
         try:
-            self._policy = Policy(self.include, self.exclude)
-            for name in ("process_timeout", "buffer_bytes"):
-                value = getattr(self, name)
-                if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
-                    raise ValueError(f"{name} must be a number above 0, not {value!r}")
+            self._gate = open_gate(fl_ctx, self._checked_policy(), "to the server", self._say)
         except ValueError as e:
             # The plain channel would bring what a policy that can't be read was to keep here.
-            self._say("error", f"{e}. No metric leaves this site through flarebridge; training goes on.")
+            self._say("error", f"{e}. Nothing leaves this site through flarebridge; training goes on.")
             self._close_trainers(0.0)
             return
         self._encoder = Encoder()
         self._parts = Parts(self._say)
-        self._site = clean_name(fl_ctx.get_identity_name())
         self._simulated = is_simulated(fl_ctx)
         engine = fl_ctx.get_engine()
         outbox = Outbox(lambda request: _exchange(engine, request), int(self.buffer_bytes), self._say)
         outbox.start()
         self._outbox = outbox
         if self._trainers is not None:
+            self._outbox_of_trainers = outbox  # also while the run ends
             self._trainers.start(outbox, self._site, self._admit_trainers_event)
+
+    def _checked_policy(self) -> dict:
+        """The fields of the job's policy, all other arguments checked. Raises ValueError."""
+        fields = fields_of_a_job(self.include, self.exclude, self.policy)
+        check_numbers(self, "process_timeout", "buffer_bytes")
+        check_flags(self, "pass_events", "trainer_link")
+        return fields
 
     def _on_record(self, fl_ctx: FLContext) -> None:
         shareable = fl_ctx.get_prop(_EVENT_DATA)
         if not isinstance(shareable, Shareable):
             return
         headers = shareable.setdefault(_HEADERS, {})
-        if headers.get(_DIRECTION, "out") != "out":
+        if headers.get(_DIRECTION, "out") != "out" and not headers.get(HELD):
             return  # from elsewhere, or held back here a moment ago
         outbox = self._outbox
         taking = outbox is not None and outbox.off is None
@@ -141,25 +160,21 @@ class BridgeForwarder(Widget):
             # NVFlare's FedEventRunner, which comes after all components, leaves incoming events alone. Local ones it
             # never sends; whether this is one is not asked, since the answer takes a lock.
             headers[_DIRECTION] = "in"
+            if not taking and self._gate is not None and not headers.get(HELD):
+                headers[HELD] = True
+                self._gate.count_held(shareable)
 
     def _may_pass(self, shareable: Shareable) -> bool:
         """True if NVFlare may send the record in its own way: it is wanted there, and all of it may leave."""
         wanted = self.pass_events or (self._outbox is not None and self._outbox.off is not None)
-        if not wanted or self._policy is None:
-            return False
-        try:
-            record, _ = record_of(shareable)
-            return self._policy.apply(record) is record
-        except Exception:
-            return False
+        return wanted and self._gate is not None and self._gate.may_pass_whole(shareable)
 
     def _take(self, shareable: Shareable, outbox: Any) -> None:
         try:
             record = None
-            if not self._policy.allows_all:
-                record = self._policy.apply(record_of(shareable)[0])
+            if not self._gate.is_free(shareable):
+                record = self._gate.judge(record_of(shareable)[0], outbox.count_drop)
                 if record is None:
-                    outbox.count_drop(KEPT)
                     return
             with self._lock:  # so that times and numbers rise together
                 now = time.time()
@@ -176,12 +191,7 @@ class BridgeForwarder(Widget):
 
     def _admit_trainers_event(self, event: list) -> Optional[list]:
         """What may leave of an event of BridgeWriter in another process; None: nothing."""
-        record = Record(TYPE_NAMES.get(event[3]), None, event[5], event[6], None, None, None)
-        kept = self._policy.apply(record)
-        if kept is None:
-            self._outbox.count_drop(KEPT)
-            return None
-        return event if kept is record else [*event[:6], kept.value, *event[7:]]
+        return self._gate.judge_event(event, self._outbox_of_trainers.count_drop)
 
     def _open_for_trainers(self) -> None:
         """Before the training process is started, so that it inherits where to find this component."""
@@ -199,6 +209,7 @@ class BridgeForwarder(Widget):
         # The simulator with fewer threads than clients ends a client's process after each task, and asks
         # nobody (simulator_runner.py); elsewhere a task's end does not wait.
         if self._outbox is not None and self._simulated:
+            self._gate.write()
             self._outbox.wait_acknowledged(_TASKS_END)
 
     def _hold_the_run_open(self, fl_ctx: FLContext) -> None:
@@ -213,6 +224,7 @@ class BridgeForwarder(Widget):
         self._close_trainers(max(0.1, 0.5 * float(self.process_timeout)))
         outbox.wait_acknowledged(deadline - time.monotonic())
         outbox.close(max(0.1, deadline - time.monotonic()))
+        self._gate.close()
         self._report(outbox.stats())
 
     def _close_trainers(self, seconds: float) -> None:
@@ -226,16 +238,18 @@ class BridgeForwarder(Widget):
         if stats["off"] == DISABLED:
             self._say("info", DISABLED)
             return
-        text = f"{stats['acknowledged']} events forwarded and durable on the server"
+        text = f"{count_of(stats['acknowledged'], 'logged record')} safe on the server's disk"
         reasons = [f"{count} {reason}" for reason, count in sorted(stats["dropped"].items())]
         waiting = stats["accepted"] - stats["acknowledged"]
         if waiting and not stats["off"]:
             reasons.append(f"{waiting} not confirmed within process_timeout={self.process_timeout:g} s")
-        lost = any("policy" not in reason for reason in reasons)
-        self._say("warning" if lost else "info", "; ".join([text, *reasons]))
+        lost = any(KEPT not in reason for reason in reasons)
+        told = self._gate.told()
+        names = ["kept at this site: " + ", ".join(told)] if told else []
+        self._say("warning" if lost else "info", "; ".join([text, *reasons, *names]))
 
     def _say(self, level: str, text: str) -> None:
-        getattr(self.logger, level)(f"flarebridge: {text}")
+        getattr(self.logger, level)(f"flarebridge: {self._site + ': ' if self._site else ''}{text}")
 
 
 def _exchange(engine: Any, request: dict) -> Optional[dict]:

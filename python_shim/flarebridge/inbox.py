@@ -22,13 +22,13 @@ import msgpack
 from .buffer import EventBuffer
 from .events import DATA, MAX_EVENT_BYTES
 from .forks import forget_in_child
+from .senders import sender_of, verify_senders
 
 TOPIC = "flarebridge.forward"
 # A note on a record that a forwarder brings: a copy of it that comes in NVFlare's own way is left alone.
 FORWARDED = "flarebridge_forwarded"
-# Why a client did not send a record that it is not to send.
-KEPT = "kept by the site's policy"
 _WAIT_DURABLE = 0.05  # seconds that a reply waits for the disk; a group commit takes some milliseconds
+_WAITING = 8  # requests that wait for it at a time; each holds one of NVFlare's threads, which the training needs
 _MAX_COUNT = 10000  # events of a request; forwarders send 512
 _MAX_BYTES = 4 << 20
 _SITES = 10000
@@ -56,6 +56,7 @@ class _Session:
         self.closed = False
         self.dropped: dict[str, int] = {}
         self.rejected = 0
+        self.admitted: Optional[bytes] = None  # what is to be taken next, asked for already: there was no room
 
 
 class Inbox:
@@ -68,6 +69,7 @@ class Inbox:
         self._lock = threading.Lock()
         self._sites: dict[str, OrderedDict[str, _Session]] = {}
         self._ended = False
+        self._turns = threading.Semaphore(_WAITING)
         forget_in_child(self)
 
     def take(self, site: str, request: dict) -> dict:
@@ -120,6 +122,7 @@ class Inbox:
         """A forked child takes nothing: its link is the parent's."""
         self._ended = True
         self._lock = threading.Lock()
+        self._turns = threading.Semaphore(_WAITING)
         self._sites = {}
 
     def rejected(self, site: str) -> int:
@@ -160,23 +163,29 @@ class Inbox:
         if first > session.received + 1:
             return False  # what lies between is asked for by the reply
         for event in events[session.received + 1 - first :]:
-            if not _is_record(event):
+            if session.admitted is None and not _is_record(event):
                 session.rejected += 1
-            elif self._admit is not None and (event := self._admit(event)) is None:
+            elif session.admitted is None and self._admit is not None and (event := self._admit(event)) is None:
                 pass
-            elif (packed := _packed(site, event)) is None:
+            elif (packed := session.admitted or _packed(site, event)) is None:
                 session.rejected += 1
             elif number := self._link.offer(packed):
                 session.marks.append((session.received + 1, number))
             else:
+                if self._admit is not None:
+                    session.admitted = packed  # asked for once, so that what is kept of it is counted once
                 return True
+            session.admitted = None
             session.received += 1
         return False
 
     def _settle(self, session: _Session, seconds: float) -> None:
         """Brings `durable` up to date; waits for it for so many seconds at most."""
-        if session.marks:
-            self._link.wait_for_number(session.marks[-1][1], seconds)
+        if session.marks and self._turns.acquire(blocking=False):
+            try:
+                self._link.wait_for_number(session.marks[-1][1], seconds)
+            finally:
+                self._turns.release()
         acknowledged = self._link.acknowledged
         while session.marks and session.marks[0][1] <= acknowledged:
             session.durable = session.marks.popleft()[0]
@@ -254,7 +263,7 @@ _registry_lock = threading.Lock()
 def attach(engine: Any, inbox: AnyInbox, site_of: Callable[[Any], str]) -> None:
     """Lets the job's clients reach the inbox. `site_of`: makes a site's checked name of a peer's name."""
     from nvflare.apis.fl_constant import ReservedKey, ReturnCode
-    from nvflare.apis.shareable import Shareable, make_reply
+    from nvflare.apis.shareable import ReservedHeaderKey, Shareable, make_reply
 
     with _registry_lock:
         known = _inboxes.get(engine)
@@ -262,13 +271,15 @@ def attach(engine: Any, inbox: AnyInbox, site_of: Callable[[Any], str]) -> None:
             known.append(inbox)
             return
         inboxes = _inboxes[engine] = [inbox]
+    verified = verify_senders(engine, TOPIC)
 
     def handle(topic: str, request: Shareable, fl_ctx: Any) -> Shareable:
         peer = request.get_peer_prop(ReservedKey.IDENTITY_NAME, None)
         if not peer:
             return make_reply(ReturnCode.MISSING_PEER_CONTEXT)
+        site = site_of(sender_of(request.get(ReservedHeaderKey.HEADERS) or {}, peer, verified))
         try:
-            replies = [inbox.take(site_of(peer), request) for inbox in list(inboxes)]
+            replies = [inbox.take(site, request) for inbox in list(inboxes)]
         except BadRequest:
             return make_reply(ReturnCode.BAD_REQUEST_DATA)
         reply = make_reply(ReturnCode.OK)

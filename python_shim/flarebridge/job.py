@@ -1,4 +1,4 @@
-"""What NVFlare knows of the running job, over the versions 2.5 to 2.9. Used by BridgeReceiver at START_RUN."""
+"""What NVFlare knows of the running job, over the versions 2.5 to 2.9. Used where a run starts and ends."""
 
 import os
 import secrets
@@ -11,6 +11,8 @@ from nvflare.apis.server_engine_spec import ServerEngineSpec
 
 from .events import clean_name
 
+_WAIT = "FLAREBRIDGE_WAIT"  # "written": a run's end takes as long as writing takes, within process_timeout
+_WRITTEN_END = 2.0  # seconds
 # What NVFlare's simulator calls every job.
 _SIMULATED = "simulate_job"
 _STARTED_FILE = ".flarebridge-job-start"
@@ -30,6 +32,21 @@ def is_server(fl_ctx: FLContext) -> bool:
 def is_simulated(fl_ctx: FLContext) -> bool:
     """True in NVFlare's simulator."""
     return str(fl_ctx.get_job_id()) == _SIMULATED
+
+
+def server_aborted(fl_ctx: FLContext) -> bool:
+    """True at ABOUT_TO_END_RUN of a job that was aborted, on the server."""
+    # The signal tells on the server, and only before the run's end: the simulator triggers it later for
+    # a job that ended well, and a client for every end (server_runner.py, client_runner.py at 2.8.1).
+    signal = fl_ctx.get_run_abort_signal()
+    return is_server(fl_ctx) and bool(signal and signal.triggered)
+
+
+def seconds_for_writing(left: float) -> float:
+    """How long the run's end may wait until the runs are written, of the seconds that are left."""
+    # Where this process ends all others, with a container, the bridge has no time behind it.
+    all_of_it = os.getpid() == 1 or os.environ.get(_WAIT) == "written"
+    return left if all_of_it else min(left, _WRITTEN_END)
 
 
 def job_identity(fl_ctx: FLContext) -> tuple[str, str, str]:

@@ -18,8 +18,13 @@ _BATCH_EVENTS = 512
 _BATCH_BYTES = 256 << 10
 _RETRY = 0.1  # seconds, doubled up to
 _RETRY_MOST = 2.0
-_POLL = 0.05  # seconds between questions for what is durable by now, or whether there is room again
+# Seconds between questions for what is durable by now, or whether there is room again; doubled while nothing gets on,
+# up to _RETRY_MOST: each takes a thread of the server's, which the training needs (100 in NVFlare 2.5 to 2.9).
+_POLL = 0.05
+_STILL = 3  # questions by which nothing got on, after which events wait for their turn, too
 _NO_RECEIVER = 10.0  # seconds after which a server that knows no inbox is believed
+# Seconds between questions to a server that knows no inbox: it logs an error for each.
+_UNKNOWN_FIRST, _UNKNOWN_NEXT = 2.0, 8.0
 _TELL = 0.5  # seconds after which the server is told of counts that have changed
 _TELL_LATE = 10.0  # seconds without an answer after which a person is told
 
@@ -50,6 +55,7 @@ class Outbox(EventBuffer):
         self._sealed: deque = deque()  # batches that are not durable, oldest first
         self._received = 0  # the last event that the server holds
         self._resent = 0
+        self._still = 0  # replies in a row by which nothing got on
         self._answered = False
         self._thread = threading.Thread(target=self._run, name="flarebridge-outbox", daemon=True)
 
@@ -132,7 +138,7 @@ class Outbox(EventBuffer):
         started = time.monotonic()
         wait = _RETRY
         told = False
-        greeted = False
+        greeted = asked_unknown = False
         while self._off is None:
             request = self._next_request(greeted)
             if request is None:
@@ -147,8 +153,8 @@ class Outbox(EventBuffer):
                 self._resent += self._on_reply(reply)
                 if request["bye"] and not self.unacknowledged:
                     return
-                if state == "full":
-                    self._pause(_POLL)
+                if state == "full" or self._still > _STILL:
+                    self._pause(self._patience())
                 continue
             if state == "refused":
                 self._turn_off("the server does not understand this site's flarebridge: their versions differ")
@@ -158,16 +164,23 @@ class Outbox(EventBuffer):
                 self._turn_off(DISABLED, told=True)
             elif state == "off":
                 self._turn_off("the server's bridge can't take events (the server's log says why)")
-            elif state == "unknown" and now - started > _NO_RECEIVER:
+            elif state == "unknown" and now - started >= _NO_RECEIVER:
                 self._turn_off("the server has no BridgeReceiver that takes forwarded events; add one to the job")
             elif self._close_at is not None and now >= self._close_at:
                 return
+            elif state == "unknown":
+                self._pause(_UNKNOWN_NEXT if asked_unknown else _UNKNOWN_FIRST)
+                asked_unknown = True
             else:
                 if not told and not self._answered and now - started > _TELL_LATE:
                     told = True
                     self._report("warning", "the server does not answer yet; events are kept and sent again")
                 self._pause(wait)
                 wait = min(2 * wait, _RETRY_MOST)
+
+    def _patience(self) -> float:
+        """Seconds until the next question, after replies by which nothing got on."""
+        return min(_POLL * 2 ** max(0, min(self._still, 10) - 1), _RETRY_MOST)
 
     def _pause(self, seconds: float) -> None:
         until = time.monotonic() + seconds
@@ -195,7 +208,7 @@ class Outbox(EventBuffer):
             untold = self._dropped != self._told
             if untold and self._waiters:
                 break
-            wait = _POLL if self.unacknowledged else _TELL if untold else None
+            wait = self._patience() if self.unacknowledged else _TELL if untold else None
             self._sleeping = True
             # What was put before the flag was up is seen here; what comes after it wakes us.
             woken = self._has_unbatched() or self._close_at is not None or self._woken_within(wait)
@@ -230,6 +243,7 @@ class Outbox(EventBuffer):
         """Takes in what the server holds. Gives the number of events that must be sent again."""
         received, durable = int(reply["received"]), int(reply["durable"])
         again = max(0, self._received - received)
+        self._still = 0 if durable > self._acked or not self.unacknowledged else self._still + 1
         # A server whose job process was started anew knows less than it did.
         self._received = max(received, self._acked)
         if self._acked < durable <= self.accepted:

@@ -8,7 +8,6 @@ log line; the job goes on.
 import contextlib
 import hashlib
 import json
-import os
 import time
 from typing import Any, Optional
 
@@ -18,28 +17,48 @@ from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import ReservedHeaderKey, Shareable
 from nvflare.app_common.widgets.streaming import AnalyticsReceiver
 
-from .arguments import checked_receivers, with_absolute_dir, with_absolute_dirs, without_effect
+from .arguments import (
+    check_endpoint,
+    check_events,
+    check_numbers,
+    checked_receivers,
+    merged_wandb_args,
+    with_absolute_dirs,
+    without_effect,
+)
 from .bridge_process import BridgeProcess
 from .channel import Channel
 from .curve import find_keys
 from .cutting import Parts
-from .events import Encoder, EventRejected, Record, clean_name, record_of
-from .inbox import FORWARDED, KEPT, ClosedInbox, Inbox, attach
-from .job import is_server, is_simulated, job_identity, result_folder, sites_of, state_folder
+from .definition import Definable, check_at_definition, warn_the_author
+from .events import Encoder, EventRejected, clean_name, record_of
+from .gate import hold_back, open_gate_of_runs
+from .inbox import FORWARDED, TOPIC, ClosedInbox, Inbox, attach
+from .job import (
+    is_server,
+    is_simulated,
+    job_identity,
+    result_folder,
+    seconds_for_writing,
+    server_aborted,
+    sites_of,
+    state_folder,
+)
+from .last_line import last_line
 from .link import Link
+from .opening import open_session
+from .rules import Rule
+from .senders import sender_of, verify_senders
 
 _DEFAULT_BUFFER = 64 << 20
 # Looked up here once: a record is to cost a few microseconds.
 _EVENT_DATA, _TIMESTAMP, _IDENTITY = FLContextKey.EVENT_DATA, FedEventHeader.TIMESTAMP, ReservedKey.IDENTITY_NAME
 _HEADERS, _PEER_PROPS = ReservedHeaderKey.HEADERS, ReservedHeaderKey.PEER_PROPS
 _ABORTED_END = 0.5  # seconds
-_WRITTEN_END = 2.0  # seconds
-_WAIT = "FLAREBRIDGE_WAIT"  # "written": a run's end takes as long as writing takes, within process_timeout
-_OUR_CONFIG = ("job_id", "client", "run_name")  # keys of a run's config that are the bridge's
 _TASKS_END = 2.0  # seconds, see _settle_before_the_process_may_end
 
 
-class BridgeReceiver(AnalyticsReceiver):
+class BridgeReceiver(Definable, AnalyticsReceiver):
     """Writes the metrics of every site into a W&B run of its own, through the bridge."""
 
     # Written into an exported job even where they equal the defaults (NVFlare 2.8+).
@@ -57,8 +76,10 @@ class BridgeReceiver(AnalyticsReceiver):
         kwargs: Optional[dict] = None,
         curve_key: Optional[str] = None,
         curve_server_key: Optional[str] = None,
+        config: Optional[dict] = None,
+        policy: Optional[dict] = None,
     ):
-        """The first four are WandBReceiver's; nothing is started, opened or checked here.
+        """The first four are WandBReceiver's; nothing is started or opened here. Raises ValueError in a definition.
 
         Args:
             wandb_args: what wandb.init takes: name, project, entity, group is made, job_type, notes, tags,
@@ -76,31 +97,64 @@ class BridgeReceiver(AnalyticsReceiver):
             curve_key: file of this machine's key (NAME.key_secret), for a shared bridge on tcp; None: the
                 environment variable FLAREBRIDGE_CLIENT_KEY.
             curve_server_key: file of the bridge's public key (NAME.key); None: FLAREBRIDGE_SERVER_KEY.
+            config: the runs' config, where WandBReceiver's first design had it; now a part of wandb_args.
+            policy: on a client: what its runs may hold (include, exclude, kinds, digits, max_bytes); it narrows the
+                site's own policy (gate.py). A server's receiver takes none: what leaves a site is decided there.
         """
         super().__init__(events=events)
-        # A folder is meant from where the author of the job stands, not from where the bridge will.
-        self.wandb_args = with_absolute_dir(wandb_args)
+        self.wandb_args, self.kwargs, self.config = wandb_args, kwargs, config
         self.mode = mode
         self.process_timeout = process_timeout
+        # A folder is meant from where the author of the job stands, not from where the bridge will.
         self.receivers = with_absolute_dirs(receivers)
         self.endpoint = endpoint
         self.buffer_bytes = buffer_bytes
-        self.kwargs = with_absolute_dir(kwargs)
         self.curve_key = curve_key
         self.curve_server_key = curve_server_key
+        self.policy = policy
+        self._begin()
+        check_at_definition(self._check_where_defined)
+        # Of what is wrong START_RUN tells. NVFlare writes no argument called kwargs into a job.
+        with contextlib.suppress(ValueError):
+            self.wandb_args, self.kwargs, self.config = self._wandb_arguments(), None, None
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "save" in cls.__dict__:
+            raise TypeError(
+                f"{cls.__name__} overrides BridgeReceiver's save(), which not every record passes: what BridgeForwarder"
+                " brings has been encoded at the site. Write an AnalyticsReceiver and add it beside BridgeReceiver"
+            )
+
+    def _begin(self) -> None:
+        events = getattr(self, "events", None)
+        names = [name for name in events if name and isinstance(name, str)] if isinstance(events, (list, tuple)) else []
+        self._wanted = frozenset(names)
+        # An external training process's records are on their way to the server from the first: where the local name
+        # alone is wanted (add_experiment_tracking's client_side), they are this process's own all the same.
+        self._on_their_way = frozenset("fed." + name for name in names) - self._wanted
+        self._gate = None  # on a client: what the runs may hold
+        # On a client: ends of the names of events which NVFlare's own way carries only if the gate lets it, whatever
+        # ConvertToFedEvent puts before them.
+        self._holding: tuple = ()
         self._link = None
         self._inbox = None  # on the server: what forwarders bring
         self._encoder = None
         self._parts = Parts(self._say)
         self._process = None  # of the bridge, if it is our own
         self._aborted = False
+        self._opening = 0  # events of the session's beginning
+        self._whose = ""  # in front of what is told
+        self._verified = False  # messages tell who sent them (senders.py)
         self._taken = f"flarebridge_taken_{id(self):x}"
 
     # --- NVFlare's events ---
 
     def handle_event(self, event_type: str, fl_ctx: FLContext):
         """A record's event: local, on its way out of a client, or come in at the server; or one of the run's."""
-        if event_type not in self.events:
+        if self._holding and event_type.endswith(self._holding):
+            hold_back(self._gate, fl_ctx.get_prop(_EVENT_DATA))
+        if event_type not in self._wanted and event_type not in self._on_their_way:
             self._on_run_event(event_type, fl_ctx)
             return
         link = self._link
@@ -119,9 +173,12 @@ class BridgeReceiver(AnalyticsReceiver):
                 return
             shareable.set_header(self._taken, True)
             origin = fl_ctx.get_identity_name()
-        elif headers.get(FORWARDED):
+        elif event_type not in self._wanted:
+            return
+        else:
+            origin = sender_of(headers, origin, self._verified)
             inbox = self._inbox  # another thread may be ending the run
-            if inbox is not None and inbox.knows(self._site(origin)):
+            if headers.get(FORWARDED) and inbox is not None and inbox.knows(self._site(origin)):
                 return  # its forwarder brings it
         self._take(link, shareable, headers, origin)
 
@@ -135,10 +192,11 @@ class BridgeReceiver(AnalyticsReceiver):
         elif event_type in (EventType.AFTER_TASK_EXECUTION, EventType.SWAP_OUT):
             self._settle_before_the_process_may_end()
         elif event_type == EventType.ABOUT_TO_END_RUN:
-            self._aborted = self._aborted or self._server_aborted(fl_ctx)
+            self._aborted = self._aborted or server_aborted(fl_ctx)
         elif event_type == EventType.START_RUN:
             self._end = self._aborted = False  # a second run on the same object is a run
-        super().handle_event(event_type, fl_ctx)
+        if event_type == EventType.START_RUN or (event_type == EventType.END_RUN and self._link is not None):
+            super().handle_event(event_type, fl_ctx)
 
     def initialize(self, fl_ctx: FLContext):
         """START_RUN: says what the session is and which sites it has; the thread does the rest."""
@@ -170,12 +228,14 @@ class BridgeReceiver(AnalyticsReceiver):
         reason = "the job was aborted" if self._aborted else ""
         link.put_last(self._encoder.session_ended(time.time(), 1 if self._aborted else 0, reason))
         if link.wait_acknowledged(deadline - time.monotonic()):
-            link.wait_written(self._written_seconds(deadline - time.monotonic()))
+            link.wait_written(seconds_for_writing(deadline - time.monotonic()))
         link.close(max(0.1, deadline - time.monotonic()))
         if self._process is not None:
             # Of an aborted job NVFlare packs the results as soon as this process has ended; otherwise the bridge
             # has the seconds that the process takes to leave, which is also enough for most uploads.
             self._process.wait_gone(deadline - time.monotonic() if self._aborted else 0.0)
+        if self._gate is not None:
+            self._gate.close()
         self._report_end(link.stats(), inbox.dropped() if inbox is not None else {})
 
     # --- parts of the above ---
@@ -184,6 +244,9 @@ class BridgeReceiver(AnalyticsReceiver):
         try:
             stamp = headers.get(_TIMESTAMP) if type(headers) is dict else None
             site = self._names.get(origin) or self._site(origin)
+            if self._gate is not None and not self._gate.is_free(shareable):
+                self._take_what_may_leave(link, shareable, stamp, site)
+                return
             event, number = self._encoder.record(stamp if type(stamp) is float else time.time(), site, shareable)
         except EventRejected:
             self._take_parts(link, shareable, stamp, site)
@@ -194,6 +257,19 @@ class BridgeReceiver(AnalyticsReceiver):
         if stamp is not None or number is not None:
             self._channel.note(site, stamp, number)
         link.offer(event) or link.count_refusal()
+
+    def _take_what_may_leave(self, link: Link, shareable: dict, stamp: Any, site: str) -> None:
+        """A client's record that its policy looks at. Raises what makes it no record."""
+        record, number = record_of(shareable)
+        self._channel.note(site, stamp, number)
+        left = self._gate.judge(record, link.count_drop)
+        if left is None:
+            return
+        now = stamp if type(stamp) is float else time.time()
+        try:
+            link.put(self._encoder.data(now, site, *left))
+        except EventRejected:
+            self._parts.put(link, self._encoder, now, site, left)
 
     def _take_parts(self, link: Link, shareable: dict, stamp: Any, site: str) -> None:
         """A record that is larger than an event."""
@@ -208,21 +284,28 @@ class BridgeReceiver(AnalyticsReceiver):
     def _start(self, fl_ctx: FLContext) -> None:
         if self._link is not None:
             return  # START_RUN again without END_RUN in between: the same run goes on
+        server = is_server(fl_ctx)
+        # Without a gate, as long as there is something wrong, nothing passes.
+        self._gate, self._holding = None, () if server else (*self._wanted, "analytix_log_stats")
         receivers = self._checked_receivers()
         if receivers is None:
+            self._holding = ()
             self._say("info", "tracking is disabled (mode)")
             self._close_inbox(fl_ctx, "disabled")
             return
-        server = is_server(fl_ctx)
-        side = "server" if server else "client"
+        args = (receivers.get("wandb") or {}) if self.receivers is not None else {}
+        args = args if args.get("name") else self._wandb_arguments() or {}
         job_id, job_name, instance = job_identity(fl_ctx)
+        run_name = clean_name(args.get("name") or job_name or "nvflare")
+        self._whose = f"{run_name}: " if server else f"{run_name} of {clean_name(fl_ctx.get_identity_name())}: "
+        if not server:
+            self._gate = open_gate_of_runs(fl_ctx, self.policy, receivers, self._say)
+        elif self.policy is not None:
+            raise ValueError("policy is for the receiver of a client; give it to BridgeForwarder, or to add_tracking")
         if instance:
             for own in receivers.values():
                 own.setdefault("id", instance)  # becomes a part of the runs' ids
-        folder = result_folder(fl_ctx)
-        args = (receivers.get("wandb") or {}) if self.receivers is not None else {}
-        args = args if args.get("name") else self._wandb_arguments() or {}
-        run_name = clean_name(args.get("name") or job_name or "nvflare")
+        side = "server" if server else "client"
         self._process = process = None
         if self.endpoint is None:
             # Stable for a component, so that a process started again finds what an earlier one left.
@@ -236,8 +319,10 @@ class BridgeReceiver(AnalyticsReceiver):
         # A bridge of one's own is reached by a socket that no other user can open.
         keys = find_keys(self.curve_key, self.curve_server_key) if process is None else None
         link = Link(self.endpoint, process, self.buffer_bytes, self._say, keys)
-        opened = (clean_name(job_id), run_name, side, folder)
-        self._open_session(link, opened, sites_of(fl_ctx, server), receivers)
+        opened = (clean_name(job_id), run_name, side, result_folder(fl_ctx))
+        sites = [self._site(name) for name in sites_of(fl_ctx, server)]
+        open_session(link, self._encoder, self._parts, opened, sites, receivers)
+        self._opening = link.stats()["accepted"]
         ignored = without_effect(self._wandb_arguments(), self.receivers)
         if ignored:
             self._say("warning", f"arguments of wandb.init's that change nothing here: {', '.join(ignored)}")
@@ -245,6 +330,7 @@ class BridgeReceiver(AnalyticsReceiver):
         self._link = link
         if server:
             self._inbox = Inbox(link)
+            self._verified = verify_senders(fl_ctx.get_engine(), TOPIC)
             attach(fl_ctx.get_engine(), self._inbox, self._site)
 
     def _close_inbox(self, fl_ctx: FLContext, state: str) -> None:
@@ -253,38 +339,24 @@ class BridgeReceiver(AnalyticsReceiver):
             if is_server(fl_ctx):
                 attach(fl_ctx.get_engine(), ClosedInbox(state), clean_name)
 
-    def _checked_receivers(self) -> Optional[dict]:
+    def _checked_receivers(self, here: bool = True) -> Optional[dict]:
         """The outputs and their arguments; None: disabled. Raises ValueError with what is wrong."""
-        receivers = checked_receivers(self._wandb_arguments(), self.mode, self.receivers)
-        for name in ("process_timeout", "buffer_bytes"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
-                raise ValueError(f"{name} must be a number above 0, not {value!r}")
-        if self.endpoint is not None and not str(self.endpoint).startswith(("ipc://", "tcp://")):
-            raise ValueError(f"endpoint {self.endpoint!r} must begin with ipc:// or tcp://")
+        receivers = checked_receivers(self._wandb_arguments(), self.mode, self.receivers, here)
+        check_events(self.events)
+        check_numbers(self, "process_timeout", "buffer_bytes")
+        check_endpoint(self.endpoint, curve_key=self.curve_key, curve_server_key=self.curve_server_key)
         return receivers
 
-    def _wandb_arguments(self) -> Any:
-        return self.wandb_args if self.wandb_args is not None else self.kwargs
+    def _check_where_defined(self) -> None:
+        self._checked_receivers(here=False)
+        if self.policy is not None:
+            Rule.of(self.policy)
+        ignored = without_effect(self._wandb_arguments(), self.receivers)
+        if ignored:
+            warn_the_author(f"arguments of wandb.init's that change nothing here: {', '.join(ignored)}")
 
-    def _open_session(self, link: Link, opened: tuple, sites: list, receivers: dict) -> None:
-        """Puts the session's and the runs' beginnings into the link. `opened`: the first event's other fields."""
-        now = time.time()
-        later = {}
-        try:
-            first = self._encoder.session_opened(now, *opened, receivers)
-        except EventRejected:
-            # A config that is larger than an event comes behind it, in parts.
-            later = {name: args["config"] for name, args in receivers.items() if args.get("config")}
-            receivers = {name: {**args, "config": None} for name, args in receivers.items()}
-            first = self._encoder.session_opened(now, *opened, receivers)
-        link.put(first)
-        for site in map(self._site, sites):
-            link.put(self._encoder.run_started(now, site))
-            for name, config in later.items():
-                config = {key: value for key, value in config.items() if key not in _OUR_CONFIG}
-                record = Record("PARAMETERS", "WANDB", "config", config, None, None, {"receivers": [name]})
-                self._parts.put(link, self._encoder, now, site, record)
+    def _wandb_arguments(self) -> Optional[dict]:
+        return merged_wandb_args(self.wandb_args, self.kwargs, self.config)
 
     def _site(self, origin: Any) -> str:
         """The origin as a name; the same text gives the same object without being looked at twice."""
@@ -307,46 +379,21 @@ class BridgeReceiver(AnalyticsReceiver):
         if self._link is not None and self._simulated and self._link.connected:
             self._link.wait_acknowledged(_TASKS_END)
 
-    def _server_aborted(self, fl_ctx: FLContext) -> bool:
-        # The signal tells on the server, and only before the run's end: the simulator triggers it later for
-        # a job that ended well, and a client for every end (server_runner.py, client_runner.py at 2.8.1).
-        signal = fl_ctx.get_run_abort_signal()
-        return is_server(fl_ctx) and bool(signal and signal.triggered)
-
-    def _written_seconds(self, left: float) -> float:
-        """How long the run's end may wait until the runs are written, of the seconds that are left."""
-        # Where this process ends all others, with a container, the bridge has no time behind it.
-        all_of_it = os.getpid() == 1 or os.environ.get(_WAIT) == "written"
-        return left if all_of_it else min(left, _WRITTEN_END)
-
     def _say(self, level: str, text: str) -> None:
-        getattr(self.logger, level)(f"flarebridge: {text}")
+        getattr(self.logger, level)(f"flarebridge: {self._whose}{text}")
 
     def _report_end(self, stats: dict, at_clients: dict) -> None:
+        # The rest is the session's own: its beginning, and its end, which is the last event.
         waiting = stats["accepted"] - stats["acknowledged"]
-        unwritten = stats["unwritten"]
-        text = f"{stats['acknowledged']} events handed over and durable"
-        if stats["bridge_starts"] > 1:
-            text += f", the bridge was started {stats['bridge_starts']} times"
-        notes = [f"{count} {reason}" for reason, count in sorted(at_clients.items()) if reason.startswith(KEPT)]
-        reasons = [f"{count} dropped: {reason}" for reason, count in sorted(stats["dropped"].items())]
-        reasons += [f"{count} dropped: {r}" for r, count in sorted(at_clients.items()) if not r.startswith(KEPT)]
-        reasons += self._channel.losses()
-        if stats["rejected"]:
-            reasons.append(f"{stats['rejected']} rejected by the bridge as malformed (its log says why)")
-        if waiting and not stats["off"]:
-            reasons.append(f"{waiting} not confirmed within process_timeout={self.process_timeout:g} s")
-        if stats["finish"] and unwritten != 0:
-            reasons.append(
-                f"{unwritten or 'some'} of them can't be written with the arguments that they have, and are kept; give "
-                f"the right ones with: {stats['finish']}"
-            )
-        elif unwritten:
-            state = self._process.state if self._process is not None else "FOLDER"
-            reasons.append(
-                f"{unwritten} of them are not in their runs yet; the bridge goes on with them, and if it is ended "
-                f"before it is done, finish them with: flarebridge serve --own --state {state}"
-            )
-        elif unwritten is None and stats["errors"]:
-            reasons.append(f"the bridge told {stats['errors']} errors, see above: what they are about is in no run yet")
-        self._say("warning" if reasons else "info", "; ".join([text, *notes, *self._channel.notes(), *reasons]))
+        records = max(0, stats["acknowledged"] - self._opening - (0 if waiting else 1))
+        level, text = last_line(
+            stats,
+            at_clients,
+            records=records,
+            runs=len(set(self._names.values())),
+            kept=self._gate.told() if self._gate is not None else [],
+            channel=self._channel,
+            timeout=self.process_timeout,
+            state=self._process.state if self._process is not None else "FOLDER",
+        )
+        self._say(level, text)

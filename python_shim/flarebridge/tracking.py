@@ -6,12 +6,13 @@ from nvflare.app_common.widgets.convert_to_fed_event import ConvertToFedEvent
 from nvflare.app_common.widgets.streaming import AnalyticsReceiver
 from nvflare.job_config.api import FedJob
 
+from .client_apps import SERVER as _SERVER
+from .client_apps import SiteArguments, check_names, receiver_arguments, targets_of
 from .forwarder import BridgeForwarder
 from .receiver import BridgeReceiver
+from .rules import fields_of_a_job
 
 _EVENT = "analytix_log_stats"
-_SERVER = "server"
-_ALL_CLIENTS = "@ALL"
 # Seconds between two records that MetricRelay reads; NVFlare's default is 0.1.
 _RELAY_INTERVAL = 0.001
 Globs = Optional[Union[str, list[str]]]
@@ -26,6 +27,9 @@ def add_tracking(
     forward: bool = True,
     include: Globs = None,
     exclude: Globs = None,
+    clients: Optional[list[str]] = None,
+    per_site: Optional[dict[str, dict]] = None,
+    policy: Optional[dict] = None,
     **receiver_args,
 ) -> Any:
     """Adds tracking to a Job API job or a recipe and gives it back.
@@ -36,29 +40,50 @@ def add_tracking(
         server_side: every site's run is written where the server runs; the events travel over NVFlare.
         client_side: every site's run is written on the site itself.
         forward: events travel by BridgeForwarder, which loses none; False: by NVFlare's ConvertToFedEvent.
-        include, exclude: globs on names of metrics: what may leave a site (BridgeForwarder).
+        include, exclude: globs on names of values: what may leave a site, and what the runs on it may hold.
+        clients: the clients that are tracked; None: all. They need client apps of their own.
+        per_site: a client's name -> its own `include`, `exclude`, `policy`, and with client_side any of
+            BridgeReceiver's arguments; entries of its `wandb_args` and `policy` go before those for all.
+        policy: further fields of a policy (kinds, digits, max_bytes); all of it narrows what the site's own allows.
 
-    Call it after the clients' executors were added: it adds to the client apps that the job has by then, or to all
-    clients if there are none. Raises ValueError for arguments that contradict each other.
+    Call it once, after the clients' executors were added: it adds to the client apps that the job has by then, or to
+    all clients if there are none. Raises ValueError or TypeError, which name what is wrong, before anything is added.
     """
-    if not forward and (include is not None or exclude is not None):
-        raise ValueError("include and exclude are BridgeForwarder's: they need forward=True")
+    if not server_side and not client_side:
+        raise ValueError(
+            "server_side=False needs client_side=True: nobody would write the runs, and a policy has no effect where "
+            "nothing is tracked"
+        )
+    whole = server_side and not forward
+    if fields_of_a_job(include, exclude, policy) and whole:
+        raise ValueError(
+            "include, exclude and policy are held by BridgeForwarder, so they need forward=True: NVFlare's own channel "
+            "(ConvertToFedEvent) sends every record whole"
+        )
     job = _job_of(job_or_recipe)
-    # NVFlare's loader takes a dict whose "name" is one of its classes for that class.
-    guarded = {"config_type": "dict", **wandb_args} if wandb_args is not None else None
-    if server_side:
-        others = _has_component(job, [_SERVER], lambda c: isinstance(c, AnalyticsReceiver) and not _is_ours(c))
-        job.to_server(BridgeReceiver(wandb_args=guarded, mode=mode, **receiver_args), id="receiver")
-        if forward:
-            forwarder = BridgeForwarder(include=include, exclude=exclude, pass_events=others)
-            _to_clients(job, forwarder, "forwarder")
-        if (not forward or others) and not _has_component(
-            job, _clients_of(job), lambda c: isinstance(c, ConvertToFedEvent)
-        ):
-            _to_clients(job, ConvertToFedEvent(events_to_convert=[_EVENT]), "event_to_fed")
+    given = {"wandb_args": wandb_args, "mode": mode, **receiver_args}
+    check_names("add_tracking", given, receiver_arguments())
+    targets = targets_of(job, clients)
+    sites = SiteArguments(per_site, targets, client_side, whole)
+    _refuse_a_second_time(job, targets, server_side, client_side)
+    # All are made, and their arguments checked, before the first is added.
+    receiver = BridgeReceiver(**given) if server_side else None
+    added = []
+    others = server_side and _has_component(job, [_SERVER], lambda c: isinstance(c, AnalyticsReceiver))
+    for target in targets:
+        own = sites.policy(target, include, exclude, policy)
+        if server_side and forward:
+            added.append((target, "forwarder", BridgeForwarder(**own, pass_events=others)))
+        if client_side:
+            arguments = {**sites.receiver(target, given), "policy": fields_of_a_job(**own) or None}
+            added.append((target, "client_receiver", BridgeReceiver(**arguments)))
+    if receiver is not None:
+        job.to_server(receiver, id="receiver")
+    if server_side and (not forward or others) and not _has_component(job, targets, _converts):
+        added += [(target, "event_to_fed", ConvertToFedEvent(events_to_convert=[_EVENT])) for target in targets]
+    for target, name, component in added:
+        job.to(component, target, id=name)
     _read_relays_faster(job)
-    if client_side:
-        _to_clients(job, BridgeReceiver(wandb_args=guarded, mode=mode, **receiver_args), "client_receiver")
     return job_or_recipe
 
 
@@ -76,31 +101,32 @@ def register_tracking(name: str = "flarebridge") -> None:
     }
 
 
-def _is_ours(component: Any) -> bool:
-    return isinstance(component, BridgeReceiver)
-
-
 def _job_of(job_or_recipe: Any) -> FedJob:
-    if isinstance(job_or_recipe, FedJob):
-        return job_or_recipe
     # A recipe's job is public up to NVFlare 2.8, private from 2.9 on.
-    return getattr(job_or_recipe, "_job", None) or job_or_recipe.job
+    for job in (job_or_recipe, getattr(job_or_recipe, "_job", None), getattr(job_or_recipe, "job", None)):
+        if isinstance(job, FedJob):
+            return job
+    raise TypeError(f"add_tracking needs a FedJob or a recipe, not {type(job_or_recipe).__name__}")
 
 
-def _clients_of(job: FedJob) -> list[str]:
-    """The targets of the job's client apps. With one for all clients, NVFlare leaves out all others."""
-    targets = [target for target in getattr(job, "_deploy_map", {}) if target != _SERVER]
-    return [_ALL_CLIENTS] if _ALL_CLIENTS in targets or not targets else targets
+def _converts(component: Any) -> bool:
+    return isinstance(component, ConvertToFedEvent)
 
 
-def _to_clients(job: FedJob, component: Any, component_id: str) -> None:
-    for target in _clients_of(job):
-        job.to(component, target, id=component_id)
+def _refuse_a_second_time(job: FedJob, targets: list[str], server_side: bool, client_side: bool) -> None:
+    for target in ([_SERVER] if server_side else []) + targets:
+        for component in _components(job, target):
+            writes_there = isinstance(component, BridgeReceiver) and (target == _SERVER or client_side)
+            if writes_there or (isinstance(component, BridgeForwarder) and server_side):
+                raise ValueError(
+                    f"this job has a {type(component).__name__} for {target} already: call add_tracking once, with "
+                    "client_side=True if runs are to be written on both sides"
+                )
 
 
 def _read_relays_faster(job: FedJob) -> None:
     """Lifts NVFlare's limit of 10 records a second from an external training process (up to 2.8, MetricRelay)."""
-    for target in _clients_of(job):
+    for target in targets_of(job):
         for component in _components(job, target):
             if type(component).__name__ == "MetricRelay" and getattr(component, "_read_interval", None) == 0.1:
                 component._read_interval = _RELAY_INTERVAL

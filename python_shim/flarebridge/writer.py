@@ -56,6 +56,10 @@ class BridgeWriter:
         self._number = 0
         self._id = secrets.token_hex(4)
 
+    def __reduce__(self) -> tuple:
+        """A copy, here or in another process, is a writer of its own."""
+        return type(self), ()
+
     # As wandb.
     def log(self, metrics: dict[str, Any], step: Optional[int] = None, receivers: Names = None) -> None:
         """A dict of metrics, at a step, or as a row of its own."""

@@ -5,15 +5,19 @@ import logging
 import msgpack
 import pytest
 from flarebridge import BridgeForwarder, BridgeReceiver
+from flarebridge.audit import Audit
 from flarebridge.channel import Channel
 from flarebridge.events import Encoder
+from flarebridge.gate import Gate
 from flarebridge.policy import Policy
+from flarebridge.rules import Rule
 from nvflare.apis.analytix import AnalyticsDataType
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import EventScope, FLContextKey
 from nvflare.apis.fl_context import FLContextManager
 from nvflare.app_common.widgets.convert_to_fed_event import ConvertToFedEvent
 from nvflare.app_common.widgets.streaming import create_analytic_dxo
+from nvflare.fuel.utils.class_utils import instantiate_class
 from nvflare.widgets.widget import Widget
 from test_forwarding_laws import _FakeLink
 
@@ -77,12 +81,20 @@ class _FakeOutbox(_FakeLink):
 def _forwarder(**arguments) -> BridgeForwarder:
     forwarder = BridgeForwarder(**arguments)
     forwarder._outbox, forwarder._encoder, forwarder._site = _FakeOutbox(), Encoder(), "site-1"
-    forwarder._policy = Policy(forwarder.include, forwarder.exclude)
+    job = {"include": forwarder.include, "exclude": forwarder.exclude, **(forwarder.policy or {})}
+    forwarder._gate = _gate({name: value for name, value in job.items() if value is not None})
+    forwarder._outbox_of_trainers = forwarder._outbox
     return forwarder
 
 
-def _client_receiver() -> BridgeReceiver:
-    receiver = BridgeReceiver(wandb_args={"name": "n"})
+def _gate(fields: dict) -> Gate:
+    """As open_gate makes it where the site says nothing."""
+    rules = [Rule.of({}).with_defaults(), Rule.of(fields)]
+    return Gate(Policy(rules), Audit(None, "to the server", {}, lambda level, text: None))
+
+
+def _client_receiver(**arguments) -> BridgeReceiver:
+    receiver = BridgeReceiver(wandb_args={"name": "n"}, **arguments)
     receiver._link, receiver._encoder, receiver._names, receiver._channel = _FakeOutbox(), Encoder(), {}, Channel()
     return receiver
 
@@ -112,6 +124,30 @@ def test_each_record_is_taken_once_whatever_stands_beside_it(names, pass_events,
     assert len(wire.sent) == (3 if passes else 0)
 
 
+@pytest.mark.parametrize("federated", [False, True])
+@pytest.mark.parametrize("names", ["rf", "fr", "rc", "cr", "r"])
+def test_a_clients_receiver_of_the_local_name_takes_an_external_trainers_records_too(names, federated):
+    """As NVFlare's add_experiment_tracking(client_side=True) makes it; an external trainer's are federated at once."""
+    receiver = _client_receiver(events=[_EVENT])
+    made = {"f": _forwarder(), "c": _convert(), "r": receiver}
+    engine = _Engine(*[made[name] for name in names], _Wire())
+    for i in range(3):
+        engine.log("metrics", {"loss": i}, federated=federated)
+    assert receiver._link.values() == [{"loss": 0}, {"loss": 1}, {"loss": 2}]
+
+
+def test_a_servers_receiver_of_the_local_name_leaves_the_sites_records_alone():
+    receiver = _client_receiver(events=[_EVENT])
+    engine = _Engine(receiver)
+    shareable = create_analytic_dxo("a", 1.0, AnalyticsDataType.METRIC).to_shareable()
+    shareable.set_peer_props({"__identity_name__": "site-1"})
+    with engine.new_context() as fl_ctx:
+        fl_ctx.set_prop(FLContextKey.EVENT_DATA, shareable, private=True, sticky=False)
+        fl_ctx.set_prop(FLContextKey.EVENT_SCOPE, EventScope.FEDERATION, private=True, sticky=False)
+        engine.fire_event("fed." + _EVENT, fl_ctx)
+    assert not receiver._link.values()
+
+
 def test_what_the_policy_keeps_leaves_in_no_way():
     forwarder, wire = _forwarder(exclude=["patient*"], pass_events=True), _Wire()
     engine = _Engine(_convert(), forwarder, wire)
@@ -121,11 +157,12 @@ def test_what_the_policy_keeps_leaves_in_no_way():
     assert forwarder._outbox.values() == [{"loss": 1}, {"loss": 2}]
     # In NVFlare's way a record leaves whole or not at all.
     assert [shareable["DXO"]["data"]["track_value"] for shareable in wire.sent] == [{"loss": 2}]
-    assert forwarder._outbox.drops == ["kept by the site's policy"]
+    assert forwarder._outbox.drops == ["values kept by the site's policy (by name)"] * 2
 
 
 def test_a_policy_that_can_not_be_read_lets_nothing_leave(caplog):
-    forwarder, wire = BridgeForwarder(exclude=5, pass_events=True), _Wire()
+    made = instantiate_class("flarebridge.forwarder.BridgeForwarder", {"exclude": 5, "pass_events": True})
+    forwarder, wire = made, _Wire()
     engine = _Engine(_convert(), forwarder, wire)
     with engine.new_context() as fl_ctx, caplog.at_level(logging.ERROR):
         forwarder.handle_event(EventType.START_RUN, fl_ctx)

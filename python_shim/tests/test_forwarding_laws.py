@@ -236,3 +236,78 @@ def test_a_silent_forwarder_is_not_waited_for(monkeypatch):
     inbox.take("site-1", {"session": "a1", "first": 1, "count": 0, "durable": 0, "events": b""})
     assert inbox.expecting
     _wait_for(lambda: not inbox.expecting, "silence to be noticed")
+
+
+class _StuckLink(_FakeLink):
+    """Its bridge confirms nothing; knows how many wait for it at a time."""
+
+    def __init__(self):
+        super().__init__(durable_at_once=False)
+        self._lock = threading.Lock()
+        self.waiting = self.most = 0
+
+    def wait_for_number(self, number: int, seconds: float) -> None:
+        with self._lock:
+            self.waiting += 1
+            self.most = max(self.most, self.waiting)
+        threading.Event().wait(seconds)
+        with self._lock:
+            self.waiting -= 1
+
+
+def test_two_hundred_sites_hold_eight_of_the_servers_threads_while_nothing_gets_durable():
+    link = _StuckLink()
+    inbox = Inbox(link)
+    asked = [0] * 200
+
+    def exchange_of(number: int):
+        def exchange(request: dict) -> dict:
+            asked[number] += 1
+            return inbox.take(f"site-{number}", request)
+
+        return exchange
+
+    outboxes = [_outbox(exchange_of(number))[0] for number in range(len(asked))]
+    for number, outbox in enumerate(outboxes):
+        outbox.put(_event(number))
+        outbox.start()
+    _wait_for(lambda: min(asked) >= 4, "four questions of each site")
+    assert link.most <= 8
+    link.acknowledged = len(link.events)
+    _wait_for(lambda: not any(outbox.unacknowledged for outbox in outboxes), "everything to be durable")
+    for outbox in outboxes:
+        outbox.close(5)
+    assert sorted(link.values()) == list(range(len(asked)))
+
+
+@pytest.mark.parametrize("state", ["taken", "full"])
+def test_questions_get_rare_while_nothing_gets_durable_and_are_quick_again_behind_it(state):
+    times: list[float] = []
+    durable = [0]
+
+    def exchange(request: dict) -> dict:
+        times.append(time.monotonic())
+        received = request["first"] + request["count"] - 1
+        return {"state": state, "received": received, "durable": durable[0]}
+
+    outbox, _ = _outbox(exchange)
+    outbox.start()
+    outbox.put(_event(1))
+    _wait_for(lambda: len(times) > 1 and times[-1] - times[-2] > 1.5, "questions nearly two seconds apart")
+    assert len(times) < 12
+    outbox.put(_event(2))  # what is logged meanwhile waits for its turn
+    durable[0] = 2
+    _wait_for(lambda: not outbox.unacknowledged, "all to be durable")
+    assert outbox._still == 0
+    outbox.close(5)
+
+
+def test_a_server_without_a_receiver_is_asked_three_times():
+    """NVFlare's server logs an error for each question about what it does not know."""
+    times: list[float] = []
+    outbox, said = _outbox(lambda _request: times.append(time.monotonic()) or {"state": "unknown"})
+    outbox.start()
+    outbox.put(_event(1))
+    _wait_for(lambda: outbox.off is not None, "the outbox to give up")
+    assert len(times) == 3
+    assert [level for level, _ in said] == ["error"]

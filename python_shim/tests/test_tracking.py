@@ -68,6 +68,24 @@ def test_the_plain_channel_can_be_asked_for_and_has_no_policy():
         add_tracking(job, forward=False, exclude="patient*")
 
 
+def test_a_policy_is_checked_where_the_job_is_defined_and_reaches_all_that_may_leave(tmp_path):
+    for wrong in ({"kinds": ["scalar"]}, {"digits": 0}, {"unknown": 1}, {"include": "a"}, ["loss"]):
+        with pytest.raises(ValueError):
+            add_tracking(FedJob(name="wrong"), policy=wrong)
+    with pytest.raises(ValueError, match="no effect"):
+        add_tracking(FedJob(name="nothing"), server_side=False, include="loss")
+    with pytest.raises(ValueError, match="forward=True"):
+        add_tracking(FedJob(name="plain"), forward=False, policy={"digits": 3})
+    job = FedJob(name="both")
+    add_tracking(job, wandb_args={"name": "n"}, client_side=True, include="loss", policy={"digits": 3})
+    components = job._deploy_map["@ALL"].get_app_config().components
+    assert (components["forwarder"].include, components["forwarder"].policy) == ("loss", {"digits": 3})
+    assert components["client_receiver"].policy == {"include": "loss", "digits": 3}
+    job = FedJob(name="only-on-sites")
+    add_tracking(job, wandb_args={"name": "n"}, server_side=False, client_side=True, forward=False, exclude="a")
+    assert job._deploy_map["@ALL"].get_app_config().components["client_receiver"].policy == {"exclude": "a"}
+
+
 def test_receivers_of_others_on_the_server_still_get_their_events():
     from nvflare.app_common.widgets.streaming import AnalyticsReceiver
     class Other(AnalyticsReceiver):
@@ -83,7 +101,8 @@ def test_receivers_of_others_on_the_server_still_get_their_events():
     assert components["forwarder"].pass_events is True
 
 
-def test_nvflares_loader_builds_the_component_with_its_arguments():
+def _built(component: dict):
+    """What NVFlare's loader makes of a component in a job's configuration."""
     from nvflare.fuel.utils.component_builder import ComponentBuilder
 
     class Builder(ComponentBuilder):
@@ -92,13 +111,17 @@ def test_nvflares_loader_builds_the_component_with_its_arguments():
 
             return ModuleScanner(["nvflare"], ["app_common"], True)
 
+    return Builder().build_component(component)
+
+
+def test_nvflares_loader_builds_the_component_with_its_arguments():
     component = {
         "id": "receiver",
         "path": "flarebridge.receiver.BridgeReceiver",
         "args": {"wandb_args": {"config_type": "dict", "name": "FedAvg", "project": "p"}, "mode": "offline"},
     }
     try:
-        built = Builder().build_component(component)
+        built = _built(component)
     except ImportError as e:
         pytest.fail(f"NVFlare's loader has moved: {e}")
     assert built.wandb_args["name"] == "FedAvg"

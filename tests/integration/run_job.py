@@ -1,4 +1,4 @@
-"""hello-pt with what a test adds: other arguments of BridgeReceiver.
+"""hello-pt with what a test adds: other arguments of BridgeReceiver, written into the defined job by hand.
 
 usage: run_job.py [--receiver JSON] -- job.py's options
 """
@@ -20,22 +20,28 @@ def main() -> None:
     parser.add_argument("--receiver", type=json.loads, default={})
     own, rest = parser.parse_known_args()
     arguments = job.parse_arguments([word for word in rest if word != "--"])
-    if own.receiver:
-        import flarebridge
-
-        add_tracking = flarebridge.add_tracking
-
-        def add_with_more(recipe, wandb_args=None, **given):
-            more = dict(own.receiver)
-            wandb_args = {**(wandb_args or {}), **more.pop("wandb_args", {})}
-            return add_tracking(recipe, wandb_args=wandb_args, **{**given, **more})
-
-        flarebridge.add_tracking = add_with_more
     os.chdir(_HELLO_PT)
     recipe = job.make_recipe(arguments)
+    write_by_hand(recipe, own.receiver)
     from nvflare.recipe import SimEnv
 
     recipe.execute(SimEnv(num_clients=arguments.n_clients, workspace_root=os.path.abspath(arguments.workspace)))
+
+
+def recipe_job(recipe):
+    return getattr(recipe, "_job", None) or recipe.job  # public up to NVFlare 2.8
+
+
+def write_by_hand(recipe, given: dict) -> None:
+    """Puts arguments into the defined job unseen, as whoever edits its files does."""
+    from flarebridge import BridgeReceiver
+
+    for app in recipe_job(recipe)._deploy_map.values():
+        for component in app.get_app_config().components.values():
+            if isinstance(component, BridgeReceiver):
+                for name, value in given.items():
+                    merged = {**component.wandb_args, **value} if name == "wandb_args" else value
+                    setattr(component, name, merged)
 
 
 if __name__ == "__main__":

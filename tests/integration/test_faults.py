@@ -47,7 +47,7 @@ def test_with_a_folder_that_cannot_be_written_the_job_trains_and_one_error_names
         ({"wandb_args": {"project": "a/b"}}, "W&B refuses the project name"),
     ],
 )
-def test_with_a_bad_argument_the_job_trains_and_one_error_says_which(tmp_path, receiver, words):
+def test_with_a_bad_argument_in_a_jobs_files_the_job_trains_and_one_error_says_which(tmp_path, receiver, words):
     job = Job(tmp_path, *_SHORT, receiver=receiver)
     _trained(job)
     assert words in job.output()  # an error is of no use in a file that nobody opens

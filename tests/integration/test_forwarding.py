@@ -1,10 +1,13 @@
 """The way from client to server in the real simulator: the run holds what the script logged, in its order."""
 
+import json
 import re
 
 import nvflare
 import pytest
 from burst_job import Burst, exit_code_of, values_in
+from flarebridge.audit import FILE
+from wandb_tools import rows
 
 _THEIRS = tuple(int(part) for part in nvflare.__version__.split(".")[:2])
 
@@ -27,7 +30,9 @@ def test_records_logged_back_to_back_all_arrive_in_order(tmp_path, sites, count,
     job = Burst(tmp_path, "--clients", str(sites), "--count", str(count), "--writer", writer)
     job.finish()
     _assert_complete(job, sites)
-    assert f"{sites * (count + 1) + 2} events handed over and durable" in job.said("server")
+    assert f"burst: {sites * count} logged records of {sites} runs safe on this machine's disk" in job.said("server")
+    for number in range(1, sites + 1):
+        assert f"site-{number}: {count} logged records safe on the server's disk" in job.said(f"site-{number}")
 
 
 @pytest.mark.parametrize("writer", ["bridge", "wandb"])
@@ -51,12 +56,32 @@ def test_fewer_threads_than_sites_end_processes_between_tasks_and_lose_nothing(t
 
 
 def test_what_a_site_keeps_is_not_on_the_server(tmp_path):
-    job = Burst(tmp_path, "--count", "20", tracking={"exclude": ["m"], "client_side": True})
+    """A job excludes a metric; it is in no run, on the server or on the site, and both sides count it."""
+    job = Burst(tmp_path, "--count", "20", tracking={"exclude": ["M"], "client_side": True})
     job.finish()
-    assert "20 kept by the site's policy at site-1" in job.said("server")
     for site in ("site-1", "site-2"):
-        assert b'"m"' not in job.logs()[site].read_bytes()
-        assert values_in(job.logs(site)[site]) == job.logged(site)
+        assert f"20 values kept by the site's policy (by name) at {site}" in job.said("server")
+        assert "'m' 20 times (kept: name, scalars)" in job.said(site)
+        for log in (job.logs()[site], job.logs(site)[site]):
+            assert not rows(log)
+        books = [list(map(json.loads, path.read_text().splitlines())) for path in job.workspace.rglob(FILE)]
+        assert len(books) == 2
+        for book in books:
+            counts = {(line["way"], line["name"]): line["count"] for line in book if "count" in line}
+            assert counts == {("to the server", "m"): 20, ("in the site's runs", "m"): 20}
+
+
+def test_a_sites_policy_stands_above_the_job_and_rounds(tmp_path):
+    """With records of a training process of its own, of which a job would let everything leave."""
+    policy = tmp_path / "policy.json"
+    policy.write_text('{"include": ["m"], "kinds": ["scalars"], "digits": 2}')
+    tracking = {"include": ["*"], "policy": {"digits": 9}}
+    job = Burst(tmp_path, "--external", "--count", "20", tracking=tracking, FLAREBRIDGE_POLICY=str(policy))
+    job.finish()
+    for site in ("site-1", "site-2"):
+        logged = job.logged(site)
+        assert logged
+        assert values_in(job.logs()[site]) == [(step, float(f"{value:.1e}")) for step, value in logged]
 
 
 def test_the_plain_channel_brings_what_it_brings_and_its_losses_are_told(tmp_path):
@@ -89,7 +114,5 @@ def test_beside_a_receiver_of_nvflares_both_get_their_records(tmp_path):
 
 
 def _counted(job: Burst, site: str) -> list[tuple]:
-    import json
-
     lines = map(json.loads, (job.folder / "counted.jsonl").read_text().splitlines())
     return [(line["step"], line["value"]) for line in lines if line["site"] == site]

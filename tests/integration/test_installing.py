@@ -93,6 +93,24 @@ def test_nvflares_own_ways_of_adding_a_receiver(tmp_path, way):
         assert len(values_in(logs[site])) >= 20
 
 
+@pytest.mark.skipif(_VERSION < (2, 9), reason="NVFlare adds to the clients by the recipe from 2.9 on")
+def test_runs_of_the_sites_have_what_an_external_training_process_logs(tmp_path):
+    """By NVFlare's add_experiment_tracking(client_side=True), whose receiver of the local event alone gets nothing."""
+    job = Burst(tmp_path, "--count", "30", "--external", "--writer", "wandb", "--added_by", "registry_clients")
+    job.finish()
+    for site in _SITES:
+        logs = job.logs(site)
+        assert list(logs) == [site]
+        assert sorted(values_in(logs[site])) == job.logged(site)
+
+
+def test_components_that_are_placed_by_hand_lose_nothing_of_an_external_training_process(tmp_path):
+    job = Burst(tmp_path, "--external", "--added_by", "by_hand")
+    job.finish()
+    for site in _SITES:
+        assert values_in(job.logs()[site]) == job.logged(site)
+
+
 def test_a_job_may_be_run_again_in_its_workspace(tmp_path):
     for _ in range(2):
         (tmp_path / "values").mkdir(exist_ok=True)

@@ -20,7 +20,10 @@ _THEIRS = tuple(int(part) for part in nvflare.__version__.split(".")[:2]) >= (2,
 @pytest.fixture(scope="module")
 def job(tmp_path_factory) -> Burst:
     folder = tmp_path_factory.mktemp("kinds")
-    environment = {"WANDB_CONFIG_DIR": str(folder / "config"), "WANDB_CACHE_DIR": str(folder / "cache")}
+    policy = folder / "policy.json"  # without one, files and console output stay at the sites
+    policy.write_text('{"kinds": ["scalars", "params", "tags", "texts", "images", "files", "console"]}')
+    environment = {"FLAREBRIDGE_POLICY": str(policy)}
+    environment |= {"WANDB_CONFIG_DIR": str(folder / "config"), "WANDB_CACHE_DIR": str(folder / "cache")}
     beside = ["--wandb_receiver"] if _THEIRS else []
     job = Burst(folder, "--writer", "kinds", "--pause", "0.05", "--server_logs", *beside, **environment)
     job.finish()

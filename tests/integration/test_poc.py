@@ -14,7 +14,7 @@ from burst_job import exit_code_of, values_in
 from poc import Poc
 from running_job import logs_by_site
 from strict_server import StrictServer
-from wandb_tools import run_of
+from wandb_tools import rows, run_of
 
 _SCRIPT = Path(__file__).parent / "burst" / "job.py"
 _SITES = ("site-1", "site-2")
@@ -58,6 +58,19 @@ def test_a_jobs_results_bring_the_whole_runs(poc, tmp_path):
         assert exit_code_of(runs[site]) == 0
         # On the site it stays on the site.
         assert values_in(logs_by_site(poc.place(site) / job.id)[site]) == job.logged(site)
+
+
+def test_what_a_site_sends_under_another_sites_name_is_in_its_own_run(poc, tmp_path):
+    """In the forwarder's way and in NVFlare's: a provisioned server knows who sent it."""
+    job = _Submitted(poc, tmp_path, "--count", "100", "--forger", tracking={})
+    assert poc.wait_done(job.id) == "FINISHED:COMPLETED"
+    results = poc.results(job.id)
+    runs = logs_by_site(results)
+    assert values_in(runs["site-2"]) == job.logged("site-2")
+    forged = {key for row in rows(runs["site-1"]) for key in row if key in ("forwarded", "federated")}
+    assert forged == {"forwarded", "federated"}
+    said = "".join(path.read_text(errors="replace") for path in results.rglob("log.txt"))
+    assert said.count("site-1 sent metrics under the name 'site-2'") == 1
 
 
 def test_runs_of_mode_online_are_on_the_server_before_nvflare_clears_the_jobs_folder(poc, tmp_path):

@@ -28,10 +28,11 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--pause", type=float, default=0.0, help="seconds between two records")
     parser.add_argument("--external", action="store_true", help="training in a process of its own")
     parser.add_argument("--tracking", type=json.loads, default={}, help="arguments of add_tracking")
-    ways = ["add_tracking", "analytics_receiver", "registry"]
+    ways = ["add_tracking", "analytics_receiver", "registry", "registry_clients", "by_hand"]
     parser.add_argument("--added_by", default="add_tracking", choices=ways, help="how the receiver gets into the job")
     parser.add_argument("--wandb_receiver", action="store_true", help="NVFlare's WandBReceiver beside ours")
     parser.add_argument("--server_logs", action="store_true", help="the server logs a record of its own")
+    parser.add_argument("--forger", action="store_true", help="site-1 also sends records under the name of site-2")
     parser.add_argument("--counting", action="store_true", help="a receiver that counts what NVFlare's channel brings")
     parser.add_argument("--export", default=None, help="writes the job there and does not run it")
     return parser.parse_args()
@@ -67,6 +68,10 @@ def make_job(arguments: argparse.Namespace):
         from server_logger import ServerLogger
 
         job.to(ServerLogger(), "server", id="server_logger")
+    if arguments.forger:
+        from forger import Forger
+
+        job.to(Forger("site-2"), "site-1", id="forger")
     if arguments.counting:
         from counting_receiver import CountingReceiver
 
@@ -80,8 +85,10 @@ def make_job(arguments: argparse.Namespace):
     given = dict(arguments.tracking)
     if arguments.added_by == "add_tracking":
         add_tracking(job, wandb_args={**wandb_args, **given.pop("wandb_args", {})}, **given)
-    elif arguments.added_by == "registry":
-        add_by_registry(job, wandb_args)
+    elif arguments.added_by == "by_hand":
+        add_by_hand(job, {**wandb_args, "name": "FedAvg"})  # a class of NVFlare's, too
+    elif arguments.added_by.startswith("registry"):
+        add_by_registry(job, wandb_args, client_side=arguments.added_by == "registry_clients")
     return job
 
 
@@ -92,17 +99,31 @@ def make_base_job(receiver):
     return BaseFedJob(name="burst", analytics_receiver=receiver)
 
 
-def add_by_registry(job, wandb_args: dict) -> None:
+def add_by_hand(job, wandb_args: dict) -> None:
+    """Component by component, as a job of its author's own has them."""
+    from flarebridge import BridgeForwarder, BridgeReceiver
+
+    job.to_server(BridgeReceiver(wandb_args=wandb_args), id="tracking")
+    for site in job.clients:
+        job.to(BridgeForwarder(), site, id="to_the_server")
+
+
+def add_by_registry(job, wandb_args: dict, client_side: bool) -> None:
     """By NVFlare's own add_experiment_tracking, which knows of flarebridge by an entry in its registry."""
     from flarebridge.tracking import register_tracking
     from nvflare.app_common.widgets.convert_to_fed_event import ConvertToFedEvent
     from nvflare.recipe.utils import add_experiment_tracking
 
-    for site in job.clients:
-        job.to(ConvertToFedEvent(events_to_convert=["analytix_log_stats"]), site, id="event_to_fed")
+    def add_to_clients(component, clients=None, id=None):
+        for site in clients or job.clients:
+            job.to(component, site, id=id)
+
+    if not client_side:
+        add_to_clients(ConvertToFedEvent(events_to_convert=["analytix_log_stats"]), id="event_to_fed")
     register_tracking("flarebridge")
-    recipe = types.SimpleNamespace(job=job, _job=job)
-    add_experiment_tracking(recipe, "flarebridge", tracking_config={"wandb_args": wandb_args})
+    recipe = types.SimpleNamespace(job=job, _job=job, _add_to_client_apps=add_to_clients)
+    config = {"wandb_args": wandb_args}
+    add_experiment_tracking(recipe, "flarebridge", config, client_side=client_side, server_side=not client_side)
 
 
 def main() -> None:

@@ -44,6 +44,7 @@ Expected<const Entry*> Find(std::string_view name) {
 
 std::vector<std::string_view> ReceiverNames() {
   std::vector<std::string_view> names;
+  names.reserve(kReceivers.size());
   for (const Entry& entry : kReceivers) names.push_back(entry.name);
   return names;
 }

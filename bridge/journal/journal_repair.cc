@@ -161,7 +161,7 @@ Expected<std::string> MendRelations(sqlite3* database, const std::string& path) 
   std::string words;
   if (CountOf(database, "SELECT count(*) FROM meta") == "0") {
     const Expected<std::string> id = RandomJournalId();
-    if (!id) return id;
+    if (!id) return Propagate(id);
     const Expected<StatementPtr> top =
         Compile(database, path,
                 "SELECT max((SELECT coalesce(max(position+count),1) FROM events), "
@@ -200,11 +200,11 @@ Expected<std::string> Salvage(const std::string& damaged, const std::string& to)
   std::string words;
   for (const Table& table : kTables) {
     const Expected<std::string> copied = RowCopy(from->get(), into, to, table).Run(damaged);
-    if (!copied) return copied;
+    if (!copied) return Propagate(copied);
     words += *copied;
   }
   const Expected<std::string> mended = MendRelations(into, to);
-  if (!mended) return mended;
+  if (!mended) return Propagate(mended);
   const std::string kept = Content(into);
   if (Expected<void> done = Execute(into, to, "COMMIT"); !done) return Propagate(done);
   return kept + words + *mended;
@@ -329,7 +329,7 @@ Expected<std::string> RepairJournal(const std::string& given) {
   const bool copied = words && done;
   if (copied) done = Replace(fresh, path);
   RemoveDatabase(fresh);
-  if (!words) return words;
+  if (!words) return Propagate(words);
   if (!copied) RemoveDatabase(kept);
   if (!done) return Propagate(done);
   BringIn(path);

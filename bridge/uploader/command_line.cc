@@ -1,6 +1,7 @@
 #include "bridge/uploader/command_line.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 
 #include <CLI/CLI.hpp>
 #include <exception>
@@ -18,6 +19,14 @@
 
 namespace flarebridge {
 namespace {
+
+// A request's body has some MiB. Once one of them was freed, the C library would keep such pieces
+// in the heaps of all threads from then on, unless it is told from which size on they are the
+// kernel's.
+void GiveLargePiecesBack() {
+  constexpr int kLarge = 256 << 10;  // bytes
+  mallopt(M_MMAP_THRESHOLD, kLarge);
+}
 
 int Parse(int argc, char** argv) {
   CLI::App app{"The part of flarebridge that uploads. Call it by: flarebridge sync", "flarebridge"};
@@ -56,6 +65,7 @@ int Parse(int argc, char** argv) {
 
 int RunUploader(int argc, char** argv) {
   try {
+    GiveLargePiecesBack();
     return Parse(argc, argv);
   } catch (const std::exception& e) {
     return Complain(std::string("internal error: ") + e.what(), kExitInternal);

@@ -70,7 +70,7 @@ Expected<std::string> KeyOf(const LoginArguments& arguments, const wandb::Accoun
   }
   const Expected<std::string> typed =
       AskForSecret("API key of " + account.base_url + " (see " + account.pages + "/authorize): ");
-  if (!typed) return typed;
+  if (!typed) return Propagate(typed);
   return std::string(wandb::Trimmed(*typed));
 }
 

@@ -169,7 +169,7 @@ Expected<uint64_t> LogReader::FindLast(std::string_view first_bytes, uint64_t si
   for (uint64_t end = size; end > first && end > kFileHeader.size();) {
     const uint64_t block = end - 1 - (end - 1) % kBlockBytes;
     const uint64_t from = block == 0 ? kFileHeader.size() : block;
-    const Expected<uint64_t> found = FindLastInBlock(first_bytes, from, end);
+    Expected<uint64_t> found = FindLastInBlock(first_bytes, from, end);
     if (!found || *found > 0) return found;
     end = block;
   }

@@ -79,8 +79,10 @@ Expected<void> ReadHeaders(const Setting& setting, Account& account) {
       return static_cast<unsigned char>(c) >= 0x20 && c != 0x7f;
     });
     if (!fits) return wrong("has no text of one line for " + name);
-    (small == "proxy-authorization" ? account.proxy_headers : account.headers)
-        .push_back(name + ": " + text);
+    auto& headers = small == "proxy-authorization" ? account.proxy_headers : account.headers;
+    headers.push_back(name);
+    headers.back() += ": ";
+    headers.back() += text;
   }
   return {};
 }

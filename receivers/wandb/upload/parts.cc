@@ -114,6 +114,7 @@ std::vector<fs::path> PartsOf(const fs::path& given, const PartsSearch& search) 
   std::sort(parts.begin(), parts.end(),
             [](const Part& a, const Part& b) { return a.Order() < b.Order(); });
   std::vector<fs::path> logs;
+  logs.reserve(parts.size());
   for (Part& part : parts) logs.push_back(std::move(part.log));
   return logs;
 }

@@ -67,7 +67,7 @@ Attempt RunUpload::Perform(Task task, Api& api, Time now) {
       return api.Look(Target(), there_);
     case Task::kAskFeatures: {
       bool structured = false;
-      const Attempt attempt = api.AskFeatures(structured);
+      Attempt attempt = api.AskFeatures(structured);
       if (attempt.outcome == Outcome::kSuccess)
         service_.console =
             structured ? UploadService::Console::kStructured : UploadService::Console::kPlain;

@@ -295,8 +295,12 @@ UploadReport RunUpload::report() const {
     report.left_out.push_back(
         std::to_string(count) + " " +
         (count == 1 && kind.ends_with('s') ? kind.substr(0, kind.size() - 1) : kind));
-  for (const auto& [file, why] : files_.missing())
-    report.left_out.push_back("the file " + file + ": it " + why);
+  for (const auto& [file, why] : files_.missing()) {
+    std::string& words = report.left_out.emplace_back("the file ");
+    words += file;
+    words += ": it ";
+    words += why;
+  }
   if (const uint64_t lines = run_.lines().too_long(); lines > 0)
     report.no_place.push_back(std::to_string(lines) + " lines of more than 9.9 MiB");
   if (const uint64_t values = run_.not_json(); values > 0)

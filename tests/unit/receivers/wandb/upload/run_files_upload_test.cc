@@ -172,7 +172,8 @@ TEST_CASE("a name that the server refuses is found among those asked for with it
   CHECK(bench.server.Count("put a.txt") + bench.server.Count("put b.txt") == 1);
   const Names left_out = bench.upload->report().left_out;
   REQUIRE(left_out.size() == 1);
-  CHECK(left_out[0] == "the file a.txt: it is refused by the server: status 400");
+  CHECK(left_out[0] ==
+        "the file a.txt: it is refused by the server: status 400 from http://server");
   CHECK(bench.server.exit_codes.size() == 1);
 }
 
@@ -186,7 +187,7 @@ TEST_CASE("a key that may not ask for addresses ends the upload with words") {
   REQUIRE_FALSE(done.has_value());
   CHECK(done.error().code == ErrorCode::kForbidden);
   CHECK(done.error().message ==
-        "asking where files go was refused: status 403: the API key may not write here");
+        "asking where files go was refused: status 403: the API key may not write there");
 }
 
 TEST_CASE("lines of a full request are held only where there is room: the others send a few") {

@@ -27,7 +27,7 @@ struct Account {
   std::string server_source;  // as in NamedServer
   std::string pages;          // where the runs are shown: WANDB_APP_URL, or by the server's name
   std::string key;            // empty: `token` counts
-  std::string key_source;     // "WANDB_API_KEY", "/home/me/.netrc, line 3"
+  std::string key_source;     // "WANDB_API_KEY", "~/.netrc, line 3"
   std::shared_ptr<AccessToken> token;
   std::string entity, project;  // of runs that name none
   std::string username, email;  // WANDB_USERNAME, WANDB_USER_EMAIL: for whom a service account acts

@@ -5,6 +5,7 @@
 
 #include "receivers/json.h"
 #include "receivers/wandb/log/protobuf.h"
+#include "receivers/wandb/upload/numbered_json.h"
 
 namespace flarebridge::wandb {
 namespace {
@@ -26,20 +27,6 @@ std::set<uint32_t> SetFields(protozero::pbf_reader message) {
     }
   }
   return fields;
-}
-
-void AppendMember(uint32_t field, const std::string& json, std::string& out) {
-  if (out.back() != '{') out += ',';
-  out += '"' + std::to_string(field) + "\":" + json;
-}
-
-std::string ListOf(const std::set<uint32_t>& numbers) {
-  std::string json = "[";
-  for (const uint32_t number : numbers) {
-    if (json.size() > 1) json += ',';
-    json += std::to_string(number);
-  }
-  return json + "]";
 }
 
 }  // namespace

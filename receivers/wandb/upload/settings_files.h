@@ -16,7 +16,7 @@ namespace flarebridge::wandb {
 
 struct Setting {
   std::string value;
-  std::string source;  // "/home/me/.config/wandb/settings, line 2"
+  std::string source;  // "~/.config/wandb/settings, line 2"
 };
 using Settings = std::map<std::string, Setting>;  // by name, in small letters
 

@@ -4,6 +4,7 @@
 
 #include "receivers/json.h"
 #include "receivers/wandb/log/protobuf.h"
+#include "receivers/wandb/upload/numbered_json.h"
 
 namespace flarebridge::wandb {
 namespace {
@@ -39,10 +40,7 @@ void TakeLabels(pbf_reader message, std::map<uint32_t, std::string>& labels) {
 
 std::string ObjectOf(const std::map<uint32_t, std::string>& members) {
   std::string json = "{";
-  for (const auto& [field, value] : members) {
-    if (json.size() > 1) json += ',';
-    json += '"' + std::to_string(field) + "\":" + value;
-  }
+  for (const auto& [field, value] : members) AppendMember(field, value, json);
   return json + "}";
 }
 
@@ -50,15 +48,6 @@ std::map<uint32_t, std::string> AsJson(const std::map<uint32_t, std::string>& te
   std::map<uint32_t, std::string> members;
   for (const auto& [field, text] : texts) members[field] = ToJson(std::string_view(text));
   return members;
-}
-
-std::string ListOf(const std::set<uint32_t>& numbers) {
-  std::string json = "[";
-  for (const uint32_t number : numbers) {
-    if (json.size() > 1) json += ',';
-    json += std::to_string(number);
-  }
-  return json + "]";
 }
 
 }  // namespace

@@ -104,13 +104,13 @@ TEST_CASE("a refused key is told with the server and where it is from") {
   Account account;
   account.base_url = "http://server";
   account.key = "key";
-  account.key_source = "/home/me/.netrc, line 3";
+  account.key_source = "/made-up/.netrc, line 3";
   bench.http.status = 401;
   bench.http.answer = "invalid API key";
   Api api(bench.http, account);
   const std::string words = api.Stream({"e", "p", "r"}, {}).words;
   CHECK(words ==
-        "status 401: http://server does not accept the API key from /home/me/.netrc, line 3 "
+        "status 401: http://server does not accept the API key from /made-up/.netrc, line 3 "
         "(invalid API <the API key>)");
   const Attempt put = api.Put({"f", "http://storage/f", {}}, "");
   CHECK(put.words.find("key from") == std::string::npos);

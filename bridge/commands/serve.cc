@@ -27,9 +27,20 @@
 namespace flarebridge {
 namespace {
 
-// For the uploader alone: the key, and headers of requests, which may hold another one.
-constexpr const char* kSecrets[] = {"WANDB_API_KEY", "WANDB_X_EXTRA_HTTP_HEADERS",
-                                    "WANDB__EXTRA_HTTP_HEADERS"};
+// For the uploader alone: the key, headers of requests, which may hold another one, and addresses,
+// which may hold a user's password.
+constexpr const char* kSecrets[] = {"WANDB_API_KEY",
+                                    "WANDB_X_EXTRA_HTTP_HEADERS",
+                                    "WANDB__EXTRA_HTTP_HEADERS",
+                                    "WANDB_BASE_URL",
+                                    "WANDB_HTTP_PROXY",
+                                    "WANDB_HTTPS_PROXY",
+                                    "http_proxy",
+                                    "HTTP_PROXY",
+                                    "https_proxy",
+                                    "HTTPS_PROXY",
+                                    "all_proxy",
+                                    "ALL_PROXY"};
 
 // A worker's socket and watch, and what is open for a moment while one is started.
 constexpr uint64_t kDescriptorsPerRun = 4;

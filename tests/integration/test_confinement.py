@@ -242,9 +242,17 @@ def test_systemd_takes_the_shipped_unit(tmp_path):
     assert "flarebridge.service" not in checked.stderr, checked.stderr
 
 
-@pytest.mark.parametrize("name", ["WANDB_API_KEY", "WANDB_X_EXTRA_HTTP_HEADERS", "WANDB__EXTRA_HTTP_HEADERS"])
-def test_the_key_is_in_no_environment_but_the_uploaders(tmp_path, monkeypatch, name):
-    monkeypatch.setenv(name, _KEY if name == "WANDB_API_KEY" else f'{{"X-Gate": "{_KEY}"}}')
+_SECRETS = {
+    "{key}": ["WANDB_API_KEY"],
+    '{{"X-Gate": "{key}"}}': ["WANDB_X_EXTRA_HTTP_HEADERS", "WANDB__EXTRA_HTTP_HEADERS"],
+    "http://user:{key}@127.0.0.1:9": ["WANDB_BASE_URL", "WANDB_HTTPS_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"],
+}
+
+
+def test_secrets_are_in_no_environment_but_the_uploaders(tmp_path, monkeypatch):
+    for form, names in _SECRETS.items():
+        for name in names:
+            monkeypatch.setenv(name, form.format(key=_KEY))
     with Driver(tmp_path, _WANDB, state=tmp_path / "state") as driver:
         driver.start_run("site-1")
         bridge = driver.pid()

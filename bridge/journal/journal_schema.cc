@@ -53,10 +53,11 @@ Expected<void> SetUpDatabase(sqlite3* database, const std::string& path) {
   // Figures measured for this use: page size 8192 and a checkpoint every 4000 pages (32 MiB).
   // A commit of less than 8 MiB (1024 pages) stays in memory whole until it is written. What
   // spills earlier may change again, and SQLite then reads the commit back for its checksums.
-  return Execute(database, path,
-                 "PRAGMA page_size=" + std::to_string(kJournalPage) +
-                     "; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
-                     "PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-2048; PRAGMA cache_spill=1024");
+  return Execute(
+      database, path,
+      "PRAGMA page_size=" + std::to_string(kJournalPage) +
+          "; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
+          "PRAGMA wal_autocheckpoint=4000; PRAGMA cache_size=-2048; PRAGMA cache_spill=1024");
 }
 
 Expected<void> MakeTables(sqlite3* database, const std::string& path) {

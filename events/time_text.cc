@@ -23,6 +23,13 @@ std::string Format(const char* format, const std::tm& parts) {
   return {text.data(), std::strftime(text.data(), text.size(), format, &parts)};
 }
 
+std::tm LocalParts(int64_t seconds) {
+  const std::time_t whole = Possible(seconds);
+  std::tm parts{};
+  localtime_r(&whole, &parts);
+  return parts;
+}
+
 }  // namespace
 
 std::string UtcTimeText(int64_t seconds, int64_t microseconds) {
@@ -40,11 +47,8 @@ std::string UtcTimeText(double seconds) {
   return UtcTimeText(ToInteger<int64_t>(whole), ToInteger<int64_t>((seconds - whole) * 1e6));
 }
 
-std::string LocalTimeName(int64_t seconds) {
-  const std::time_t whole = Possible(seconds);
-  std::tm parts{};
-  localtime_r(&whole, &parts);
-  return Format("%Y%m%d_%H%M%S", parts);
-}
+std::string LocalTimeName(int64_t seconds) { return Format("%Y%m%d_%H%M%S", LocalParts(seconds)); }
+
+std::string LocalTimeText(int64_t seconds) { return Format("%Y-%m-%d %H:%M", LocalParts(seconds)); }
 
 }  // namespace flarebridge

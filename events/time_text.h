@@ -16,5 +16,7 @@ std::string UtcTimeText(double seconds);
 
 // "20260821_100000" in this machine's time zone. `seconds` since the epoch.
 std::string LocalTimeName(int64_t seconds);
+// "2026-08-21 10:00", so that people read it.
+std::string LocalTimeText(int64_t seconds);
 
 }  // namespace flarebridge

@@ -19,6 +19,9 @@ namespace flarebridge {
 struct RunSummary {
   enum class State : uint8_t { kRunning, kFinished, kFailed };
   std::string id, name, project, entity, group, job_type, notes;
+  std::string site;       // where its values are from; empty: the log does not say
+  double started = 0;     // seconds since the epoch; 0: the log does not say
+  bool uploaded = false;  // wholly, by the tracking system's own mark
   std::vector<std::string> tags;
   std::map<std::string, std::string> config;   // key -> JSON
   std::map<std::string, std::string> summary;  // key -> JSON, without the tracking system's own
@@ -35,6 +38,11 @@ struct Cell {
   std::string_view json;
 };
 using Row = std::vector<Cell>;
+// Keys that begin with '_' are the tracking system's own. Of these a reader gives, where it knows
+// them: the step, the time in seconds since the epoch, and the seconds since the run's start.
+inline constexpr std::string_view kRowStep = "_step";
+inline constexpr std::string_view kRowTime = "_timestamp";
+inline constexpr std::string_view kRowRuntime = "_runtime";
 // The row's views live for the call.
 using RowVisitor = std::function<void(const Row& row)>;
 

@@ -4,11 +4,12 @@
 
 #include <CLI/App.hpp>
 #include <string>
+#include <vector>
 
 namespace flarebridge {
 
 struct ShowArguments {
-  std::string path;
+  std::vector<std::string> words;  // a place, and which of its runs
   bool json = false;
   bool csv = false;
   int rows = 20;

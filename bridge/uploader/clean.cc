@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "bridge/process/exit_code.h"
-#include "bridge/uploader/amounts.h"
+#include "bridge/commands/amounts.h"
 #include "events/printable.h"
 #include "receivers/files/file_lock.h"
 #include "receivers/files/open_file.h"

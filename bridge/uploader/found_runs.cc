@@ -7,7 +7,7 @@
 #include <set>
 #include <system_error>
 
-#include "bridge/uploader/amounts.h"
+#include "bridge/commands/amounts.h"
 #include "receivers/wandb/log/log_summary.h"
 #include "receivers/wandb/upload/known_logs.h"
 #include "receivers/wandb/upload/upload_state.h"

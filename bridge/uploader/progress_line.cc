@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "bridge/uploader/amounts.h"
+#include "bridge/commands/amounts.h"
 
 namespace flarebridge {
 namespace {

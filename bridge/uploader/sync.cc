@@ -14,7 +14,7 @@
 #include "bridge/process/environment.h"
 #include "bridge/process/exit_code.h"
 #include "bridge/process/secrets.h"
-#include "bridge/uploader/amounts.h"
+#include "bridge/commands/amounts.h"
 #include "bridge/uploader/dry_run.h"
 #include "bridge/uploader/found_runs.h"
 #include "bridge/uploader/sync_screen.h"

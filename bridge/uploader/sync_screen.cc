@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <iostream>
 
-#include "bridge/uploader/amounts.h"
+#include "bridge/commands/amounts.h"
 #include "bridge/uploader/found_runs.h"
 #include "events/printable.h"
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import subprocess
 import time
 from pathlib import Path
@@ -124,13 +125,39 @@ def test_show_takes_time_for_each_value_of_a_run_with_many_keys_and_reads_record
 
 
 def test_show_lists_the_runs_below_a_folder(two_runs, tmp_path):
-    listed = _run("show", str(tmp_path)).stdout
-    assert "site-1-job-run" in listed
-    assert "50 rows" in listed
-    assert "1 row:" in listed
-    assert len(json.loads(_run("show", "--json", str(tmp_path)).stdout)) == 2
+    """Sorted by site, with five digits; as JSON with all."""
+    listed = [line.split() for line in _run("show", str(tmp_path)).stdout.splitlines()]
+    title = ["run", "state", "started", "lasted", "rows", "uploaded", "folder"]
+    assert listed[0] == title
+    folders = {name: str(log.parent.relative_to(tmp_path)) for name, log in two_runs.items()}
+    for line, site, count in ((listed[1], "site-1", "50"), (listed[2], "site-2", "1")):
+        assert (line[0], line[1], *line[-3:]) == (site, "finished", count, "no", folders[site])
+    assert ["loss", "site-1", "7", "0", "7"] in listed
+    assert ["site-2", "0.5", "0.5", "0.5"] in listed
+    first, second = json.loads(_run("show", "--json", str(tmp_path)).stdout)
+    assert (first["short"], second["short"], first["rows"], first["uploaded"]) == ("site-1", "site-2", 50, False)
+    assert first["metrics"]["loss"] == {"last": 7.0, "lowest": 0.0, "highest": 7.0}
+    assert first["last_row"] >= first["started"] > 0
     assert _run("show", "--csv", str(tmp_path)).returncode == 64
     assert _run("show", "--wait", "5", str(tmp_path)).returncode == 0
+
+
+def test_show_takes_a_run_by_its_short_name(two_runs, tmp_path):
+    def shown(*words: str) -> str:
+        done = subprocess.run(
+            [find_binary(), "show", "--json", *words], cwd=tmp_path, capture_output=True, text=True, timeout=60
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)["run"]["id"]
+
+    ids = {site: re.fullmatch(r"run-(.*)\.wandb", log.name)[1] for site, log in two_runs.items()}
+    assert shown("site-1") == ids["site-1"]
+    assert shown(".", "site-2") == ids["site-2"]
+    assert shown(str(tmp_path), ids["site-2"][:6]) == ids["site-2"]
+    assert shown("latest") in ids.values()
+    missing = _run("show", str(tmp_path), "site-3")
+    assert (missing.returncode, missing.stdout) == (66, "")
+    assert "no run of this name below" in missing.stderr
 
 
 def test_show_waits_for_runs_that_go_on_and_says_if_they_did_not_end(tmp_path):

@@ -8,6 +8,7 @@
 #include "receivers/wandb/log/log_repair.h"
 #include "receivers/wandb/log/log_summary.h"
 #include "receivers/wandb/log/record_stream.h"
+#include "receivers/wandb/log/run_folder.h"
 
 namespace flarebridge {
 namespace {
@@ -25,6 +26,12 @@ RunSummary::State StateOf(wandb::LogSummary::State state) {
   }
 }
 
+// The text of a JSON string without escapes, as a site's name is; else nothing.
+std::string TextOf(const std::string& json) {
+  if (json.size() < 2 || json.front() != '"' || json.find('\\') != std::string::npos) return "";
+  return json.substr(1, json.size() - 2);
+}
+
 RunSummary ForPeople(wandb::LogSummary log) {
   RunSummary run;
   run.id = std::move(log.run.run_id);
@@ -35,6 +42,10 @@ RunSummary ForPeople(wandb::LogSummary log) {
   run.job_type = std::move(log.run.job_type);
   run.notes = std::move(log.run.notes);
   run.tags = std::move(log.run.tags);
+  run.started = log.run.start_time;
+  // As IdentifyRun() has it.
+  if (const auto client = log.config.find("client"); client != log.config.end())
+    run.site = TextOf(client->second);
   run.config = std::move(log.config);
   run.summary = std::move(log.summary);
   run.left_out = log.left_out;
@@ -61,7 +72,9 @@ class Reader : public RunReader {
     }
     Expected<wandb::LogSummary> summary = wandb::ReadLog(log, visit_items);
     if (!summary) return Propagate(std::move(summary));
-    return ForPeople(std::move(*summary));
+    RunSummary run = ForPeople(std::move(*summary));
+    run.uploaded = wandb::IsUploaded(log);
+    return run;
   }
 
   Expected<LogCondition> Check(const fs::path& log) const override {

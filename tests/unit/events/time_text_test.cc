@@ -34,6 +34,8 @@ TEST_CASE("a time that can't be has the same form") {
 TEST_CASE("a name of a time sorts as the time does") {
   CHECK(LocalTimeName(1787306400).size() == 15);
   CHECK(LocalTimeName(1787306400) < LocalTimeName(1787306401));
+  CHECK(LocalTimeText(1787306400).size() == 16);
+  CHECK(LocalTimeText(1787306400) < LocalTimeText(1787306460));
 }
 
 }  // namespace

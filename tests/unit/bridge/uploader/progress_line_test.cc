@@ -2,7 +2,7 @@
 
 #include <doctest/doctest.h>
 
-#include "bridge/uploader/amounts.h"
+#include "bridge/commands/amounts.h"
 
 namespace flarebridge {
 namespace {

@@ -1,4 +1,4 @@
-#include "bridge/uploader/amounts.h"
+#include "bridge/commands/amounts.h"
 
 #include <array>
 #include <cmath>
@@ -15,6 +15,14 @@ std::string Grouped(uint64_t number) {
 
 std::string Counted(uint64_t number, const std::string& what) {
   return Grouped(number) + " " + what + (number == 1 ? "" : "s");
+}
+
+std::string Rounded(double number) {
+  if (std::isnan(number)) return "NaN";
+  if (std::isinf(number)) return number > 0 ? "Infinity" : "-Infinity";
+  std::array<char, 32> text{};
+  (void)snprintf(text.data(), text.size(), "%.5g", number);
+  return text.data();
 }
 
 std::string BytesInWords(double bytes) {

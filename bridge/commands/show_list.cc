@@ -1,0 +1,175 @@
+#include "bridge/commands/show_list.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+#include <set>
+
+#include "bridge/commands/amounts.h"
+#include "bridge/commands/run_words.h"
+#include "bridge/commands/text_table.h"
+#include "receivers/json.h"
+
+namespace flarebridge {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Lines of metrics that are printed, at most: of more, one looks at a run or at a report.
+constexpr size_t kMostLines = 60;
+
+// Until the last row.
+std::string DurationOf(const ListedRun& run) {
+  const double started = run.summary.started, last = run.ranges.last_time();
+  return started > 0 && last >= started ? SecondsInWords(last - started) : "";
+}
+
+void PrintRuns(const RunList& list, const fs::path& below) {
+  using Side = TextTable::Side;
+  TextTable table({{"run"},
+                   {"state"},
+                   {"started"},
+                   {"lasted", Side::kRight},
+                   {"rows", Side::kRight},
+                   {"uploaded"},
+                   {"folder"}});
+  for (const ListedRun& listed : list.runs) {
+    const RunSummary& run = listed.summary;
+    std::error_code ignored;
+    const fs::path folder = listed.found.log.parent_path();
+    const fs::path shown = fs::proximate(folder, below, ignored);
+    table.Add({listed.name, StateOf(run), StartOf(run), DurationOf(listed), Grouped(run.rows),
+               run.uploaded ? "yes" : "no", (ignored ? folder : shown).string()});
+  }
+  table.Print(std::cout);
+}
+
+// The metrics of all runs in the order of their first rows.
+std::vector<std::string> MetricsOf(const RunList& list) {
+  std::vector<std::string> names;
+  std::set<std::string_view> known;
+  for (const ListedRun& run : list.runs)
+    for (const MetricRange& metric : run.ranges.metrics())
+      if (known.insert(metric.name).second) names.push_back(metric.name);
+  return names;
+}
+
+void PrintMetrics(const RunList& list) {
+  const std::vector<std::string> metrics = MetricsOf(list);
+  if (metrics.empty()) return;
+  using Side = TextTable::Side;
+  TextTable table({{"metric"},
+                   {"run"},
+                   {"last", Side::kRight},
+                   {"lowest", Side::kRight},
+                   {"highest", Side::kRight}});
+  size_t lines = 0, shown = 0;
+  for (const std::string& name : metrics) {
+    if (shown > 0 && lines + list.runs.size() > kMostLines) break;
+    bool first = true;
+    for (const ListedRun& run : list.runs) {
+      const MetricRange* metric = run.ranges.Find(name);
+      if (metric == nullptr) continue;
+      const bool any = metric->lowest <= metric->highest;
+      table.Add({first ? name : "", run.name, Rounded(metric->last),
+                 any ? Rounded(metric->lowest) : "", any ? Rounded(metric->highest) : ""});
+      first = false;
+      ++lines;
+    }
+    ++shown;
+  }
+  std::cout << '\n';
+  table.Print(std::cout);
+  if (shown < metrics.size())
+    std::cout << "and " << Counted(metrics.size() - shown, "metric") << " more\n";
+}
+
+std::string JsonOf(std::string_view text) { return ToJson(text); }
+
+void PrintRunAsJson(const ListedRun& listed) {
+  const RunSummary& run = listed.summary;
+  std::cout << "{\"log\": " << JsonOf(listed.found.log.string()) << ", \"id\": " << JsonOf(run.id)
+            << ", \"short\": " << JsonOf(listed.name) << ", \"name\": " << JsonOf(run.name)
+            << ", \"site\": " << JsonOf(run.site) << ", \"state\": " << JsonOf(StateOf(run))
+            << ", \"rows\": " << run.rows << ", \"started\": " << ToJson(run.started)
+            << ", \"last_row\": " << ToJson(listed.ranges.last_time())
+            << ", \"uploaded\": " << (run.uploaded ? "true" : "false") << ", \"metrics\": {";
+  const char* separator = "";
+  for (const MetricRange& metric : listed.ranges.metrics()) {
+    std::cout << separator << JsonOf(metric.name) << ": {\"last\": " << ToJson(metric.last);
+    if (metric.lowest <= metric.highest)
+      std::cout << ", \"lowest\": " << ToJson(metric.lowest)
+                << ", \"highest\": " << ToJson(metric.highest);
+    std::cout << "}";
+    separator = ", ";
+  }
+  std::cout << "}}";
+}
+
+}  // namespace
+
+RunList ReadRuns(const std::vector<FoundRun>& found) {
+  RunList list;
+  std::vector<const RunSummary*> summaries;
+  list.runs.reserve(found.size());
+  summaries.reserve(found.size());
+  for (const FoundRun& one : found) {
+    MetricRanges ranges;
+    Expected<RunSummary> run = one.reader->Read(one.log, [&](const Row& row) { ranges.Take(row); });
+    if (!run) {
+      list.errors.push_back(run.error());
+      continue;
+    }
+    run->config.clear();
+    run->summary.clear();
+    list.runs.push_back({one, std::move(*run), std::move(ranges), ""});
+    summaries.push_back(&list.runs.back().summary);
+  }
+  const std::vector<std::string> names = ShortNames(summaries);
+  for (size_t i = 0; i < names.size(); ++i) list.runs[i].name = names[i];
+  std::stable_sort(list.runs.begin(), list.runs.end(), [](const ListedRun& a, const ListedRun& b) {
+    const std::string &x = SiteOrName(a.summary), &y = SiteOrName(b.summary);
+    return x == y ? a.summary.started < b.summary.started : NaturallyBefore(x, y);
+  });
+  return list;
+}
+
+std::vector<FoundRun> Meant(const RunList& list, std::string_view word) {
+  std::vector<FoundRun> meant;
+  const auto take = [&](auto is_meant) {
+    for (const ListedRun& run : list.runs)
+      if (is_meant(run)) meant.push_back(run.found);
+    return !meant.empty();
+  };
+  if (take([&](const ListedRun& run) {
+        return word == run.name || word == run.summary.site || word == run.summary.name ||
+               word == run.summary.id;
+      }))
+    return meant;
+  if (word == "latest" && !list.runs.empty()) {
+    const auto later = [](const ListedRun& a, const ListedRun& b) {
+      return a.summary.started < b.summary.started;
+    };
+    return {std::max_element(list.runs.begin(), list.runs.end(), later)->found};
+  }
+  take([&](const ListedRun& run) { return run.summary.id.starts_with(word); });
+  return meant;
+}
+
+void PrintList(const RunList& list, const std::string& below) {
+  PrintRuns(list, below);
+  PrintMetrics(list);
+}
+
+void PrintListAsJson(const RunList& list) {
+  std::cout << "[";
+  const char* separator = "";
+  for (const ListedRun& run : list.runs) {
+    std::cout << separator;
+    PrintRunAsJson(run);
+    separator = ",\n ";
+  }
+  std::cout << "]\n";
+}
+
+}  // namespace flarebridge

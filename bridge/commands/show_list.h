@@ -1,0 +1,35 @@
+// `flarebridge show` of a folder: its runs, sorted by site, and their metrics. Used by `show`.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bridge/commands/metric_ranges.h"
+#include "receivers/readers.h"
+#include "receivers/run_reader.h"
+
+namespace flarebridge {
+
+// A run as lists and choices need it: of its config and summary nothing is kept.
+struct ListedRun {
+  FoundRun found;
+  RunSummary summary;
+  MetricRanges ranges;
+  std::string name;  // the short one
+};
+struct RunList {
+  std::vector<ListedRun> runs;  // sorted by site (or name), then by their start
+  std::vector<Error> errors;    // of those that could not be read
+};
+RunList ReadRuns(const std::vector<FoundRun>& found);
+
+// The runs that a word means: those that have it as short name, site, name or id; else for
+// "latest" the one that began last; else those whose id begins so.
+std::vector<FoundRun> Meant(const RunList& list, std::string_view word);
+
+// `below`: the folder that was asked for, which paths are told from.
+void PrintList(const RunList& list, const std::string& below);
+void PrintListAsJson(const RunList& list);
+
+}  // namespace flarebridge

@@ -15,7 +15,7 @@ modes:
   (none)   the release build, everything
   asan     address and undefined-behaviour sanitizer: unit, shim, conformance and integration tests
   tsan     thread sanitizer: the same
-  --matrix [VERSION...]   on NVFlare 2.5 to the newest, and writes README.md's table (tests/matrix/run.sh --help)
+  --matrix [VERSION...]   on NVFlare 2.5 to the newest, and writes docs/proven.md's table (tests/matrix/run.sh --help)
   -h, --help
 
 options of ctest that are passed on:

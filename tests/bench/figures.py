@@ -27,7 +27,7 @@ class Figure(NamedTuple):
     target: Optional[float] = None
     more: bool = False
     peer: Optional[str] = None  # whose same figure stands beside it
-    headline: bool = False  # stands in the project's README, too
+    headline: bool = False  # stands in docs/measured.md, too
 
 
 def _receivers(kind: str, *whose: str) -> list[Measurement]:

@@ -1,7 +1,7 @@
 """Measures what a log call costs the training script, and how much arrives, by each way from client to server.
 
 Real jobs in NVFlare's simulator, two sites, in-process training, records back to back; interleaved rounds. The result
-goes into README.md between its marks. usage: forwarding.py [--rounds N] [--count N] [--no-readme]
+goes into docs/measured.md between its marks. usage: forwarding.py [--rounds N] [--count N] [--print-only]
 """
 
 import argparse
@@ -74,13 +74,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--count", type=int, default=2000, help="records per site")
-    parser.add_argument("--no-readme", action="store_true")
+    parser.add_argument("--print-only", action="store_true")
     arguments = parser.parse_args()
     text = table(measure(arguments.rounds, arguments.count), arguments.count)
     print(text)
-    if arguments.no_readme:
+    if arguments.print_only:
         return
-    write_between_marks(_ROOT / "README.md", "forwarding", text)
+    write_between_marks(_ROOT / "docs" / "measured.md", "forwarding", text)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """Measures what tracking costs a whole job: hello-pt with real PyTorch, interleaved rounds.
 
 Without tracking, with NVFlare's WandBReceiver, and with flarebridge; offline, every batch logged. The wall time goes
-until the simulator has returned. The result goes into README.md between its marks.
-usage: hello_pt.py [--rounds N] [--no-readme]
+until the simulator has returned. The result goes into docs/measured.md between its marks.
+usage: hello_pt.py [--rounds N] [--print-only]
 """
 
 import argparse
@@ -65,7 +65,7 @@ def table(found: dict[str, list[tuple[float, int]]], rounds: int) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--no-readme", action="store_true", help="print only")
+    parser.add_argument("--print-only", action="store_true", help="print only")
     arguments = parser.parse_args()
     found: dict[str, list[tuple[float, int]]] = {way: [] for way in _WAYS}
     for number in range(arguments.rounds):
@@ -74,8 +74,8 @@ def main() -> None:
             print(f"round {number + 1}: {way}: {found[way][-1][0]:.1f} s, {found[way][-1][1]} rows", flush=True)
     text = table(found, arguments.rounds)
     print(text)
-    if not arguments.no_readme:
-        write_between_marks(_ROOT / "README.md", "hello-pt", text)
+    if not arguments.print_only:
+        write_between_marks(_ROOT / "docs" / "measured.md", "hello-pt", text)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Measures flarebridge beside its peers, real packages, in interleaved rounds.
 
 Each measurement is a process of its own; a round makes all of them one after the other, so that a machine's changing
-speed meets all. Prints all figures, writes them into this folder's README.md, the headlines into the project's, and
+speed meets all. Prints all figures, writes them into this folder's README.md, the headlines into docs/measured.md, and
 every number into build/bench.json.
 """
 
@@ -103,7 +103,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", metavar="PATTERN", help="measurements with such names only; writes no file")
-    parser.add_argument("--no-readme", action="store_true", help="leaves the README files alone")
+    parser.add_argument("--print-only", action="store_true", help="writes nothing")
     arguments = parser.parse_args()
     results, whole = measure(arguments.rounds, arguments.only)
     text = table(results, arguments.rounds, FIGURES)
@@ -117,10 +117,10 @@ def main() -> int:
     output.parent.mkdir(exist_ok=True)
     machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version()}
     output.write_text(json.dumps({"machine": machine, "rounds": arguments.rounds, "figures": results}, indent=1) + "\n")
-    if not arguments.no_readme:
+    if not arguments.print_only:
         write_between_marks(_HERE / "README.md", "measured", text)
         headlines = [figure for figure in FIGURES if figure.headline]
-        write_between_marks(_ROOT / "README.md", "measured", table(results, arguments.rounds, headlines))
+        write_between_marks(_ROOT / "docs" / "measured.md", "measured", table(results, arguments.rounds, headlines))
     return 0
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Measures flarebridge beside WandBReceiver and W&B's SDK in one run, prints the figures, and writes
-# them into README.md's table and build/bench.json.
-# usage: tests/bench/run.sh [--rounds N] [--only PATTERN] [--no-readme]
+# them into docs/measured.md and build/bench.json.
+# usage: tests/bench/run.sh [--rounds N] [--only PATTERN] [--print-only]
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"

@@ -1,4 +1,4 @@
-"""How figures stand in a Markdown table, and how a table gets into a README."""
+"""How figures stand in a Markdown table, and how a table gets into a document."""
 
 import re
 import statistics

@@ -1,4 +1,4 @@
-"""Figures of a long load, for the project's README.md.
+"""Figures of a long load, for docs/proven.md.
 
 usage: python tests/integration/load_report.py [SECONDS [SITES [RATE]]]     (600 100 1000)
 

@@ -7,8 +7,8 @@ usage() {
 usage: tests/run.sh --matrix [VERSION...]
 
 Runs the shim's, the conformance and the integration tests on each NVFlare release, each in a virtual
-environment of its own in build/matrix/, and writes the table of what passed into README.md. Without
-versions: those of README.md's table and the newest on PyPI. Python: the one that `python3` is; the newest
+environment of its own in build/matrix/, and writes the table of what passed into docs/proven.md. Without
+versions: those of its table and the newest on PyPI. Python: the one that `python3` is; the newest
 NVFlare also on every other of python3.10 to python3.13 that is installed. Takes about 10 minutes a release.
 TEXT
 }
@@ -87,5 +87,5 @@ for version in "${versions[@]}"; do
     suites "$root/build/matrix/$name" "$name" || failed=1
   done
 done
-.venv/bin/python tests/matrix/table.py "$results" README.md
+.venv/bin/python tests/matrix/table.py "$results" docs/proven.md
 exit "$failed"

@@ -1,6 +1,6 @@
-"""Writes the table of releases into README.md from pytest's reports.
+"""Writes the table of releases into docs/proven.md from pytest's reports.
 
-usage: table.py RESULTS README
+usage: table.py RESULTS DOCUMENT
 """
 
 import sys

@@ -15,7 +15,8 @@ Installs what is missing on a Debian 12 machine (as root or with sudo):
   job     what jobs/hello-pt needs (the default)
   tests   in addition the test tools and the wandb package
 
-Logs of the steps are in build/logs/. It may be interrupted and run again at any time.
+Logs of the steps are in build/logs/. While a step goes on, its log's last line is
+shown every few seconds. It may be interrupted and run again at any time.
 TEXT
 }
 
@@ -35,13 +36,56 @@ fail() {
   echo "setup: error: $*" >&2
   exit 1
 }
-# Runs a command with its output in a log; shows the log's end if it fails.
+trap 'echo "setup: interrupted; what is installed stays, and the next call goes on from there" >&2; exit 130' INT TERM
+
+# Says every few seconds that a step goes on, and how its log ends; on a terminal in one line that is renewed. Reads
+# from a pipe that the caller holds, so that it ends with the caller, however that ends.
+sign_of_life() {
+  local what=$1 log=$2 begun=$SECONDS pause=5 line status=0 width
+  [ ! -t 2 ] || pause=1
+  width=$(stty size <&2 2>/dev/null | cut -d ' ' -f 2) || width=80
+  while true; do
+    status=0
+    read -r -t "$pause" || status=$?
+    [ "$status" -gt 128 ] || break # not a pause, but the pipe's end
+    line=$(tail -c 400 "$log" 2>/dev/null | tr '\r' '\n' | tr -cd '[:print:]\n' | grep -v '^ *$' | tail -n 1) || line=""
+    line="setup: $what: $((SECONDS - begun)) s, ${line:0:200}"
+    if [ -t 2 ]; then
+      printf '\r\033[K%s' "${line:0:$((width - 1))}" >&2
+    else
+      echo "$line" >&2
+    fi
+  done
+  [ ! -t 2 ] || printf '\r\033[K' >&2
+}
+
+# The line of a step's log that says why it failed, in words for people where the cause is known.
+reason_in() {
+  local log=$1 line
+  if line=$(grep -m 1 -iE 'No space left on device|Disk quota exceeded' "$log"); then
+    echo "the disk is full: $line"
+  elif line=$(grep -m 1 -iE 'Temporary failure in name resolution|Temporary failure resolving|Could not resolve|Network is unreachable|Failed to establish a new connection|Connection timed out|ConnectTimeoutError|No route to host|ProxyError|Could not connect' "$log"); then
+    echo "the network can't be reached (behind a proxy: set HTTPS_PROXY; pip's own index: PIP_INDEX_URL): $line"
+  elif line=$(grep -m 1 -E 'No matching distribution found|Unable to locate package|has no installation candidate' "$log"); then
+    echo "a package is not to be had: $line"
+  else
+    line=$(grep -m 1 -E '(^| )(fatal )?(ERROR|error|E|Error):' "$log") || line=$(tail -n 1 "$log")
+    echo "$line"
+  fi
+}
+
+# Runs a command with its output in a log; shows why if it fails.
 logged() {
-  local log=$1 what=$2
+  local log=$1 what=$2 pipe printer status=0
   shift 2
-  if ! "$@" >"$log" 2>&1; then
-    tail -n 15 "$log" >&2
-    fail "$what failed; the whole output is in $log"
+  exec {pipe}> >(sign_of_life "$what" "$log")
+  printer=$!
+  "$@" >"$log" 2>&1 {pipe}>&- || status=$?
+  exec {pipe}>&-
+  wait "$printer" || true
+  if [ "$status" != 0 ]; then
+    fail "$what failed: $(reason_in "$log")
+setup: the whole output is in $log"
   fi
 }
 
@@ -65,7 +109,7 @@ debian_packages() {
   fi
   say "installing Debian packages: ${missing[*]}"
   logged "$logs/apt-update.log" "apt-get update" "${as_root[@]}" apt-get update
-  logged "$logs/apt-install.log" "installing ${missing[*]}" \
+  logged "$logs/apt-install.log" "installing Debian packages" \
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"
 }
 
@@ -77,7 +121,7 @@ virtual_environment() {
   local python file
   python=$(command -v python3) || fail "python3 is missing"
   "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
-    fail "NVFlare 2.8 needs Python 3.10 or newer; $python is $("$python" -V 2>&1)"
+    fail "NVFlare 2.9 needs Python 3.10 or newer; $python is $("$python" -V 2>&1)"
   local files=("$root/jobs/hello-pt/requirements.txt") arguments=()
   [ "$mode" = job ] || files+=("$root/tests/requirements.txt")
   for file in "${files[@]}"; do
@@ -92,7 +136,7 @@ virtual_environment() {
     logged "$logs/venv.log" "making a virtual environment with $python" "$python" -m venv "$venv"
   fi
   say "installing Python packages (PyTorch and NVFlare are some hundred MB: this takes minutes the first time)"
-  logged "$logs/pip.log" "pip install ${arguments[*]}" "$venv/bin/python" -m pip install "${arguments[@]}"
+  logged "$logs/pip.log" "installing Python packages" "$venv/bin/python" -m pip install "${arguments[@]}"
   for file in "${files[@]}"; do cp "$file" "$(stamp_of "$file")"; done
 }
 
@@ -123,7 +167,7 @@ wheel() {
 }
 
 [ "$(uname -s)" = Linux ] || fail "flarebridge runs on Linux; this is $(uname -s)"
-command -v apt-get >/dev/null || fail "this script installs with apt-get, which is missing; README.md lists the packages"
+command -v apt-get >/dev/null || fail "this script installs with apt-get, which is missing; its function debian_packages lists what the bridge needs"
 mkdir -p "$logs"
 exec 9>"$root/build/setup.lock"
 if ! flock -n 9; then

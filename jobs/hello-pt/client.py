@@ -8,6 +8,7 @@ import argparse
 import json
 from pathlib import Path
 from typing import Callable, Optional
+from urllib.parse import unquote
 
 import data
 import nvflare.client as flare
@@ -21,7 +22,7 @@ Log = Callable[[dict, int], None]
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", default="digits", choices=["digits", "cifar10"])
-    parser.add_argument("--folder", default=None)
+    parser.add_argument("--folder", type=unquote, default=None, help="with %%20 for a space, as job.py writes it")
     parser.add_argument("--n_clients", type=int, default=2)
     parser.add_argument("--local_epochs", type=int, default=2)
     parser.add_argument("--batch_size", type=int, default=32)
@@ -29,7 +30,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--log_every", type=int, default=5)
     parser.add_argument("--writer", default="bridge", choices=["tensorboard", "wandb", "bridge"])
-    parser.add_argument("--values", default=None)
+    parser.add_argument("--values", type=unquote, default=None, help="as --folder")
     return parser.parse_args()
 
 

@@ -6,6 +6,7 @@ Names are loaded when they are first used.
 
 import importlib
 
+from .registry import register_when_loaded
 from .version import __version__
 
 _HOME_OF = {
@@ -13,8 +14,11 @@ _HOME_OF = {
     "BridgeReceiver": "flarebridge.receiver",
     "BridgeWriter": "flarebridge.writer",
     "add_tracking": "flarebridge.tracking",
+    "register_tracking": "flarebridge.registry",
 }
-__all__ = ["BridgeForwarder", "BridgeReceiver", "BridgeWriter", "add_tracking", "__version__"]
+__all__ = ["BridgeForwarder", "BridgeReceiver", "BridgeWriter", "add_tracking", "register_tracking", "__version__"]
+
+register_when_loaded()
 
 
 def __getattr__(name: str):

@@ -92,17 +92,20 @@ def sites_of(fl_ctx: FLContext, server: bool) -> list[str]:
 
 
 def result_folder(fl_ctx: FLContext) -> str:
-    """The absolute folder below which runs are written: what NVFlare brings back with the job's results."""
+    """The absolute folder below which runs are written: what NVFlare brings back with the job's results.
+
+    A bridge outlives the job's process, and links that lead there may not.
+    """
     workspace = fl_ctx.get_engine().get_workspace()
     job_id = fl_ctx.get_job_id()
     # get_result_root came with 2.6.
     find = getattr(workspace, "get_result_root", None) or workspace.get_run_dir
-    return os.path.abspath(find(job_id))
+    return os.path.realpath(find(job_id))
 
 
 def state_folder(fl_ctx: FLContext, side: str, digest: str) -> str:
     """The absolute folder for a bridge's journal and log; the same for the same job, side and arguments."""
-    run_dir = os.path.abspath(fl_ctx.get_engine().get_workspace().get_run_dir(fl_ctx.get_job_id()))
+    run_dir = os.path.realpath(fl_ctx.get_engine().get_workspace().get_run_dir(fl_ctx.get_job_id()))
     site = "".join(
         c if c.isalnum() and c.isascii() or c in "-_." else "_" for c in clean_name(fl_ctx.get_identity_name())
     )

@@ -63,6 +63,10 @@ def add_tracking(
     job = _job_of(job_or_recipe)
     given = {"wandb_args": wandb_args, "mode": mode, **receiver_args}
     check_names("add_tracking", given, receiver_arguments())
+    # NVFlare 2.9 makes a recipe's client apps late, and one for each site beside ours for all would be left out.
+    prepare = getattr(job_or_recipe, "_ensure_client_apps_prepared", None)
+    if prepare is not None:
+        prepare()
     targets = targets_of(job, clients)
     sites = SiteArguments(per_site, targets, client_side, whole)
     _refuse_a_second_time(job, targets, server_side, client_side)
@@ -83,22 +87,16 @@ def add_tracking(
         added += [(target, "event_to_fed", ConvertToFedEvent(events_to_convert=[_EVENT])) for target in targets]
     for target, name, component in added:
         job.to(component, target, id=name)
-    _read_relays_faster(job)
+    prepare_relays(job)
     return job_or_recipe
 
 
-def register_tracking(name: str = "flarebridge") -> None:
-    """Makes NVFlare's own add_experiment_tracking(recipe, name, tracking_config) add BridgeReceiver.
-
-    With name "wandb" it takes the place of WandBReceiver in jobs that are not changed otherwise. Needs NVFlare 2.7.
-    """
-    from nvflare.recipe.utils import TRACKING_REGISTRY
-
-    TRACKING_REGISTRY[name] = {
-        "package": "flarebridge",
-        "receiver_module": "flarebridge.receiver",
-        "receiver_class": "BridgeReceiver",
-    }
+def prepare_relays(job: FedJob) -> None:
+    """Lifts NVFlare's limit of 10 records a second from an external training process (up to 2.8, MetricRelay)."""
+    for target in targets_of(job):
+        for component in _components(job, target):
+            if type(component).__name__ == "MetricRelay" and getattr(component, "_read_interval", None) == 0.1:
+                component._read_interval = _RELAY_INTERVAL
 
 
 def _job_of(job_or_recipe: Any) -> FedJob:
@@ -122,14 +120,6 @@ def _refuse_a_second_time(job: FedJob, targets: list[str], server_side: bool, cl
                     f"this job has a {type(component).__name__} for {target} already: call add_tracking once, with "
                     "client_side=True if runs are to be written on both sides"
                 )
-
-
-def _read_relays_faster(job: FedJob) -> None:
-    """Lifts NVFlare's limit of 10 records a second from an external training process (up to 2.8, MetricRelay)."""
-    for target in targets_of(job):
-        for component in _components(job, target):
-            if type(component).__name__ == "MetricRelay" and getattr(component, "_read_interval", None) == 0.1:
-                component._read_interval = _RELAY_INTERVAL
 
 
 def _components(job: FedJob, target: str) -> list:

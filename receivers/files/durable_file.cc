@@ -1,8 +1,10 @@
 #include "receivers/files/durable_file.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <functional>
 #include <string>
 #include <system_error>
 
@@ -20,21 +22,46 @@ Expected<void> WriteAndPersist(const UniqueFd& file, std::string_view content) {
   return PersistFile(file.get());
 }
 
-}  // namespace
-
-Expected<void> WriteDurably(const fs::path& path, std::string_view content, mode_t mode) {
+// Under another name first; `prepare` gets the file while it is empty, and its words begin with a
+// verb.
+Expected<void> WriteByDraft(const fs::path& path, std::string_view content, mode_t mode,
+                            const std::function<Expected<void>(int)>& prepare) {
   const fs::path draft = path.string() + ".new";
+  std::error_code failed;
   if (Expected<void> made = MakeFolders(path.parent_path()); !made) return made;
   {
     const Expected<UniqueFd> file = CreateFile(draft, mode, Existing::kEmpty);
     if (!file) return FailOf(draft.string(), file);
-    if (Expected<void> written = WriteAndPersist(*file, content); !written)
-      return FailOf(draft.string(), written);
+    Expected<void> done = prepare(file->get());
+    if (done) done = WriteAndPersist(*file, content);
+    if (!done) {
+      fs::remove(draft, failed);
+      return FailOf(draft.string(), done);
+    }
   }
-  std::error_code failed;
   fs::rename(draft, path, failed);
   if (failed) return FailSystem(draft.string() + " can't be renamed", failed.value());
   return PersistFolder(path.parent_path());
+}
+
+}  // namespace
+
+Expected<void> WriteDurably(const fs::path& path, std::string_view content, mode_t mode) {
+  return WriteByDraft(path, content, mode, [](int) { return Expected<void>(); });
+}
+
+Expected<void> WriteLike(const fs::path& path, std::string_view content, const fs::path& like) {
+  struct stat model {};
+  if (stat(like.c_str(), &model) != 0) return FailSystem(like.string() + " can't be read");
+  return WriteByDraft(path, content, 0600, [&](int draft) -> Expected<void> {
+    struct stat own {};
+    const bool known = fstat(draft, &own) == 0;
+    const bool ours = known && own.st_uid == model.st_uid && own.st_gid == model.st_gid;
+    if (!ours && fchown(draft, model.st_uid, model.st_gid) != 0)
+      return FailSystem("can't be given to the owner of " + like.string());
+    if (fchmod(draft, model.st_mode & 07777) != 0) return FailSystem("can't be given its rights");
+    return {};
+  });
 }
 
 Expected<void> WriteNewDurably(const fs::path& path, std::string_view content, mode_t mode) {

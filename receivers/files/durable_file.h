@@ -18,6 +18,11 @@ namespace flarebridge {
 Expected<void> WriteDurably(const std::filesystem::path& path, std::string_view content,
                             mode_t mode = 0600);
 
+// The same, with the owner, group and rights of the file `like`, from the first byte on. Errors: as
+// above, also if this user may not give files to that owner.
+Expected<void> WriteLike(const std::filesystem::path& path, std::string_view content,
+                         const std::filesystem::path& like);
+
 // Writes a file that must not be there yet, with exactly this mode. Errors: as above, also if it is
 // there.
 Expected<void> WriteNewDurably(const std::filesystem::path& path, std::string_view content,

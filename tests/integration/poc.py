@@ -17,6 +17,21 @@ _ADMIN = "admin@nvidia.com"
 _DEADLINE = 240  # seconds of one job
 
 
+def provision(folder: Path, sites: int) -> Path:
+    """The places as NVFlare provisions them, of which none is started. Gives their folder."""
+    (folder / "home").mkdir()
+    _prepare(sites, folder, {**os.environ, "HOME": str(folder / "home"), "NVFLARE_POC_WORKSPACE": str(folder / "poc")})
+    return folder / "poc" / "example_project" / "prod_00"
+
+
+def _prepare(sites: int, folder: Path, environment: dict[str, str]) -> None:
+    command = [str(Path(sys.executable).parent / "nvflare"), "poc", "prepare", "-n", str(sites)]
+    done = subprocess.run(
+        command, env=environment, input="y\n", capture_output=True, text=True, timeout=120, cwd=folder
+    )
+    assert (folder / "poc" / "example_project").is_dir(), done.stdout + done.stderr
+
+
 class Poc:
     """Provisions and starts; `submit` and `wait_done` run jobs. Everything is ended at exit."""
 
@@ -108,11 +123,8 @@ class Poc:
         return {**os.environ, **poc, "WANDB_BASE_URL": self.wandb.url, "WANDB_API_KEY": self.wandb.key}
 
     def _provision(self) -> None:
-        command = [str(Path(sys.executable).parent / "nvflare"), "poc", "prepare", "-n", str(len(self._sites))]
-        done = subprocess.run(
-            command, env=self._environment(), input="y\n", capture_output=True, text=True, timeout=120, cwd=self.folder
-        )
-        assert self.place("server").is_dir(), done.stdout + done.stderr
+        _prepare(len(self._sites), self.folder, self._environment())
+        assert self.place("server").is_dir()
 
     def _start(self, name: str, config: str, module: str, *settings: str) -> None:
         place = self.place(name)

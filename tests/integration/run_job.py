@@ -23,9 +23,7 @@ def main() -> None:
     os.chdir(_HELLO_PT)
     recipe = job.make_recipe(arguments)
     write_by_hand(recipe, own.receiver)
-    from nvflare.recipe import SimEnv
-
-    recipe.execute(SimEnv(num_clients=arguments.n_clients, workspace_root=os.path.abspath(arguments.workspace)))
+    job.run(recipe, arguments, Path(arguments.workspace))
 
 
 def recipe_job(recipe):

@@ -8,6 +8,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "jobs" / "hello-pt"))
 import data  # noqa: E402
+import torch  # noqa: E402
+from model import Net  # noqa: E402
 
 
 def _images(share: data.SiteData) -> set[bytes]:
@@ -47,3 +49,18 @@ def test_missing_and_wrong_files_are_told_by_name(tmp_path):
     (tmp_path / "data_batch_1.bin").write_bytes(b"short")
     with pytest.raises(ValueError, match="data_batch_1.bin is not a file"):
         data.load("cifar10", str(tmp_path), "site-1", 2, seed=0)
+
+
+def test_the_same_seed_makes_the_same_first_weights_wherever_the_model_is_made():
+    def weights(seed: int) -> torch.Tensor:
+        model = Net(channels=1, seed=seed)
+        assert model.seed == seed  # NVFlare's server makes the model again of this
+        return torch.cat([parameter.flatten() for parameter in model.parameters()])
+
+    torch.manual_seed(0)
+    first, drawn = weights(3), torch.rand(1)
+    torch.manual_seed(1)
+    assert torch.equal(weights(3), first)
+    assert not torch.equal(weights(4), first)
+    torch.manual_seed(0)
+    assert torch.equal(torch.rand(1), drawn)  # the caller's random numbers go on as they were

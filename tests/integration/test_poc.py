@@ -8,9 +8,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import nvflare
 import pytest
 from bridge_driver import processes_with, wait_for
 from burst_job import exit_code_of, values_in
+from flarebridge.bridge_process import find_binary
+from plain_job import write_plain_job
 from poc import Poc
 from running_job import logs_by_site
 from strict_server import StrictServer
@@ -18,6 +21,7 @@ from wandb_tools import rows, run_of
 
 _SCRIPT = Path(__file__).parent / "burst" / "job.py"
 _SITES = ("site-1", "site-2")
+_VERSION = tuple(int(part) for part in nvflare.__version__.split(".")[:2])
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +62,19 @@ def test_a_jobs_results_bring_the_whole_runs(poc, tmp_path):
         assert exit_code_of(runs[site]) == 0
         # On the site it stays on the site.
         assert values_in(logs_by_site(poc.place(site) / job.id)[site]) == job.logged(site)
+
+
+@pytest.mark.skipif(_VERSION < (2, 8), reason="NVFlare has no list of allowed classes before 2.8")
+def test_sites_that_refuse_a_job_with_our_components_run_it_once_they_allow_them(poc, tmp_path):
+    job = write_plain_job(tmp_path)
+    refused = poc.submit(job)
+    assert poc.wait_done(refused) != "FINISHED:COMPLETED"
+    places = [str(poc.place(name)) for name in ("server", *_SITES)]
+    subprocess.run([find_binary(), "allow", *places], check=True, timeout=30)
+    # Nothing was started again.
+    allowed = poc.submit(job)
+    assert poc.wait_done(allowed) == "FINISHED:COMPLETED"
+    assert sorted(logs_by_site(poc.results(allowed))) == list(_SITES)
 
 
 def test_what_a_site_sends_under_another_sites_name_is_in_its_own_run(poc, tmp_path):

@@ -21,8 +21,10 @@ def _assert_complete(log: Path, expected: list[tuple]) -> None:
     assert last.exit.exit_code == 0
 
 
-def test_streamed_to_both_sides_each_run_is_complete(tmp_path):
-    job = Job(tmp_path, "--streamed_to_clients", *_SHORT)
+def test_streamed_to_both_sides_each_run_is_complete_also_at_a_path_with_spaces(tmp_path):
+    folder = tmp_path / "with two spaces"
+    folder.mkdir()
+    job = Job(folder, "--streamed_to_clients", *_SHORT)
     output = job.finish()
     assert "flarebridge: " not in "".join(line for line in output.splitlines() if "ERROR" in line)
     server = job.logs("server")

@@ -90,7 +90,7 @@ _HOMES = {
     # A lock that clang can check; see there.
     r"(shared_)?mutex": {"events/mutex.h"},
     r"png\.h": {"receivers/wandb/run/image.cc"},
-    r"nlohmann/.*": {"receivers/wandb/upload/.*"},
+    r"nlohmann/.*": {"receivers/wandb/upload/.*", "bridge/commands/class_allow_list.cc"},
     r"utf8\.h": {"events/.*", "receivers/wandb/log/utf8_cut.h"},
     r"curl/.*": {"receivers/upload/curl_client.cc"},
     r"CLI/.*": {"bridge/commands/.*", "bridge/uploader/.*"},

@@ -9,7 +9,8 @@ usage: tests/run.sh --matrix [VERSION...]
 Runs the shim's, the conformance and the integration tests on each NVFlare release, each in a virtual
 environment of its own in build/matrix/, and writes the table of what passed into docs/proven.md. Without
 versions: those of its table and the newest on PyPI. Python: the one that `python3` is; the newest
-NVFlare also on every other of python3.10 to python3.13 that is installed. Takes about 10 minutes a release.
+NVFlare also on every other of python3.10 to python3.14 that is installed, 2.5 also on python3.9, the oldest
+that the shim takes. Takes about 10 minutes a release.
 TEXT
 }
 
@@ -51,7 +52,7 @@ suites() {
     [conformance]=tests/conformance
     [forwarding]="tests/integration/test_forwarding.py"
     [kinds]="tests/integration/test_kinds.py"
-    [installing]="tests/integration/test_installing.py"
+    [installing]="tests/integration/test_installing.py tests/integration/test_allow.py"
     [poc]="tests/integration/test_poc.py"
     [bridge]="tests/integration/test_bridge.py"
   )
@@ -72,14 +73,16 @@ versions=("$@")
 mkdir -p "$results"
 failed=0
 for version in "${versions[@]}"; do
-  pythons=(python3)
-  if [ "$version" = "$latest" ]; then
-    for minor in 10 11 12 13; do
-      # A name without a Python behind it may be there, too.
-      "python3.$minor" -c '' 2>/dev/null || continue
-      [ "$(python3 -c 'import sys; print(sys.version_info[1])')" = "$minor" ] || pythons+=("python3.$minor")
-    done
-  fi
+  pythons=(python3) others=()
+  case "$version" in
+    "$latest") others=(10 11 12 13 14) ;;
+    2.5.*) others=(9) ;;
+  esac
+  for minor in "${others[@]}"; do
+    # A name without a Python behind it may be there, too.
+    "python3.$minor" -c '' 2>/dev/null || continue
+    [ "$(python3 -c 'import sys; print(sys.version_info[1])')" = "$minor" ] || pythons+=("python3.$minor")
+  done
   for python in "${pythons[@]}"; do
     name="$version-py$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')"
     say "NVFlare $name: environment"

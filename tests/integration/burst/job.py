@@ -109,8 +109,7 @@ def add_by_hand(job, wandb_args: dict) -> None:
 
 
 def add_by_registry(job, wandb_args: dict, client_side: bool) -> None:
-    """By NVFlare's own add_experiment_tracking, which knows of flarebridge by an entry in its registry."""
-    from flarebridge.tracking import register_tracking
+    """By NVFlare's own add_experiment_tracking, which knows of flarebridge as soon as that is imported."""
     from nvflare.app_common.widgets.convert_to_fed_event import ConvertToFedEvent
     from nvflare.recipe.utils import add_experiment_tracking
 
@@ -120,7 +119,6 @@ def add_by_registry(job, wandb_args: dict, client_side: bool) -> None:
 
     if not client_side:
         add_to_clients(ConvertToFedEvent(events_to_convert=["analytix_log_stats"]), id="event_to_fed")
-    register_tracking("flarebridge")
     recipe = types.SimpleNamespace(job=job, _job=job, _add_to_client_apps=add_to_clients)
     config = {"wandb_args": wandb_args}
     add_experiment_tracking(recipe, "flarebridge", config, client_side=client_side, server_side=not client_side)

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <string>
@@ -34,6 +35,22 @@ TEST_CASE("a durable file that can't be written leaves the one before it") {
   CHECK_FALSE(WriteDurably(path, "second").has_value());
   CHECK(ReadWhole(path, 100).value() == "first");
   CHECK_FALSE(WriteDurably("/proc/nowhere/x", "y").has_value());
+}
+
+TEST_CASE("a file like another one has its rights and owner, whatever the mask") {
+  const TempFolder temp;
+  const fs::path model = temp.path() / "model", path = temp.path() / "x";
+  REQUIRE(WriteNewDurably(model, "first", 0640).has_value());
+  if (geteuid() == 0) REQUIRE(chown(model.c_str(), 12345, 54321) == 0);
+  const mode_t mask = umask(0077);
+  const Expected<void> made = WriteLike(path, "second", model);
+  umask(mask);
+  REQUIRE(made.has_value());
+  CHECK(ReadWhole(path, 100).value() == "second");
+  CHECK(InfoOf(path)->rights == 0640);
+  CHECK(InfoOf(path)->owner == InfoOf(model)->owner);
+  CHECK_FALSE(WriteLike(path, "third", temp.path() / "missing").has_value());
+  CHECK(ReadWhole(path, 100).value() == "second");
 }
 
 TEST_CASE("a new file has exactly its mode and is never written over") {

@@ -141,6 +141,14 @@ def _image(value: Any) -> Any:
     return {"height": height, "width": width, "channels": channels, "data": pixels.tobytes()}
 
 
+def _whole_step(step: Any) -> Optional[int]:
+    """The step as the wire has it. Raises EventRejected."""
+    found = plain_number(step)
+    if found is None or (type(found) is int and 0 <= found < 1 << 63):
+        return found
+    raise EventRejected(f"a step is a whole number from 0 on, not {str(step)[:50]!r}")
+
+
 def _is_flat(value: Any) -> bool:
     """True for what msgpack encodes rightly by itself: a number, a text, a dict from texts to numbers."""
     if type(value) is dict:
@@ -286,7 +294,7 @@ class Encoder:
                     return None
         elif type(value) not in _NUMBERS and (type(value) is not str or len(value) > MAX_EVENT_BYTES):
             return None
-        if type(tag) is not str or (type(step) is not int and step is not None):
+        if type(tag) is not str or (step is not None and (type(step) is not int or step >> 63)):  # not 0 to 2^63-1
             return None
         try:
             packed = self._pack_fields((DATA, time, site, type_code, writer_code, tag, value, step))
@@ -317,6 +325,7 @@ class Encoder:
                 return event
         self._remember(data_type)
         self._remember(writer)
+        step = _whole_step(step)
         type_name = name_of(data_type)
         if type_name == "IMAGE":
             value = _image(value)

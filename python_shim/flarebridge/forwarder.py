@@ -6,7 +6,6 @@ said here, in one place.
 """
 
 import os
-import threading
 import time
 from typing import Any, Optional, Union
 
@@ -20,20 +19,23 @@ from nvflare.widgets.widget import Widget
 from .arguments import check_flags, check_numbers
 from .cutting import Parts
 from .definition import Definable, check_at_definition
-from .events import Encoder, EventRejected, clean_name, record_of
+from .events import Encoder, clean_name
 from .forks import forget_in_child
 from .gate import HELD, KEPT, open_gate
 from .inbox import FORWARDED, TOPIC
 from .job import is_simulated
+from .local_site import OUTSIDE, Member, join
 from .outbox import DISABLED, Outbox
 from .rules import fields_of_a_job
 from .socket_place import NoPlace
+from .taker import Taker
 from .trainer_link import ENDPOINT, ENDPOINT_OF, TrainerLink
 from .words import count_of
 
 _EVENT = "analytix_log_stats"
 _RECORDS = (_EVENT, "fed." + _EVENT)
 _TASKS_END = 2.0  # seconds, see _settle_before_the_process_may_end
+_OTHERS_END = 0.5  # seconds; ABOUT_TO_END_RUN has waited for all that was logged before
 _REQUEST_TIMEOUT = 5.0  # seconds
 _DEFAULT_BUFFER = 32 << 20
 # Looked up here once: a record is to cost a few microseconds.
@@ -83,14 +85,15 @@ class BridgeForwarder(Definable, Widget):
     def _begin(self) -> None:
         self._outbox = None
         self._site = ""
-        self._lock = threading.RLock()  # a signal handler may log in the middle of a log call
         self._gate = None
+        self._taker = None
+        self._local = OUTSIDE  # where BridgeWriter in this process finds it
         self._trainers = None
+        self._failed = self._running = False
         forget_in_child(self)
 
     def forget_in_child(self) -> None:
         """A forked child forwards nothing; its records are the parent's to bring."""
-        self._lock = threading.RLock()
         self._trainers = None
 
     def handle_event(self, event_type: str, fl_ctx: FLContext):
@@ -100,12 +103,15 @@ class BridgeForwarder(Definable, Widget):
                 self._on_record(fl_ctx)
             elif event_type == EventType.ABOUT_TO_START_RUN:
                 self._open_for_trainers()
+                self._open(fl_ctx)
             elif event_type == EventType.START_RUN:
                 self._start(fl_ctx)
             elif event_type in (EventType.AFTER_TASK_EXECUTION, EventType.SWAP_OUT):
                 self._settle_before_the_process_may_end()
             elif event_type == EventType.CHECK_END_RUN_READINESS:
                 self._hold_the_run_open(fl_ctx)
+            elif event_type == EventType.ABOUT_TO_END_RUN:
+                self._local.settle(0.5 * float(self.process_timeout))
             elif event_type == EventType.END_RUN:
                 self._finish()
         except Exception as e:  # never into the training
@@ -113,8 +119,9 @@ class BridgeForwarder(Definable, Widget):
 
     # --- parts of the above ---
 
-    def _start(self, fl_ctx: FLContext) -> None:
-        if self._outbox is not None:
+    def _open(self, fl_ctx: FLContext) -> None:
+        """Takes records from here on: a training script in this process begins while START_RUN goes round."""
+        if self._outbox is not None or self._failed:
             return  # START_RUN again without END_RUN in between: the same run goes on
         self._gate = None  # without one nothing passes
         self._site = clean_name(fl_ctx.get_identity_name())
@@ -122,19 +129,27 @@ class BridgeForwarder(Definable, Widget):
             self._gate = open_gate(fl_ctx, self._checked_policy(), "to the server", self._say)
         except ValueError as e:
             # The plain channel would bring what a policy that can't be read was to keep here.
+            self._failed = True
             self._say("error", f"{e}. Nothing leaves this site through flarebridge; training goes on.")
             self._close_trainers(0.0)
             return
-        self._encoder = Encoder()
-        self._parts = Parts(self._say)
         self._simulated = is_simulated(fl_ctx)
         engine = fl_ctx.get_engine()
         outbox = Outbox(lambda request: _exchange(engine, request), int(self.buffer_bytes), self._say)
-        outbox.start()
+        self._taker = Taker(outbox, self._gate, Encoder(), Parts(self._say), self._site)
         self._outbox = outbox
+        member = Member(self._taker, FORWARDED, forwards=True, passes_events=bool(self.pass_events))
+        self._local = join(fl_ctx, member, self._say)
+
+    def _start(self, fl_ctx: FLContext) -> None:
+        self._open(fl_ctx)
+        if self._outbox is None or self._running:
+            return
+        self._running = True
+        self._outbox.start()
         if self._trainers is not None:
-            self._outbox_of_trainers = outbox  # also while the run ends
-            self._trainers.start(outbox, self._site, self._admit_trainers_event)
+            self._outbox_of_trainers = self._outbox  # also while the run ends
+            self._trainers.start(self._outbox, self._site, self._admit_trainers_event)
 
     def _checked_policy(self) -> dict:
         """The fields of the job's policy, all other arguments checked. Raises ValueError."""
@@ -155,7 +170,7 @@ class BridgeForwarder(Definable, Widget):
         if taking and not headers.get(FORWARDED):
             # ConvertToFedEvent fires the same object again: each record is taken once, whichever comes first.
             headers[FORWARDED] = True
-            self._take(shareable, outbox)
+            self._taker.take_event(shareable)
         if (taking and not self.pass_events) or not self._may_pass(shareable):
             # NVFlare's FedEventRunner, which comes after all components, leaves incoming events alone. Local ones it
             # never sends; whether this is one is not asked, since the answer takes a lock.
@@ -169,28 +184,9 @@ class BridgeForwarder(Definable, Widget):
         wanted = self.pass_events or (self._outbox is not None and self._outbox.off is not None)
         return wanted and self._gate is not None and self._gate.may_pass_whole(shareable)
 
-    def _take(self, shareable: Shareable, outbox: Any) -> None:
-        try:
-            record = None
-            if not self._gate.is_free(shareable):
-                record = self._gate.judge(record_of(shareable)[0], outbox.count_drop)
-                if record is None:
-                    return
-            with self._lock:  # so that times and numbers rise together
-                now = time.time()
-                try:
-                    if record is None:
-                        event, _ = self._encoder.record(now, self._site, shareable)
-                    else:
-                        event = self._encoder.data(now, self._site, *record)
-                    outbox.offer(event) or outbox.count_refusal()
-                except EventRejected:
-                    self._parts.put(outbox, self._encoder, now, self._site, record or record_of(shareable)[0])
-        except Exception as e:
-            outbox.count_drop(f"not encodable ({type(e).__name__})")
-
     def _admit_trainers_event(self, event: list) -> Optional[list]:
-        """What may leave of an event of BridgeWriter in another process; None: nothing."""
+        """What may leave of an event of BridgeWriter in another process; None: nothing. Asked once for each event."""
+        self._local.share(event)
         return self._gate.judge_event(event, self._outbox_of_trainers.count_drop)
 
     def _open_for_trainers(self) -> None:
@@ -209,6 +205,7 @@ class BridgeForwarder(Definable, Widget):
         # The simulator with fewer threads than clients ends a client's process after each task, and asks
         # nobody (simulator_runner.py); elsewhere a task's end does not wait.
         if self._outbox is not None and self._simulated:
+            self._local.settle(_TASKS_END)
             self._gate.write()
             self._outbox.wait_acknowledged(_TASKS_END)
 
@@ -218,10 +215,12 @@ class BridgeForwarder(Definable, Widget):
 
     def _finish(self) -> None:
         outbox, self._outbox = self._outbox, None
+        self._failed = self._running = False
         if outbox is None:
             return
         deadline = time.monotonic() + float(self.process_timeout)
         self._close_trainers(max(0.1, 0.5 * float(self.process_timeout)))
+        self._local.leave(_OTHERS_END)
         outbox.wait_acknowledged(deadline - time.monotonic())
         outbox.close(max(0.1, deadline - time.monotonic()))
         self._gate.close()

@@ -46,9 +46,11 @@ from .job import (
 )
 from .last_line import last_line
 from .link import Link
+from .local_site import OUTSIDE, Member, join
 from .opening import open_session
 from .rules import Rule
 from .senders import sender_of, verify_senders
+from .taker import Taker
 
 _DEFAULT_BUFFER = 64 << 20
 # Looked up here once: a record is to cost a few microseconds.
@@ -120,7 +122,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        if "save" in cls.__dict__:
+        if cls.save is not BridgeReceiver.save:
             raise TypeError(
                 f"{cls.__name__} overrides BridgeReceiver's save(), which not every record passes: what BridgeForwarder"
                 " brings has been encoded at the site. Write an AnalyticsReceiver and add it beside BridgeReceiver"
@@ -138,6 +140,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         # ConvertToFedEvent puts before them.
         self._holding: tuple = ()
         self._link = None
+        self._local = OUTSIDE  # on a client: where BridgeWriter in this process finds it
         self._inbox = None  # on the server: what forwarders bring
         self._encoder = None
         self._parts = Parts(self._say)
@@ -217,6 +220,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         link, self._link = self._link, None
         if link is None:
             return
+        self._local.leave()
         deadline = time.monotonic() + float(self.process_timeout)
         inbox, self._inbox = self._inbox, None
         if inbox is not None:
@@ -245,12 +249,13 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
             stamp = headers.get(_TIMESTAMP) if type(headers) is dict else None
             site = self._names.get(origin) or self._site(origin)
             if self._gate is not None and not self._gate.is_free(shareable):
-                self._take_what_may_leave(link, shareable, stamp, site)
+                self._take_slowly(link, shareable, stamp, site)
                 return
-            event, number = self._encoder.record(stamp if type(stamp) is float else time.time(), site, shareable)
-        except EventRejected:
-            self._take_parts(link, shareable, stamp, site)
-            return
+            try:
+                event, number = self._encoder.record(stamp if type(stamp) is float else time.time(), site, shareable)
+            except EventRejected:
+                self._take_slowly(link, shareable, stamp, site)
+                return
         except Exception as e:
             link.count_drop(f"not encodable ({type(e).__name__})")
             return
@@ -258,28 +263,18 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
             self._channel.note(site, stamp, number)
         link.offer(event) or link.count_refusal()
 
-    def _take_what_may_leave(self, link: Link, shareable: dict, stamp: Any, site: str) -> None:
-        """A client's record that its policy looks at. Raises what makes it no record."""
+    def _take_slowly(self, link: Link, shareable: dict, stamp: Any, site: str) -> None:
+        """A record that a client's policy looks at, or that an event does not hold. Raises what makes it no record."""
         record, number = record_of(shareable)
         self._channel.note(site, stamp, number)
-        left = self._gate.judge(record, link.count_drop)
-        if left is None:
+        record = record if self._gate is None else self._gate.judge(record, link.count_drop)
+        if record is None:
             return
         now = stamp if type(stamp) is float else time.time()
         try:
-            link.put(self._encoder.data(now, site, *left))
+            link.put(self._encoder.data(now, site, *record))
         except EventRejected:
-            self._parts.put(link, self._encoder, now, site, left)
-
-    def _take_parts(self, link: Link, shareable: dict, stamp: Any, site: str) -> None:
-        """A record that is larger than an event."""
-        try:
-            record, number = record_of(shareable)
-            self._parts.put(link, self._encoder, stamp if type(stamp) is float else time.time(), site, record)
-        except Exception as e:
-            link.count_drop(f"not encodable ({type(e).__name__})")
-            return
-        self._channel.note(site, stamp, number)
+            self._parts.put(link, self._encoder, now, site, record)
 
     def _start(self, fl_ctx: FLContext) -> None:
         if self._link is not None:
@@ -332,6 +327,9 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
             self._inbox = Inbox(link)
             self._verified = verify_senders(fl_ctx.get_engine(), TOPIC)
             attach(fl_ctx.get_engine(), self._inbox, self._site)
+        elif any(name.endswith("analytix_log_stats") for name in self._wanted):
+            taker = Taker(link, self._gate, self._encoder, self._parts, sites[0])
+            self._local = join(fl_ctx, Member(taker, self._taken), self._say)
 
     def _close_inbox(self, fl_ctx: FLContext, state: str) -> None:
         """Tells forwarders that nothing will be taken."""

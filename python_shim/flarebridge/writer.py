@@ -1,7 +1,8 @@
 """BridgeWriter: what a training script calls to log, whichever tracking system it was written for.
 
-A superset of NVFlare's SummaryWriter, WandBWriter and MLflowWriter, on NVFlare's own way from a
-script to its events. Use it after `flare.init()`, on rank 0, as those.
+A superset of NVFlare's SummaryWriter, WandBWriter and MLflowWriter. Use it after `flare.init()`, on rank 0, as those.
+Records go straight to the site's components: by a call where they are in this process (local_site.py), by a socket
+where the script has a process of its own (trainer_link.py); else in NVFlare's own way from a script to its events.
 """
 
 import atexit
@@ -11,12 +12,13 @@ import threading
 import time
 from typing import Any, Optional, Union
 
-from nvflare.client.api import log as nvflare_log
+from nvflare.client import api as client_api
 
 from .buffer import FORKED
 from .cutting import Parts
 from .events import MAX_NAME_BYTES, NUMBER_KEY, Encoder, EventRejected, Record, plain_number
 from .forks import forget_in_child
+from .local_site import find
 from .trainer_link import ENDPOINT, ENDPOINT_OF
 
 try:  # NVFlare 2.6 and later
@@ -26,8 +28,13 @@ except ImportError:
     from nvflare.app_common.tracking.tracker_types import LogWriterName
 
 Names = Optional[Union[str, list[str]]]
+# Looked up here once: a record is to cost a few microseconds.
+_Type = AnalyticsDataType
+_METRICS, _METRIC, _SCALARS, _SCALAR = _Type.METRICS, _Type.METRIC, _Type.SCALARS, _Type.SCALAR
+_TENSORBOARD, _MLFLOW, _WANDB = LogWriterName.TORCH_TB, LogWriterName.MLFLOW, LogWriterName.WANDB
 _EXIT_SECONDS = 10.0  # that a training process waits at its end until its last records are safe
 _BUFFER = 32 << 20  # bytes
+_WARNINGS = 20  # different ones
 
 
 class BridgeWriter:
@@ -43,6 +50,7 @@ class BridgeWriter:
         self._lock = threading.RLock()  # a signal handler may log in the middle of a log call
         self._number = 0
         self._id = secrets.token_hex(4)
+        self._site = None  # of this process, since the first record
         self._direct = None
         # The component's own process has the variable, too, for those that it starts.
         endpoint = os.environ.get(ENDPOINT)
@@ -63,80 +71,115 @@ class BridgeWriter:
     # As wandb.
     def log(self, metrics: dict[str, Any], step: Optional[int] = None, receivers: Names = None) -> None:
         """A dict of metrics, at a step, or as a row of its own."""
-        self._send("METRICS", "WANDB", "metrics", metrics, step, receivers)
+        self._send(_METRICS, _WANDB, "metrics", metrics, step, receivers)
 
     # As TensorBoard.
     def add_scalar(
         self, tag: str, scalar: float, global_step: Optional[int] = None, receivers: Names = None, **kwargs
     ) -> None:
-        self._send("SCALAR", "TORCH_TB", tag, scalar, global_step, receivers, **kwargs)
+        self._send(_SCALAR, _TENSORBOARD, tag, scalar, global_step, receivers, **kwargs)
 
     def add_scalars(
         self, tag: str, scalars: dict[str, float], global_step: Optional[int] = None, receivers: Names = None, **kwargs
     ) -> None:
-        self._send("SCALARS", "TORCH_TB", tag, scalars, global_step, receivers, **kwargs)
+        self._send(_SCALARS, _TENSORBOARD, tag, scalars, global_step, receivers, **kwargs)
 
     def add_text(self, tag: str, text: str, global_step: Optional[int] = None, receivers: Names = None) -> None:
         """A text in the history."""
-        self._send("TEXT", "TORCH_TB", tag, text, global_step, receivers)
+        self._send(_Type.TEXT, _TENSORBOARD, tag, text, global_step, receivers)
 
     def add_image(self, tag: str, image: Any, global_step: Optional[int] = None, receivers: Names = None) -> None:
         """An image: PNG or JPEG as bytes, or an array of height x width (x 1, 3 or 4), or 1, 3 or 4 x height x width.
 
         Whole numbers are 0 to 255, others 0 to 1. At most 1 MiB as it is sent.
         """
-        self._send("IMAGE", "TORCH_TB", tag, image, global_step, receivers)
+        self._send(_Type.IMAGE, _TENSORBOARD, tag, image, global_step, receivers)
 
     # As MLflow.
     def log_metric(self, key: str, value: float, step: Optional[int] = None, receivers: Names = None) -> None:
-        self._send("METRIC", "MLFLOW", key, value, step, receivers)
+        self._send(_METRIC, _MLFLOW, key, value, step, receivers)
 
     def log_metrics(self, metrics: dict[str, float], step: Optional[int] = None, receivers: Names = None) -> None:
-        self._send("METRICS", "MLFLOW", "metrics", metrics, step, receivers)
+        self._send(_METRICS, _MLFLOW, "metrics", metrics, step, receivers)
 
     def log_param(self, key: str, value: Any, receivers: Names = None) -> None:
         """A parameter: goes into the run's config."""
-        self._send("PARAMETER", "MLFLOW", key, value, None, receivers)
+        self._send(_Type.PARAMETER, _MLFLOW, key, value, None, receivers)
 
     def log_params(self, values: dict[str, Any], receivers: Names = None) -> None:
-        self._send("PARAMETERS", "MLFLOW", "params", values, None, receivers)
+        self._send(_Type.PARAMETERS, _MLFLOW, "params", values, None, receivers)
 
     def log_text(self, text: str, artifact_file_path: str, receivers: Names = None) -> None:
         """A text file of the run."""
-        self._send("TEXT", "MLFLOW", "text", text, None, receivers, path=artifact_file_path)
+        self._send(_Type.TEXT, _MLFLOW, "text", text, None, receivers, path=artifact_file_path)
 
     def set_tag(self, key: str, tag: Any, receivers: Names = None) -> None:
-        self._send("TAG", "MLFLOW", key, tag, None, receivers)
+        self._send(_Type.TAG, _MLFLOW, key, tag, None, receivers)
 
     def set_tags(self, tags: dict[str, Any], receivers: Names = None) -> None:
-        self._send("TAGS", "MLFLOW", "tags", tags, None, receivers)
+        self._send(_Type.TAGS, _MLFLOW, "tags", tags, None, receivers)
 
     def log_line(self, line: str, receivers: Names = None) -> None:
         """A line of the run's console output."""
-        self._send("LOG_RECORD", "WANDB", "log", line, None, receivers)
+        self._send(_Type.LOG_RECORD, _WANDB, "log", line, None, receivers)
 
     def flush(self) -> None:
         """Nothing waits here that would not go by itself within milliseconds."""
 
     def _send(
-        self, data_type: str, writer: str, tag: str, value: Any, step: Any, receivers: Names, **kwargs: Any
+        self, data_type: Any, writer: Any, tag: Any, value: Any, step: Any, receivers: Names, path: Any = None, **more
     ) -> None:
-        value = plain_number(value)
-        step = plain_number(step)
         if receivers is not None:
-            kwargs["receivers"] = [receivers] if isinstance(receivers, str) else list(receivers)
+            several = isinstance(receivers, (list, tuple, set, frozenset))
+            more["receivers"] = list(receivers) if several else [str(receivers)]
         if self._direct is not None:
-            self._direct.send(Record(data_type, writer, tag, value, step, kwargs.pop("path", None), kwargs or None))
+            self._direct.send(
+                Record(data_type, writer, tag, plain_number(value), plain_number(step), path, more or None)
+            )
+        elif self._site is None or not self._site.take(data_type, writer, tag, value, step, path, more or None):
+            self._send_otherwise(data_type, writer, tag, value, step, path, more or None)
+
+    def _send_otherwise(
+        self, data_type: Any, writer: Any, tag: Any, value: Any, step: Any, path: Any, extra: Optional[dict]
+    ) -> None:
+        """The first record, and those that no component here takes by a call."""
+        api = _current_api()
+        self._site = find(api)
+        if self._site is not None and self._site.take(data_type, writer, tag, value, step, path, extra):
             return
-        if step is not None:
-            kwargs["global_step"] = step
+        if api is None:
+            _warn_once(
+                "BridgeWriter logs nothing: this script does not run in an NVFlare job, or flare.init() was not called"
+            )
+            return
         with self._lock:
             self._number += 1
             # Tells the receiver what got lost on the way.
-            kwargs[NUMBER_KEY] = [self._id, self._number]
-        nvflare_log(
-            key=tag, value=value, data_type=AnalyticsDataType[data_type], writer=LogWriterName[writer], **kwargs
-        )
+            more = {**(extra or {}), NUMBER_KEY: [self._id, self._number]}
+        if path is not None:
+            more["path"] = path
+        try:
+            if step is not None:
+                more["global_step"] = plain_number(step)
+            client_api.log(key=tag, value=plain_number(value), data_type=data_type, writer=writer, **more)
+        except Exception as e:
+            _warn_once(f"NVFlare does not take a record of BridgeWriter: {type(e).__name__}: {e}")
+
+
+def _current_api() -> Any:
+    """NVFlare's object behind flare.log(); None: there was no flare.init()."""
+    # In a context from 2.6 on, by itself in 2.5.
+    context = getattr(client_api, "default_context", None)
+    return getattr(context, "api", None) or getattr(client_api, "client_api", None)
+
+
+_warned: set[str] = set()
+
+
+def _warn_once(text: str) -> None:
+    if text not in _warned and len(_warned) < _WARNINGS:
+        _warned.add(text)
+        _say("warning", text)
 
 
 class _Direct:

@@ -11,11 +11,16 @@ import warnings
 
 import msgpack
 import pytest
+from flarebridge.audit import Audit
 from flarebridge.channel import Channel
+from flarebridge.cutting import Parts
 from flarebridge.events import Encoder
+from flarebridge.gate import Gate
 from flarebridge.inbox import Inbox
 from flarebridge.link import Link
 from flarebridge.outbox import Outbox
+from flarebridge.policy import Policy
+from flarebridge.taker import Taker
 
 _EVENT = msgpack.packb("event")
 
@@ -153,7 +158,8 @@ class _Holding:
 
 def _locks(owner) -> list:
     """Every lock and condition of an object."""
-    values = [getattr(owner, name) for name in dir(owner) if name in vars(owner) or name in ("_lock", "_progress")]
+    own = {*getattr(owner, "__dict__", ()), "_lock", "_progress"}
+    values = [getattr(owner, name) for name in dir(owner) if name in own]
     return [value for value in values if hasattr(value, "acquire") and hasattr(value, "release")]
 
 
@@ -183,7 +189,9 @@ def test_no_other_part_hangs_in_a_forked_child(tmp_path, monkeypatch):
     monkeypatch.setenv(ENDPOINT_OF, "1")
     writer, forwarder, channel = BridgeWriter(), BridgeForwarder(), Channel()
     inbox = Inbox(_link(tmp_path))
-    parts = (writer, writer._direct, forwarder, channel, inbox)
+    gate = Gate(Policy([]), Audit(None, "", {}, lambda level, text: None))
+    taker = Taker(writer._direct._link, gate, Encoder(), Parts(lambda level, text: None), "site-1")
+    parts = (writer, writer._direct, forwarder, taker, channel, inbox)
 
     def check() -> None:
         writer.log({"loss": 1.0})
@@ -192,8 +200,7 @@ def test_no_other_part_hangs_in_a_forked_child(tmp_path, monkeypatch):
         request = {"session": "a", "first": 1, "count": 0, "events": b"", "durable": 0}
         assert inbox.take("site", request)["state"] in ("off", "ended")
         inbox.dropped()
-        with forwarder._lock:
-            pass
+        taker.take("METRIC", "WANDB", "loss", 1.0, 1, None, None)
 
     with _Holding(*(lock for part in parts for lock in _locks(part))):
         _in_child(check)

@@ -269,7 +269,7 @@ def test_arguments_that_change_nothing_are_told_to_the_author_once():
 def test_components_are_copied_and_pickled_without_their_run():
     receiver = BridgeReceiver(wandb_args={"name": "n", "config": {"lr": 1}}, process_timeout=3)
     forwarder = BridgeForwarder(exclude=["x"], buffer_bytes=1 << 20)
-    receiver._link = forwarder._outbox = object()  # as if they ran
+    receiver._link = forwarder._outbox = forwarder._taker = object()  # as if they ran
     for copied in (copy.deepcopy, copy.copy, lambda it: pickle.loads(pickle.dumps(it))):
         other = copied(receiver)
         assert (other.wandb_args, other.process_timeout, other._link) == (receiver.wandb_args, 3, None)
@@ -278,7 +278,7 @@ def test_components_are_copied_and_pickled_without_their_run():
             assert not receiver._save_lock.locked()
         other = copied(forwarder)
         assert (other.exclude, other.buffer_bytes, other._outbox) == (["x"], 1 << 20, None)
-        assert other._lock is not forwarder._lock
+        assert other._taker is None
     writer = BridgeWriter()
     assert copy.deepcopy(writer)._id != writer._id != pickle.loads(pickle.dumps(writer))._id
 
@@ -291,6 +291,8 @@ def test_a_job_with_tracking_is_copied_whole():
 
 
 def test_a_receivers_save_can_not_be_overridden_without_a_word():
-    with pytest.raises(TypeError, match="Mine overrides BridgeReceiver's save"):
-        type("Mine", (BridgeReceiver,), {"save": lambda self, fl_ctx, shareable, record_origin: None})
+    own = {"save": lambda self, fl_ctx, shareable, record_origin: None}
+    for bases, names in (((BridgeReceiver,), own), ((type("Mixin", (), own), BridgeReceiver), {})):
+        with pytest.raises(TypeError, match="Mine overrides BridgeReceiver's save"):
+            type("Mine", bases, names)
     assert type("Mine", (BridgeReceiver,), {})(wandb_args={"name": "n"}).wandb_args["name"] == "n"

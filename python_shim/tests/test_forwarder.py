@@ -7,10 +7,12 @@ import pytest
 from flarebridge import BridgeForwarder, BridgeReceiver
 from flarebridge.audit import Audit
 from flarebridge.channel import Channel
+from flarebridge.cutting import Parts
 from flarebridge.events import Encoder
 from flarebridge.gate import Gate
 from flarebridge.policy import Policy
 from flarebridge.rules import Rule
+from flarebridge.taker import Taker
 from nvflare.apis.analytix import AnalyticsDataType
 from nvflare.apis.event_type import EventType
 from nvflare.apis.fl_constant import EventScope, FLContextKey
@@ -78,11 +80,14 @@ class _FakeOutbox(_FakeLink):
         self.drops.append(reason)
 
 
-def _forwarder(**arguments) -> BridgeForwarder:
+def _forwarder(gate=None, **arguments) -> BridgeForwarder:
+    """As in a run. `gate`: in place of what the arguments make."""
     forwarder = BridgeForwarder(**arguments)
-    forwarder._outbox, forwarder._encoder, forwarder._site = _FakeOutbox(), Encoder(), "site-1"
+    forwarder._outbox, forwarder._site = _FakeOutbox(), "site-1"
     job = {"include": forwarder.include, "exclude": forwarder.exclude, **(forwarder.policy or {})}
-    forwarder._gate = _gate({name: value for name, value in job.items() if value is not None})
+    forwarder._gate = gate or _gate({name: value for name, value in job.items() if value is not None})
+    parts = Parts(lambda level, text: None)
+    forwarder._taker = Taker(forwarder._outbox, forwarder._gate, Encoder(), parts, "site-1")
     forwarder._outbox_of_trainers = forwarder._outbox
     return forwarder
 

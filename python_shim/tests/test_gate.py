@@ -357,9 +357,9 @@ def _open_gate() -> Gate:
 @pytest.mark.parametrize("order", ["fcr", "cfr", "rcf", "cr", "rc"])
 def test_no_byte_of_an_excluded_value_is_given_to_a_link_or_a_channel(seed, order):
     """f: forwarder, c: ConvertToFedEvent, r: a client's receiver."""
-    forwarder, receiver, wire = _forwarder(pass_events=True), _client_receiver(), _Wire()
-    forwarder._gate, receiver._gate, receiver._holding = _open_gate(), _open_gate(), (_EVENT,)
-    forwarder._parts = receiver._parts = Parts(lambda level, text: None)
+    forwarder, receiver, wire = _forwarder(_open_gate(), pass_events=True), _client_receiver(), _Wire()
+    receiver._gate, receiver._holding = _open_gate(), (_EVENT,)
+    receiver._parts = Parts(lambda level, text: None)
     made = {"f": forwarder, "c": _convert(), "r": receiver}
     engine = _Engine(*[made[letter] for letter in order], wire)
     for data_type, tag, value, path, extra in _records(random.Random(seed)):
@@ -386,8 +386,8 @@ def test_no_byte_of_an_excluded_value_is_given_to_a_link_or_a_channel(seed, orde
 
 @pytest.mark.parametrize("order", ["fc", "cf", "cr", "rc", "cfr", "crf"])
 def test_what_stays_stays_whatever_a_job_calls_its_events(order):
-    forwarder, receiver, wire = _forwarder(pass_events=True), _client_receiver(), _Wire()
-    forwarder._gate, receiver._gate, receiver._holding = _open_gate(), _open_gate(), (_EVENT,)
+    forwarder, receiver, wire = _forwarder(_open_gate(), pass_events=True), _client_receiver(), _Wire()
+    receiver._gate, receiver._holding = _open_gate(), (_EVENT,)
     receiver.events = [_EVENT]
     convert = ConvertToFedEvent(events_to_convert=[_EVENT], fed_event_prefix="other.")
     made = {"f": forwarder, "c": convert, "r": receiver}
@@ -402,8 +402,7 @@ def test_what_stays_stays_whatever_a_job_calls_its_events(order):
 @pytest.mark.parametrize("seed", range(20))
 def test_no_byte_of_an_excluded_value_of_a_training_process_leaves(seed):
     """Large records come in parts, each of which is judged by itself."""
-    forwarder, encoder, outbox = _forwarder(), Encoder(), _FakeOutbox()
-    forwarder._gate = _open_gate()
+    forwarder, encoder, outbox = _forwarder(_open_gate()), Encoder(), _FakeOutbox()
     inbox = Inbox(outbox, forwarder._admit_trainers_event)
     first = 1
     for data_type, tag, value, path, extra in _records(random.Random(seed)):
@@ -440,8 +439,7 @@ def _under_names(chance: random.Random, depth: int = 0) -> dict:
 def test_under_include_no_other_name_leaves_either(seed):
     chance = random.Random(seed)
     rules = [Rule.of({"kinds": list(KINDS)}), Rule.of({"include": ["open*"]})]
-    forwarder = _forwarder()
-    forwarder._gate = Gate(Policy(rules), Audit(None, "", {}, lambda level, text: None))
+    forwarder = _forwarder(Gate(Policy(rules), Audit(None, "", {}, lambda level, text: None)))
     for data_type in ("METRIC", "METRICS", "SCALARS", "PARAMETERS", "TAGS", "TEXT", "INIT_DATA", _MARKER) * 20:
         value = _under_names(chance)
         tag = chance.choice(["metrics", _MARKER] if data_type.endswith("S") else [_MARKER, "other"])

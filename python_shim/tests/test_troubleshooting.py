@@ -12,10 +12,10 @@ _PAGE = (_ROOT / "docs" / "troubleshooting.md").read_text()
 _SHIM = Path(flarebridge.__file__).parent
 # Where nearly all that a user meets is said: each message there has a row.
 _WHOLE = (
-    "audit.py", "bridge_process.py", "gate.py", "link.py", "outbox.py", "senders.py", "socket_place.py",
-    "trainer_link.py",
+    "audit.py", "bridge_process.py", "event_copies.py", "gate.py", "link.py", "outbox.py", "senders.py",
+    "socket_place.py", "trainer_link.py", "writer.py",
 )  # fmt: skip
-_TELLS = ("_say", "_report", "report", "_turn_off", "_pause", "BridgeUnavailable", "NoPlace", "warning")
+_TELLS = ("_say", "_report", "report", "_turn_off", "_pause", "BridgeUnavailable", "NoPlace", "warning", "_warn_once")
 _STRING = re.compile(r'(?:"(?:[^"\\\n]|\\.)*"\s*)+')
 _PIECE = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
 

@@ -113,6 +113,16 @@ def test_beside_a_receiver_of_nvflares_both_get_their_records(tmp_path):
         assert len(_counted(job, site)) > 20
 
 
-def _counted(job: Burst, site: str) -> list[tuple]:
-    lines = map(json.loads, (job.folder / "counted.jsonl").read_text().splitlines())
+def test_beside_a_receiver_of_nvflares_on_the_clients_both_get_every_record(tmp_path):
+    """BridgeWriter's records reach ours by a call, and others by NVFlare's event, all before their run ends."""
+    job = Burst(tmp_path, "--count", "300", "--counting_at_clients", tracking={"client_side": True})
+    job.finish()
+    _assert_complete(job, 2)
+    for site in ("site-1", "site-2"):
+        assert values_in(job.logs(site)[site]) == job.logged(site)
+        assert _counted(job, site, f"counted-{site}.jsonl") == job.logged(site)
+
+
+def _counted(job: Burst, site: str, file: str = "counted.jsonl") -> list[tuple]:
+    lines = map(json.loads, (job.folder / file).read_text().splitlines())
     return [(line["step"], line["value"]) for line in lines if line["site"] == site]

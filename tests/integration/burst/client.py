@@ -21,13 +21,14 @@ def main() -> None:
     site = flare.get_site_name()
     folder = Path(arguments.values)
     folder.mkdir(parents=True, exist_ok=True)
-    send = make_sender(arguments.writer) if arguments.writer != "kinds" else None
+    by_hand = {"kinds": log_every_kind, "odd": log_odd_values}.get(arguments.writer)
+    send = None if by_hand else make_sender(arguments.writer)
     while flare.is_running():
         received = flare.receive()
         if received is None:
             break
-        if arguments.writer == "kinds":
-            log_every_kind(arguments.pause)
+        if by_hand:
+            by_hand(arguments.pause)
             flare.send(flare.FLModel(params={"numpy_key": np.zeros(1, np.float32)}, metrics={"loss": 0.0}))
             continue
         first = received.current_round * arguments.count
@@ -82,6 +83,63 @@ def log_every_kind(pause: float) -> None:
     for call in calls:
         call()
         time.sleep(pause)
+
+
+class Odd:
+    """What no tracking system knows."""
+
+    def __str__(self) -> str:
+        return "an odd object"
+
+
+def log_odd_values(_pause: float) -> None:
+    """What a script may hand to BridgeWriter besides numbers; steps rise, so that each call has a row of its own."""
+    from flarebridge import BridgeWriter
+
+    bridge, deep = BridgeWriter(), 1
+    for _ in range(20):
+        deep = {"deeper": deep}
+    metrics = [
+        {"note": "text", "loss": 1.0},
+        {"none": None, "beside_none": 1},
+        {"list": [1, 2.5, "x", None]},
+        {"nested": {"deep": {"deeper": 1}, "text": "in it"}},
+        {"array": np.arange(3), "matrix": np.ones((2, 2))},
+        {"np32": np.float32(0.5), "np_int": np.int64(7), "np_bool": np.bool_(True), "one": np.array([3.0])},
+        {"nan": float("nan"), "inf": float("-inf")},
+        {"beyond_64_bits": 1 << 70, "flag": True},
+        {"bytes": b"raw", "tuple": (1, 2), "set": {3}},
+        {5: 1, ("a", 1): 2},
+        {},
+        {"object": Odd(), "beside_object": 1},
+        {"long": "x" * (2 << 20), "beside_long": 1},
+        {"deep": deep, "beside_deep": 1},
+        5,
+        "text",
+        None,
+    ]
+    for step, value in enumerate(metrics):
+        bridge.log(value, step)
+    bridge.log_metric("text_metric", "words", 20)
+    bridge.log_metric("none_metric", None, 21)
+    bridge.log_metric("array_metric", np.arange(2), 22)
+    bridge.log_metric(7, 1.0, 23)
+    bridge.add_scalar("np_scalar", np.float64(2.5), 24, walltime=1.5)
+    bridge.add_scalars("group", {"x": 1, "y": "text"}, 25)
+    bridge.add_text("number_text", 5, 26)
+    bridge.add_image("img", np.zeros((2, 3), np.uint8), 27)
+    for step in (-1, 1.5, "two", 1 << 64):
+        bridge.log({"bad_step": 1}, step)
+    bridge.log({"np_step": 1}, np.int64(28))
+    bridge.log({"addressed": 1}, 29, receivers=("wandb",))
+    bridge.log({"elsewhere": 1}, 30, receivers="other")
+    bridge.log_param("list_param", [1, {"a": None}])
+    bridge.log_params({"nested_param": {"x": np.int64(3)}, "text_param": "t"})
+    bridge.set_tag("none_tag", None)
+    bridge.set_tags({"number": 4, "list": [1]})
+    bridge.log_text("a file of text\n", "notes/odd.txt")
+    bridge.log_line(5)
+    bridge.log({"last": 1}, 31)
 
 
 def nested_is_allowed() -> bool:

@@ -23,7 +23,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--count", type=int, default=300, help="records per site and round")
     parser.add_argument(
-        "--writer", default="bridge", choices=["tensorboard", "wandb", "mlflow", "bridge", "mixed", "kinds"]
+        "--writer", default="bridge", choices=["tensorboard", "wandb", "mlflow", "bridge", "mixed", "kinds", "odd"]
     )
     parser.add_argument("--pause", type=float, default=0.0, help="seconds between two records")
     parser.add_argument("--external", action="store_true", help="training in a process of its own")
@@ -33,6 +33,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--wandb_receiver", action="store_true", help="NVFlare's WandBReceiver beside ours")
     parser.add_argument("--server_logs", action="store_true", help="the server logs a record of its own")
     parser.add_argument("--forger", action="store_true", help="site-1 also sends records under the name of site-2")
+    parser.add_argument("--counting_at_clients", action="store_true", help="one on each client, for local events")
     parser.add_argument("--counting", action="store_true", help="a receiver that counts what NVFlare's channel brings")
     parser.add_argument("--export", default=None, help="writes the job there and does not run it")
     return parser.parse_args()
@@ -76,6 +77,12 @@ def make_job(arguments: argparse.Namespace):
         from counting_receiver import CountingReceiver
 
         job.to(CountingReceiver(str(folder / "counted.jsonl")), "server", id="counting")
+    if arguments.counting_at_clients:
+        from counting_receiver import CountingReceiver
+
+        for number in range(1, arguments.clients + 1):
+            counting = CountingReceiver(str(folder / f"counted-site-{number}.jsonl"), events=["analytix_log_stats"])
+            job.to(counting, f"site-{number}", id="counting")
     if arguments.wandb_receiver:
         from nvflare.app_opt.tracking.wandb.wandb_receiver import WandBReceiver
 

@@ -12,6 +12,7 @@
 
 #include "bridge/workers/watched_worker.h"
 #include "events/clock.h"
+#include "events/printable.h"
 #include "receivers/files/file_info.h"
 #include "receivers/files/system_error.h"
 
@@ -183,8 +184,9 @@ void Bridge::MakeSupervisor() {
     intake_->Finished(run);
     StoreSoon(Clock::now());
   };
-  callbacks.upload = [this](int64_t, const UploadTarget& target) {
+  callbacks.upload = [this](int64_t run, const UploadTarget& target) {
     uploader_->Add(target, Clock::now());
+    if (const auto words = stops_.Place(run, target)) conversations_->AnnounceStop(run, *words);
   };
   callbacks.notice = [this](int64_t run, NoticeLevel level, const std::string& text) {
     conversations_->AnnounceOfRun(run, level, text);
@@ -208,9 +210,13 @@ void Bridge::MakeSupervisor() {
 }
 
 void Bridge::MakeUploader() {
-  uploader_ = std::make_unique<UploadSupervisor>(
-      *loop_, options_.state + "/uploads", options_.secrets,
-      [this](const Notice& notice) { conversations_->Announce(notice); });
+  UploadSupervisor::Callbacks callbacks;
+  callbacks.notice = [this](const Notice& notice) { conversations_->Announce(notice); };
+  callbacks.stop = [this](const UploadTarget& target, const std::string& words) {
+    OnStopAsked(target, words);
+  };
+  uploader_ = std::make_unique<UploadSupervisor>(*loop_, options_.state + "/uploads",
+                                                 options_.secrets, std::move(callbacks));
 }
 
 // --- what it does ---
@@ -298,8 +304,19 @@ void Bridge::HandOut(const Intake::Committed& committed, Time now) {
     supervisor_->Add(run, std::nullopt, now);
   }
   for (const Intake::Slice& slice : committed.slices) supervisor_->Offer(slice, now);
-  for (const int64_t run : committed.dropped_runs) supervisor_->Remove(run);
+  for (const int64_t run : committed.dropped_runs) {
+    supervisor_->Remove(run);
+    stops_.Forget(run);
+    conversations_->ForgetRun(run);
+  }
   for (const std::string& session : committed.dropped_sessions) conversations_->Forget(session);
+}
+
+void Bridge::OnStopAsked(const UploadTarget& target, const std::string& words) {
+  if (const std::optional<int64_t> run = stops_.Asked(target, words))
+    conversations_->AnnounceStop(*run, words);
+  else
+    log_->info("{} was {}; who feeds it is told when it goes on", target.path, Printable(words));
 }
 
 void Bridge::TellFull(Time now) {

@@ -20,6 +20,7 @@
 #include "bridge/link/link.h"
 #include "bridge/process/event_loop.h"
 #include "bridge/process/process_watch.h"
+#include "bridge/uploads/stop_requests.h"
 #include "bridge/uploads/upload_supervisor.h"
 #include "bridge/workers/supervisor.h"
 #include "receivers/files/file_lock.h"
@@ -87,6 +88,8 @@ class Bridge {
   void Store(Time now);
   void OnBlocked(const Error& error, Time now);
   void HandOut(const Intake::Committed& committed, Time now);
+  // Somebody has asked on a server that what is uploaded there be stopped.
+  void OnStopAsked(const UploadTarget& target, const std::string& words);
   // Whose events fill the journal, once per interval while it is full.
   void TellFull(Time now);
   void TellRejections(const std::vector<std::string>& reasons, Time now);
@@ -117,6 +120,7 @@ class Bridge {
   std::unique_ptr<Conversations> conversations_;
   std::unique_ptr<Supervisor> supervisor_;
   std::unique_ptr<UploadSupervisor> uploader_;
+  StopRequests stops_;
 
   Leaving leaving_;
   Leaving::Seen seen_;

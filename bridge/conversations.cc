@@ -2,8 +2,10 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 #include <variant>
+#include <vector>
 
 #include "events/clock.h"
 #include "events/printable.h"
@@ -117,6 +119,7 @@ void Conversations::OnHello(const Link::Incoming& incoming, const Hello& hello, 
   session_of_peer_[incoming.peer] = {hello.session, incoming.client};
   peer_of_session_[hello.session] = incoming.peer;
   link_->Send(incoming.peer, *welcome);
+  TellStops(hello.session);
 }
 
 void Conversations::OnBye(const Link::Peer& peer, const std::string& session, Time now) {
@@ -167,6 +170,22 @@ void Conversations::AnnounceOfRun(int64_t run, NoticeLevel level, const std::str
   const std::string words = "run of " + intake_.SiteOfRun(run) + ": " + Printable(text);
   log_->log(SeverityOf(level), "{}", words);
   for (const std::string& session : intake_.SessionsOf(run)) Tell(session, Notice{level, words});
+}
+
+void Conversations::AnnounceStop(int64_t run, const std::string& words) {
+  const std::string text = "the run of " + intake_.SiteOfRun(run) + " was " + Printable(words);
+  const auto [stop, first] =
+      stops_.emplace(run, Notice{NoticeLevel::kWarning, text, NoticeKind::kStop});
+  if (!first) return;
+  log_->warn("{}", text);
+  for (const std::string& session : intake_.SessionsOf(run)) Tell(session, stop->second);
+}
+
+void Conversations::TellStops(const std::string& session) {
+  for (const auto& [run, notice] : stops_) {
+    const std::vector<std::string> feeders = intake_.SessionsOf(run);
+    if (std::find(feeders.begin(), feeders.end(), session) != feeders.end()) Tell(session, notice);
+  }
 }
 
 }  // namespace flarebridge

@@ -36,6 +36,8 @@ class Conversations {
   // Somebody has said hello.
   bool served() const { return served_; }
 
+  // The run is over, and nothing is told of it any more.
+  void ForgetRun(int64_t run) { stops_.erase(run); }
   // The session is over: whoever speaks on its connection says hello again.
   void Forget(const std::string& session);
 
@@ -48,6 +50,9 @@ class Conversations {
   // To a person: in the log, and in every training process's or in those of one run.
   void Announce(const Notice& notice);
   void AnnounceOfRun(int64_t run, NoticeLevel level, const std::string& text);
+  // Somebody has asked that the run be stopped: once in the log, and to the sessions that feed it,
+  // now and when they come again, for a notice may get lost. `words`: what the run "was".
+  void AnnounceStop(int64_t run, const std::string& words);
 
  private:
   void Handle(const Link::Incoming& incoming, Time now);
@@ -55,6 +60,7 @@ class Conversations {
   // Refuses what a peer said. In the log at most one line per interval, with their number.
   void Refuse(const Link::Peer& peer, const Refusal& refusal, Time now);
   void TellTurnedAway(Time now);
+  void TellStops(const std::string& session);
   void OnBye(const Link::Peer& peer, const std::string& session, Time now);
 
   std::unique_ptr<Link> link_;
@@ -67,6 +73,7 @@ class Conversations {
   };
   std::map<Link::Peer, Speaker> session_of_peer_;
   std::map<std::string, Link::Peer> peer_of_session_;
+  std::map<int64_t, Notice> stops_;  // by run
   bool served_ = false;
   uint64_t refusals_ = 0;  // since one was logged
   std::optional<Time> refusal_told_;

@@ -63,6 +63,8 @@ Notice ReadNotice(FieldReader& in) {
   const uint64_t level = in.Unsigned("level", 3);
   m.level = level == 0 ? NoticeLevel::kInfo : static_cast<NoticeLevel>(level);
   m.text = in.Text("text");
+  constexpr auto kStop = static_cast<uint64_t>(NoticeKind::kStop);
+  if (!in.AtEnd() && in.Unsigned("kind", UINT32_MAX) == kStop) m.kind = NoticeKind::kStop;
   return m;
 }
 
@@ -94,7 +96,9 @@ struct HeaderWriter {
     if (m.unwritten) out.Unsigned(*m.unwritten);
   }
   void operator()(const Notice& m) {
-    out.Begin(3).Unsigned(3).Unsigned(static_cast<uint64_t>(m.level)).Text(m.text);
+    const bool words = m.kind == NoticeKind::kWords;
+    out.Begin(words ? 3 : 4).Unsigned(3).Unsigned(static_cast<uint64_t>(m.level)).Text(m.text);
+    if (!words) out.Unsigned(static_cast<uint64_t>(m.kind));
   }
   void operator()(const Refusal& m) {
     out.Begin(3).Unsigned(4).Unsigned(static_cast<uint64_t>(m.code)).Text(m.text);

@@ -57,9 +57,15 @@ struct Ack {
 };
 // Something a person should read in the job's log.
 enum class NoticeLevel : uint8_t { kInfo = 1, kWarning = 2, kError = 3 };
+// What a notice is beyond its words. One of a later version counts as words.
+enum class NoticeKind : uint8_t {
+  kWords = 0,
+  kStop = 1,  // somebody has asked where the run is shown that it be stopped
+};
 struct Notice {
   NoticeLevel level = NoticeLevel::kInfo;
   std::string text;
+  NoticeKind kind = NoticeKind::kWords;
 };
 enum class RefusalCode : uint8_t {
   kUnknownSession = 1,  // no Hello on this connection: say hello, then resend

@@ -120,6 +120,15 @@ Expected<UploadFrame> ParseUpload(std::string_view payload) {
   return UploadFrame{payload.substr(0, slash), payload.substr(slash)};
 }
 
+Expected<StopFrame> ParseStop(std::string_view payload) {
+  const size_t line = payload.find('\n');
+  if (line == std::string_view::npos || !IsUtf8(payload.substr(line)))
+    return Fail(ErrorCode::kMalformed, "what is to be stopped has no words, or they are not text");
+  const Expected<UploadFrame> target = ParseUpload(payload.substr(0, line));
+  if (!target) return Propagate(target);
+  return StopFrame{*target, payload.substr(line + 1)};
+}
+
 void AppendOpen(const OpenFrame& open, std::string& out) {
   AppendFrame(FrameKind::kOpen, out, [&] {
     const RunSpec& spec = open.run;
@@ -167,6 +176,12 @@ void AppendOpening(std::string& out) {
   AppendFrame(FrameKind::kOpening, out, [] {});
 }
 
+void AppendStop(const StopFrame& stop, std::string& out) {
+  AppendFrame(FrameKind::kStop, out, [&] {
+    out.append(stop.target.kind).append(stop.target.path).append(1, '\n').append(stop.words);
+  });
+}
+
 void FrameReader::Feed(std::string_view bytes) {
   // What was handed out is dropped here, so that views stay valid until now.
   buffer_.erase(0, start_);
@@ -183,7 +198,7 @@ Expected<bool> FrameReader::Next(Frame& frame) {
   }
   if (rest.size() < kLengthBytes + length) return false;
   const auto kind = static_cast<uint8_t>(rest[kLengthBytes]);
-  if (kind < 1 || kind > static_cast<uint8_t>(FrameKind::kOpening)) {
+  if (kind < 1 || kind > static_cast<uint8_t>(FrameKind::kStop)) {
     return Fail(ErrorCode::kMalformed, "frame kind " + std::to_string(kind) + " is not known");
   }
   frame.kind = static_cast<FrameKind>(kind);

@@ -1,7 +1,7 @@
-// The frames between the bridge and a worker, over one stream socket: 4 bytes length (little
-// endian, of what follows), 1 byte kind, payload. Byte by byte in README.md. FrameReader cuts a
-// stream into frames; the rest are the payloads. Plain values and one reader per socket: one thread
-// each.
+// The frames between the bridge and a worker, or its uploader, over one stream socket: 4 bytes
+// length (little endian, of what follows), 1 byte kind, payload. Byte by byte in README.md.
+// FrameReader cuts a stream into frames; the rest are the payloads. Plain values and one reader per
+// socket: one thread each.
 #pragma once
 
 #include <cstdint>
@@ -25,6 +25,7 @@ enum class FrameKind : uint8_t {
       6,  // worker to bridge: what is to be uploaded from now on, also when the worker is gone
   kOpening = 7,  // worker to bridge, again and again before kReady: it reads what is there, and
                  // gets on; no payload
+  kStop = 8,     // uploader to bridge: somebody has asked on the server that a run be stopped
 };
 
 // A frame's bytes at most, its kind included.
@@ -59,6 +60,12 @@ struct UploadFrame {
   std::string_view path;  // absolute
 };
 
+// Where an upload goes, somebody has asked that its run be stopped.
+struct StopFrame {
+  UploadFrame target;      // what is uploaded
+  std::string_view words;  // for a person, what a run "was": "asked to stop in W&B (URL)"
+};
+
 // Events whose positions in the journal are first_position, first_position + 1, ...
 struct EventsFrame {
   uint64_t first_position = 0;
@@ -72,6 +79,7 @@ Expected<EventsFrame> ParseEvents(std::string_view payload);
 Expected<std::vector<ReceiverStatus>> ParseStatus(std::string_view payload);  // kReady, kDurable
 Expected<Notice> ParseNotice(std::string_view payload);
 Expected<UploadFrame> ParseUpload(std::string_view payload);
+Expected<StopFrame> ParseStop(std::string_view payload);
 
 // Append a whole frame to out.
 void AppendOpen(const OpenFrame& open, std::string& out);
@@ -80,6 +88,7 @@ void AppendStatus(FrameKind kind, const std::vector<ReceiverStatus>& receivers, 
 void AppendNotice(const Notice& notice, std::string& out);
 void AppendUpload(const UploadFrame& upload, std::string& out);
 void AppendOpening(std::string& out);
+void AppendStop(const StopFrame& stop, std::string& out);
 
 // Cuts a byte stream into frames. Memory is bounded by kMaxFrameBytes and what was fed.
 class FrameReader {

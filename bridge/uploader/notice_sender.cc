@@ -7,7 +7,6 @@
 #include <cerrno>
 
 #include "events/printable.h"
-#include "events/worker_frame.h"
 
 namespace flarebridge {
 namespace {
@@ -22,7 +21,17 @@ std::string FrameOf(NoticeLevel level, const std::string& text) {
 
 void NoticeSender::Say(NoticeLevel level, const std::string& text, const std::string& topic) {
   const MutexLock lock(mutex_);
-  Waiting newer{level, topic, FrameOf(level, text)};
+  Queue({level, topic, FrameOf(level, text)});
+}
+
+void NoticeSender::TellToStop(const StopFrame& stop) {
+  std::string frame;
+  AppendStop(stop, frame);
+  const MutexLock lock(mutex_);
+  Queue({NoticeLevel::kError, "", std::move(frame)});
+}
+
+void NoticeSender::Queue(Waiting newer) {
   if (!Replace(newer)) {
     MakeRoom();
     waiting_.push_back(std::move(newer));

@@ -11,6 +11,7 @@
 
 #include "events/link_message.h"
 #include "events/mutex.h"
+#include "events/worker_frame.h"
 
 namespace flarebridge {
 
@@ -26,6 +27,8 @@ class NoticeSender {
   // `topic`: what the notice is about, if a newer one of the same topic says all that this one
   // does; then it replaces the one that waits. Empty: it stands for itself.
   void Say(NoticeLevel level, const std::string& text, const std::string& topic = "");
+  // Somebody has asked that a run be stopped. It is kept as errors are.
+  void TellToStop(const StopFrame& stop);
   // Sends what the socket takes now.
   void Flush();
   // Sends what waits, for so long at most.
@@ -38,6 +41,7 @@ class NoticeSender {
     NoticeLevel level;
     std::string topic, frame;
   };
+  void Queue(Waiting newer) REQUIRES(mutex_);
   void MakeRoom() REQUIRES(mutex_);
   void SendWaiting() REQUIRES(mutex_);
   bool Replace(const Waiting& newer) REQUIRES(mutex_);

@@ -168,6 +168,9 @@ class Syncing {
     callbacks.progress = [this](const Upload& upload) {
       const Upload::Progress progress = upload.progress();
       screen_.Progress(upload.path(), progress.rows, progress.confirmed_bytes, progress.waiting);
+      if (!progress.stop.empty() && stops_.insert(upload.path()).second)
+        screen_.Say(upload.name() + " was " + progress.stop +
+                    "; the training hears nothing of it from here");
     };
     callbacks.done = [this](const Upload& upload) { OnDone(upload); };
     callbacks.failed = [this](const Upload& upload, const Error& error) {
@@ -256,6 +259,7 @@ class Syncing {
   Mutex mutex_;
   std::map<fs::path, Known> known_ GUARDED_BY(mutex_);
   std::set<fs::path> named_;  // runs that are left alone
+  std::set<fs::path> stops_;  // runs that were asked to stop, as was told; for callbacks alone
 };
 
 int Complain(const Error& error) {

@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <utility>
 
 #include "bridge/process/descriptor_limit.h"
 #include "bridge/process/exit_code.h"
@@ -80,9 +81,7 @@ class UploadProcess {
 
   UploadPool::Callbacks CallbacksOf(const std::string& kind) {
     UploadPool::Callbacks callbacks;
-    callbacks.progress = [this, kind](const Upload& upload) {
-      OnProgress(KeyOf(kind, upload.path()), upload);
-    };
+    callbacks.progress = [this, kind](const Upload& upload) { OnProgress(kind, upload); };
     callbacks.done = [this, kind](const Upload& upload) {
       OnDone(KeyOf(kind, upload.path()), upload);
     };
@@ -155,19 +154,25 @@ class UploadProcess {
   }
 
   // Pools call the following: one at a time each, and several at once.
-  void OnProgress(const std::string& key, const Upload& upload) {
-    if (upload.created() && IsFirst(key))
+  void OnProgress(const std::string& kind, const Upload& upload) {
+    const std::string key = KeyOf(kind, upload.path());
+    if (upload.created() && IsFirst(Told::kPlace, key))
       Say(NoticeLevel::kInfo, "View run at " + upload.report().url);
-    const std::string waiting = upload.progress().waiting;
-    if (waiting.empty() || !WaitMayBeTold()) return;
+    const Upload::Progress progress = upload.progress();
+    if (!progress.stop.empty() && IsFirst(Told::kStop, key)) {
+      const std::string path = upload.path().string();
+      notices_.TellToStop({{kind, path}, progress.stop});
+    }
+    if (progress.waiting.empty() || !WaitMayBeTold()) return;
     Say(NoticeLevel::kWarning,
-        "uploads wait, and nothing is lost: " + upload.name() + ": " + waiting, "waits");
+        "uploads wait, and nothing is lost: " + upload.name() + ": " + progress.waiting, "waits");
   }
 
-  // Where the run is has not been told yet.
-  bool IsFirst(const std::string& key) {
+  // What of an upload is told once.
+  enum class Told : uint8_t { kPlace, kStop };
+  bool IsFirst(Told what, const std::string& key) {
     const MutexLock lock(mutex_);
-    return shown_.insert(key).second;
+    return told_once_.emplace(what, key).second;
   }
 
   bool WaitMayBeTold() {
@@ -227,11 +232,11 @@ class UploadProcess {
   UniqueFd socket_;
   NoticeSender notices_{socket_.get()};
   Mutex mutex_;
-  // These four by KeyOf().
+  // These three by KeyOf().
   std::map<std::string, UploadQueue::Entry> entries_ GUARDED_BY(mutex_);
   // Uploads that have failed, and when they are tried again.
   std::map<std::string, steady_clock::time_point> again_at_ GUARDED_BY(mutex_);
-  std::set<std::string> shown_ GUARDED_BY(mutex_);                   // where they are was told
+  std::set<std::pair<Told, std::string>> told_once_ GUARDED_BY(mutex_);
   std::optional<steady_clock::time_point> told_ GUARDED_BY(mutex_);  // what they wait for
   std::atomic<size_t> failed_ = 0;
   std::atomic<bool> finishing_ = false;

@@ -25,11 +25,11 @@ RestartPolicy::Deadlines UploadDeadlines() {
 }  // namespace
 
 UploadSupervisor::UploadSupervisor(EventLoop& loop, const std::string& folder,
-                                   std::vector<std::string> secrets, NoticeCallback notice)
+                                   std::vector<std::string> secrets, Callbacks callbacks)
     : loop_(loop),
       queue_(folder),
       secrets_(std::move(secrets)),
-      notice_(std::move(notice)),
+      callbacks_(std::move(callbacks)),
       restarts_(UploadDeadlines()) {}
 
 UploadSupervisor::~UploadSupervisor() {
@@ -43,7 +43,7 @@ void UploadSupervisor::Start(Time now) {
 
 void UploadSupervisor::Add(const UploadTarget& target, Time now) {
   if (const Expected<void> added = queue_.Add(target); !added)
-    notice_(
+    callbacks_.notice(
         {NoticeLevel::kError, "a run can't be put down for its upload: " + added.error().message +
                                   "; upload it later with: " + "flarebridge sync " + target.path});
   Act(restarts_.OnWork(now), now);
@@ -78,7 +78,7 @@ void UploadSupervisor::Spawn(Time now) {
   const Expected<std::string> program = FindUploader();
   if (!program) {
     // Trying again does not help.
-    notice_({NoticeLevel::kError, program.error().message + kLater});
+    callbacks_.notice({NoticeLevel::kError, program.error().message + kLater});
     restarts_.OnExit(now, false, true);
     return;
   }
@@ -87,7 +87,7 @@ void UploadSupervisor::Spawn(Time now) {
                            .arguments = {"upload", "--queue", queue_.folder().string()},
                            .environment = secrets_});
   if (!process) {
-    notice_({NoticeLevel::kError, process.error().message});
+    callbacks_.notice({NoticeLevel::kError, process.error().message});
     restarts_.OnExit(now, false, false);
     return;
   }
@@ -115,10 +115,20 @@ void UploadSupervisor::OnReadable() {
   reader_.Feed(bytes);
   FrameReader::Frame frame{};
   for (Expected<bool> next = reader_.Next(frame); next && *next; next = reader_.Next(frame)) {
-    const Expected<Notice> notice = ParseNotice(frame.payload);
-    if (frame.kind == FrameKind::kNotice && notice) notice_(*notice);
+    OnFrame(frame);
   }
   if (!open) loop_.Remove(process_->socket());
+}
+
+void UploadSupervisor::OnFrame(const FrameReader::Frame& frame) {
+  if (frame.kind == FrameKind::kNotice) {
+    if (const Expected<Notice> notice = ParseNotice(frame.payload)) callbacks_.notice(*notice);
+  } else if (frame.kind == FrameKind::kStop) {
+    if (const Expected<StopFrame> stop = ParseStop(frame.payload)) {
+      const auto& [kind, path] = stop->target;
+      callbacks_.stop({std::string(kind), std::string(path)}, std::string(stop->words));
+    }
+  }
 }
 
 void UploadSupervisor::OnExit(Time now) {
@@ -133,7 +143,7 @@ void UploadSupervisor::OnExit(Time now) {
   restarts_.OnExit(now, expected, final);
   if (stopped_) return;
   if (unloadable)
-    notice_(
+    callbacks_.notice(
         {NoticeLevel::kError,
          std::string("flarebridge-upload can't be loaded: a library is missing (apt-get install "
                      "libcurl4)") +
@@ -141,7 +151,8 @@ void UploadSupervisor::OnExit(Time now) {
   // What was added while it left, and it has not seen.
   if (exit->status == kExitOk && expected && !queue_.empty()) Act(restarts_.OnWork(now), now);
   if (!expected && !final)
-    notice_({NoticeLevel::kWarning, "the uploader " + exit->Describe() + "; it is started again"});
+    callbacks_.notice(
+        {NoticeLevel::kWarning, "the uploader " + exit->Describe() + "; it is started again"});
 }
 
 void UploadSupervisor::Release() {

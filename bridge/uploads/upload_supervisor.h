@@ -23,12 +23,18 @@ namespace flarebridge {
 class UploadSupervisor {
  public:
   using Time = std::chrono::steady_clock::time_point;
-  using NoticeCallback = std::function<void(const Notice& notice)>;
+  struct Callbacks {
+    // What a person should read.
+    std::function<void(const Notice& notice)> notice;
+    // Somebody has asked on the server that what is uploaded be stopped; once in the process's
+    // life. `words`: what it "was", for a person.
+    std::function<void(const UploadTarget& target, const std::string& words)> stop;
+  };
 
   // `folder`: of the queue. `secrets`: what the process, and no other, finds in its environment
-  // (NAME=value). The callback gets what a person should read.
+  // (NAME=value).
   UploadSupervisor(EventLoop& loop, const std::string& folder, std::vector<std::string> secrets,
-                   NoticeCallback notice);
+                   Callbacks callbacks);
   ~UploadSupervisor();
   UploadSupervisor(const UploadSupervisor&) = delete;
   UploadSupervisor& operator=(const UploadSupervisor&) = delete;
@@ -50,13 +56,14 @@ class UploadSupervisor {
   void Act(RestartPolicy::Action action, Time now);
   void Spawn(Time now);
   void OnReadable();
+  void OnFrame(const FrameReader::Frame& frame);
   void OnExit(Time now);
   void Release();
 
   EventLoop& loop_;
   UploadQueue queue_;
   std::vector<std::string> secrets_;
-  NoticeCallback notice_;
+  Callbacks callbacks_;
   RestartPolicy restarts_;
   std::unique_ptr<ChildProcess> process_;
   FrameReader reader_;

@@ -9,6 +9,7 @@ import os
 from typing import Any, Optional
 
 from .secrets_in_jobs import refuse_secrets
+from .stopping import check_on_stop
 
 _MODES = {
     "offline": "offline",
@@ -105,6 +106,16 @@ def nearest(name: Any, known: Any) -> str:
     return f"; is it {near[0]!r}?" if near else ""
 
 
+def checked_arguments(receiver: Any, wandb_args: Optional[dict], here: bool) -> Optional[dict]:
+    """Checks all that a BridgeReceiver was given; `wandb_args` of it as they are merged. Gives checked_receivers()."""
+    receivers = checked_receivers(wandb_args, receiver.mode, receiver.receivers, here)
+    check_events(receiver.events)
+    check_numbers(receiver, "process_timeout", "buffer_bytes")
+    check_endpoint(receiver.endpoint, curve_key=receiver.curve_key, curve_server_key=receiver.curve_server_key)
+    check_on_stop(receiver.on_stop)
+    return receivers
+
+
 def checked_receivers(wandb_args: Any, mode: Any, receivers: Any, here: bool = True) -> Optional[dict]:
     """The receivers by name, each with all of its arguments; None: tracking is disabled. Raises ValueError.
 
@@ -136,9 +147,10 @@ def checked_receivers(wandb_args: Any, mode: Any, receivers: Any, here: bool = T
 
 
 def without_effect(wandb_args: Any, receivers: Any) -> list[str]:
-    """Arguments of wandb.init's that are given, and that nothing here looks at."""
+    """Words for arguments of wandb.init's that are given, and that nothing here looks at; none: there are none."""
     given = receivers if receivers is not None else {"wandb": wandb_args}
-    return sorted({key for arguments in given.values() for key in arguments or {} if key in _WITHOUT_EFFECT})
+    names = sorted({key for arguments in given.values() for key in arguments or {} if key in _WITHOUT_EFFECT})
+    return [f"arguments of wandb.init's that change nothing here: {', '.join(names)}"] if names else []
 
 
 def _check_dicts(**arguments: Any) -> None:

@@ -1,5 +1,7 @@
 """What NVFlare knows of the running job, over the versions 2.5 to 2.9. Used where a run starts and ends."""
 
+import hashlib
+import json
 import os
 import secrets
 import time
@@ -103,8 +105,13 @@ def result_folder(fl_ctx: FLContext) -> str:
     return os.path.realpath(find(job_id))
 
 
-def state_folder(fl_ctx: FLContext, side: str, digest: str) -> str:
-    """The absolute folder for a bridge's journal and log; the same for the same job, side and arguments."""
+def state_folder(fl_ctx: FLContext, side: str, receivers: dict) -> str:
+    """The absolute folder for a bridge's journal and log; the same for the same job, side and arguments.
+
+    So a process that is started again finds what an earlier one of its component has left.
+    """
+    identity = json.dumps([receivers, side], sort_keys=True, default=str)
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
     run_dir = os.path.realpath(fl_ctx.get_engine().get_workspace().get_run_dir(fl_ctx.get_job_id()))
     site = "".join(
         c if c.isalnum() and c.isascii() or c in "-_." else "_" for c in clean_name(fl_ctx.get_identity_name())

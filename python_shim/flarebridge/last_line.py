@@ -11,7 +11,7 @@ def last_line(
     stats: dict[str, Any],
     at_clients: dict[str, int],
     *,
-    records: int,
+    opening: int,
     runs: int,
     kept: list,
     channel: Channel,
@@ -23,7 +23,8 @@ def last_line(
     Args:
         stats: the link's.
         at_clients: what forwarders could not keep or were told not to send: reason -> events.
-        records, runs: logged records that are safe, and the runs they are of.
+        opening: events of the session's beginning, which are no logged records.
+        runs: of which the logged records are.
         kept: what the site's policy kept out of the runs, by name.
         channel: what NVFlare's own channel lost.
         timeout: seconds that the end might take.
@@ -31,6 +32,8 @@ def last_line(
     """
     waiting = stats["accepted"] - stats["acknowledged"]
     unwritten = stats["unwritten"]
+    # The session's end, which is the last event, is no record either.
+    records = max(0, stats["acknowledged"] - opening - (0 if waiting else 1))
     text = f"{count_of(records, 'logged record')} of {count_of(runs, 'run')} safe on this machine's disk"
     if stats["bridge_starts"] > 1:
         text += f", the bridge was started {stats['bridge_starts']} times"

@@ -10,7 +10,7 @@ import secrets
 import threading
 import time
 import weakref
-from typing import Optional
+from typing import Callable, Optional
 
 from .bridge_process import BridgeProcess, BridgeUnavailable
 from .bridge_socket import BridgeSocket, WakeUp
@@ -18,6 +18,7 @@ from .buffer import Batch, EventBuffer, Report
 from .curve import Keys
 from .events import WIRE_VERSION
 from .link_messages import ASK_AGAIN, FromBridge, FromShim, Refusal
+from .notices import Notices
 from .reach import Reach, Step
 from .send_window import SendWindow
 from .version import __version__
@@ -33,8 +34,6 @@ _WRITTEN_STALL = 5.0  # seconds without progress after which writing is not wait
 _FULL_RETRY = 2.0  # seconds until a bridge without room is asked again
 
 _NO_BRIDGE = "bridge not available"  # why an event was dropped
-_FINISH = "flarebridge serve --own --state "  # begins what the bridge tells to type (bridge.cc)
-_LEVELS = {1: "info", 2: "warning", 3: "error"}
 
 _links: "weakref.WeakSet[Link]" = weakref.WeakSet()
 
@@ -49,11 +48,12 @@ class Link(EventBuffer):
         buffer_bytes: int,
         report: Report,
         keys: Optional[Keys] = None,
+        asked_to_stop: Optional[Callable[[str], None]] = None,
     ):
         """Either the endpoint of a shared bridge, with keys if it asks for them, or the process of one's own.
 
         `buffer_bytes`: memory that events take at most, sent or not; beyond it events are counted and dropped.
-        `report` is called from the thread.
+        `report` and `asked_to_stop` (see notices.py) are called from the thread.
         """
         super().__init__(buffer_bytes)
         self._endpoint = endpoint
@@ -66,8 +66,7 @@ class Link(EventBuffer):
         self._window = SendWindow()
         self._rejected = 0
         self._unwritten: Optional[int] = None  # events that the bridge has and their runs do not; None: it does not say
-        self._errors = 0  # that the bridge told
-        self._finish = ""  # what the bridge told to type for runs that it can't write as they are
+        self._notices = Notices(report, asked_to_stop)
         self._connections = 0
         self._welcome = False
         self._full_told = False
@@ -151,8 +150,8 @@ class Link(EventBuffer):
                 "accepted": self.accepted,
                 "acknowledged": min(self._acked, self.accepted),
                 "unwritten": self._unwritten,
-                "errors": self._errors,
-                "finish": self._finish,
+                "errors": self._notices.errors,
+                "finish": self._notices.finish,
                 "rejected": self._rejected,
                 "resent": self._window.resent,
                 "connections": self._connections,
@@ -363,11 +362,8 @@ class Link(EventBuffer):
         self._acked = acked
         self._tell_progress()
 
-    def _on_notice(self, level: int, text: str, *_more) -> None:
-        self._errors += _LEVELS.get(level) == "error"
-        if _FINISH in text and " --set " in text:
-            self._finish = text[text.index(_FINISH) :]
-        self._report(_LEVELS.get(level, "info"), text)
+    def _on_notice(self, *notice) -> None:
+        self._notices.take(*notice)
 
     def _on_refusal(self, code: int, text: str, *_more) -> None:
         if code == Refusal.FULL:  # for now: everything is kept, and it is asked again

@@ -15,6 +15,12 @@ class FromBridge(IntEnum):
     WELCOME, ACK, NOTICE, REFUSAL = 1, 2, 3, 4
 
 
+class Notice(IntEnum):
+    """What a notice is beyond its words. One that is not known is words."""
+
+    WORDS, STOP = 0, 1
+
+
 class Refusal(IntEnum):
     """Why the bridge does not take something."""
 

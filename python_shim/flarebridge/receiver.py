@@ -6,8 +6,6 @@ log line; the job goes on.
 """
 
 import contextlib
-import hashlib
-import json
 import time
 from typing import Any, Optional
 
@@ -17,15 +15,7 @@ from nvflare.apis.fl_context import FLContext
 from nvflare.apis.shareable import ReservedHeaderKey, Shareable
 from nvflare.app_common.widgets.streaming import AnalyticsReceiver
 
-from .arguments import (
-    check_endpoint,
-    check_events,
-    check_numbers,
-    checked_receivers,
-    merged_wandb_args,
-    with_absolute_dirs,
-    without_effect,
-)
+from .arguments import checked_arguments, merged_wandb_args, with_absolute_dirs, without_effect
 from .bridge_process import BridgeProcess
 from .channel import Channel
 from .curve import find_keys
@@ -50,6 +40,7 @@ from .local_site import OUTSIDE, Member, join
 from .opening import open_session
 from .rules import Rule
 from .senders import sender_of, verify_senders
+from .stopping import Stopping, stop_in_vain
 from .taker import Taker
 
 _DEFAULT_BUFFER = 64 << 20
@@ -80,6 +71,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         curve_server_key: Optional[str] = None,
         config: Optional[dict] = None,
         policy: Optional[dict] = None,
+        on_stop: str = "warn",
     ):
         """The first four are WandBReceiver's; nothing is started or opened here. Raises ValueError in a definition.
 
@@ -102,6 +94,8 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
             config: the runs' config, where WandBReceiver's first design had it; now a part of wandb_args.
             policy: on a client: what its runs may hold (include, exclude, kinds, digits, max_bytes); it narrows the
                 site's own policy (gate.py). A server's receiver takes none: what leaves a site is decided there.
+            on_stop: when somebody presses Stop at a run's page in W&B (mode "online"): "warn" tells it in the log,
+                "abort" ends the job, by NVFlare's fatal error; on a client, that client's part of it.
         """
         super().__init__(events=events)
         self.wandb_args, self.kwargs, self.config = wandb_args, kwargs, config
@@ -114,6 +108,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         self.curve_key = curve_key
         self.curve_server_key = curve_server_key
         self.policy = policy
+        self.on_stop = on_stop
         self._begin()
         check_at_definition(self._check_where_defined)
         # Of what is wrong START_RUN tells. NVFlare writes no argument called kwargs into a job.
@@ -141,6 +136,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         self._holding: tuple = ()
         self._link = None
         self._local = OUTSIDE  # on a client: where BridgeWriter in this process finds it
+        self._stopping = Stopping(self, self._say)
         self._inbox = None  # on the server: what forwarders bring
         self._encoder = None
         self._parts = Parts(self._say)
@@ -220,6 +216,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         link, self._link = self._link, None
         if link is None:
             return
+        self._stopping.end()
         self._local.leave()
         deadline = time.monotonic() + float(self.process_timeout)
         inbox, self._inbox = self._inbox, None
@@ -303,24 +300,21 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         side = "server" if server else "client"
         self._process = process = None
         if self.endpoint is None:
-            # Stable for a component, so that a process started again finds what an earlier one left.
-            identity = json.dumps([receivers, side], sort_keys=True, default=str)
-            digest = hashlib.sha256(identity.encode()).hexdigest()[:8]
-            self._process = process = BridgeProcess(state_folder(fl_ctx, side, digest))
+            self._process = process = BridgeProcess(state_folder(fl_ctx, side, receivers))
         self._names = {}
         self._encoder = Encoder()
         self._channel = Channel()
         self._simulated = is_simulated(fl_ctx)
         # A bridge of one's own is reached by a socket that no other user can open.
         keys = find_keys(self.curve_key, self.curve_server_key) if process is None else None
-        link = Link(self.endpoint, process, self.buffer_bytes, self._say, keys)
+        self._stopping.begin(self.on_stop, fl_ctx.get_engine(), server)
+        link = Link(self.endpoint, process, self.buffer_bytes, self._say, keys, self._stopping.asked)
         opened = (clean_name(job_id), run_name, side, result_folder(fl_ctx))
         sites = [self._site(name) for name in sites_of(fl_ctx, server)]
         open_session(link, self._encoder, self._parts, opened, sites, receivers)
         self._opening = link.stats()["accepted"]
-        ignored = without_effect(self._wandb_arguments(), self.receivers)
-        if ignored:
-            self._say("warning", f"arguments of wandb.init's that change nothing here: {', '.join(ignored)}")
+        for words in self._in_vain(receivers):
+            self._say("warning", words)
         link.start()
         self._link = link
         if server:
@@ -339,19 +333,18 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
 
     def _checked_receivers(self, here: bool = True) -> Optional[dict]:
         """The outputs and their arguments; None: disabled. Raises ValueError with what is wrong."""
-        receivers = checked_receivers(self._wandb_arguments(), self.mode, self.receivers, here)
-        check_events(self.events)
-        check_numbers(self, "process_timeout", "buffer_bytes")
-        check_endpoint(self.endpoint, curve_key=self.curve_key, curve_server_key=self.curve_server_key)
-        return receivers
+        return checked_arguments(self, self._wandb_arguments(), here)
 
     def _check_where_defined(self) -> None:
-        self._checked_receivers(here=False)
+        receivers = self._checked_receivers(here=False)
         if self.policy is not None:
             Rule.of(self.policy)
-        ignored = without_effect(self._wandb_arguments(), self.receivers)
-        if ignored:
-            warn_the_author(f"arguments of wandb.init's that change nothing here: {', '.join(ignored)}")
+        for words in self._in_vain(receivers):
+            warn_the_author(words)
+
+    def _in_vain(self, receivers: Optional[dict]) -> list[str]:
+        """Words for what is given and changes nothing. `receivers`: as they were checked."""
+        return without_effect(self._wandb_arguments(), self.receivers) + stop_in_vain(self.on_stop, receivers)
 
     def _wandb_arguments(self) -> Optional[dict]:
         return merged_wandb_args(self.wandb_args, self.kwargs, self.config)
@@ -381,13 +374,10 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         getattr(self.logger, level)(f"flarebridge: {self._whose}{text}")
 
     def _report_end(self, stats: dict, at_clients: dict) -> None:
-        # The rest is the session's own: its beginning, and its end, which is the last event.
-        waiting = stats["accepted"] - stats["acknowledged"]
-        records = max(0, stats["acknowledged"] - self._opening - (0 if waiting else 1))
         level, text = last_line(
             stats,
             at_clients,
-            records=records,
+            opening=self._opening,
             runs=len(set(self._names.values())),
             kept=self._gate.told() if self._gate is not None else [],
             channel=self._channel,

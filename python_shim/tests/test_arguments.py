@@ -92,7 +92,9 @@ def test_receivers_have_arguments_of_their_own(tmp_path):
 def test_what_wandb_init_takes_and_nothing_here_looks_at_is_left_out_and_told():
     given = {"name": "n", "resume": "allow", "settings": {}, "reinit": True}
     assert checked_receivers(given, "offline", None) == {"wandb": {"name": "n", "mode": "offline"}}
-    assert without_effect(given, None) == ["reinit", "resume", "settings"]
+    assert without_effect(given, None) == [
+        "arguments of wandb.init's that change nothing here: reinit, resume, settings"
+    ]
     assert without_effect(None, None) == []
 
 

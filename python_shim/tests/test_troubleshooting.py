@@ -13,7 +13,7 @@ _SHIM = Path(flarebridge.__file__).parent
 # Where nearly all that a user meets is said: each message there has a row.
 _WHOLE = (
     "audit.py", "bridge_process.py", "event_copies.py", "gate.py", "link.py", "outbox.py", "senders.py",
-    "socket_place.py", "trainer_link.py", "writer.py",
+    "socket_place.py", "stopping.py", "trainer_link.py", "writer.py",
 )  # fmt: skip
 _TELLS = ("_say", "_report", "report", "_turn_off", "_pause", "BridgeUnavailable", "NoPlace", "warning", "_warn_once")
 _STRING = re.compile(r'(?:"(?:[^"\\\n]|\\.)*"\s*)+')

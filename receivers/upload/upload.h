@@ -66,6 +66,9 @@ class Upload {
     uint64_t read_bytes = 0, bytes = 0;  // of the file: read until now, and in all
     std::string waiting;                 // for what, or empty
     uint64_t confirmed_bytes = 0;        // of the file: up to there, all is on the server
+    // Somebody has asked there that what is followed be stopped: what it "was", for a person; or
+    // empty.
+    std::string stop{};
   };
 
   Upload() = default;

@@ -75,6 +75,7 @@ class Run:
     exit_codes: list[int] = field(default_factory=list)  # one for each completion
     alerts: list[dict[str, Any]] = field(default_factory=list)  # the variables of each alert
     preempting: bool = False
+    stopped: bool = False  # somebody has pressed Stop at its page
     complete: bool = False
     completion: Any = None  # the request that completed it
 
@@ -163,7 +164,7 @@ class Run:
             "summaryMetrics": (self.lines(SUMMARY) or ["{}"])[-1],
             "historyLineCount": len(self.lines(HISTORY)), "historyTail": json.dumps(self.lines(HISTORY)[-1:]),
             "eventsLineCount": len(self.lines(EVENTS)), "eventsTail": json.dumps(self.lines(EVENTS)[-1:]),
-            "logLineCount": len(self.lines(CONSOLE)), "stopped": False,
+            "logLineCount": len(self.lines(CONSOLE)), "stopped": self.stopped,
         }  # fmt: skip
 
     # --- file stream ---

@@ -106,7 +106,7 @@ class StrictServer:
         return found[0]
 
     def edit(self, run_id: str, **fields: Any) -> None:
-        """What a person changes in the browser: display_name, tags, notes and other fields of a run."""
+        """What a person changes in the browser: display_name, tags, notes, stopped and other fields of a run."""
         with self._changed:
             for name, value in fields.items():
                 setattr(self.run(run_id), name, value)
@@ -166,7 +166,7 @@ class StrictServer:
             if run is None:
                 raise Breach(f"lines for a run that was not created: {request.path}", 404)
             run.stream(body)
-            return Answer()
+            return Answer(body={"stopped": True} if run.stopped else {})
         return Answer(body={"data": self._graphql(body)})
 
     def _take_upload(self, token: str, request: Request) -> Answer:

@@ -86,7 +86,7 @@ void Ask(uint8_t what, Api& api) {
       (void)api.CreateFiles(address, {"a.txt", "b.txt"}, uploads);
       break;
     case 3:
-      (void)api.Stream(address, {});
+      (void)api.Stream(address, {}, is);
       break;
     case 4:
       (void)api.Look(run, there);

@@ -29,6 +29,9 @@ void Parse(const flarebridge::FrameReader::Frame& frame) {
       break;
     case FrameKind::kOpening:
       break;
+    case FrameKind::kStop:
+      (void)flarebridge::ParseStop(frame.payload);
+      break;
   }
 }
 

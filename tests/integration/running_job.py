@@ -34,14 +34,14 @@ class RunningJob:
     def running(self) -> bool:
         return self._process.poll() is None
 
-    def finish(self) -> str:
-        """Waits for the job's end. Gives its output; the exit code must be 0."""
+    def finish(self, exit_code: int = 0) -> str:
+        """Waits for the job's end. Gives its output; the exit code must be as given."""
         try:
             code = self._process.wait(max(1.0, _DEADLINE - (time.monotonic() - self._started)))
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"the job did not end within {_DEADLINE} s:\n{self.output()[-3000:]}") from None
-        assert code == 0, self.output()[-3000:]
+        assert code == exit_code, self.output()[-3000:]
         return self.output()
 
     def kill(self) -> None:

@@ -284,7 +284,7 @@ Attempt Api::UpsertRun(const RunRecord& run, const RunFields& fields, RunAddress
   return attempt;
 }
 
-Attempt Api::Stream(const RunAddress& address, const Lines& lines) {
+Attempt Api::Stream(const RunAddress& address, const Lines& lines, bool& stopped) {
   std::string body = R"({"files":{)";
   const auto add = [&body](const std::string& stream, uint64_t offset, const std::string& content) {
     if (body.back() != '{') body += ',';
@@ -315,7 +315,9 @@ Attempt Api::Stream(const RunAddress& address, const Lines& lines) {
   Attempt attempt = Send(std::move(request), true, answer);
   if (attempt.outcome != Outcome::kSuccess) return attempt;
   // Somebody else may answer, as a network that wants a login first: that confirms nothing.
-  if (!ParseAnswer(answer).is_object()) return NotTheService(answer);
+  const Json json = ParseAnswer(answer);
+  if (!json.is_object()) return NotTheService(answer);
+  if (json.value("stopped", Json()) == Json(true)) stopped = true;
   return attempt;
 }
 

@@ -75,7 +75,9 @@ class Api {
     bool preempting = false;                                   // it will be taken from its machine
     std::optional<int32_t> exit_code;                          // the last request of the run
   };
-  Attempt Stream(const RunAddress& address, const Lines& lines);
+  // `stopped`: somebody has pressed Stop at the run's page; unchanged where the server says nothing
+  // of it.
+  Attempt Stream(const RunAddress& address, const Lines& lines, bool& stopped);
   // Has people told of it.
   Attempt Send(const RunAddress& address, const Alert& alert);
   // History lines that the server counts, which may be some seconds old.

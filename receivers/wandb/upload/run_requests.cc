@@ -107,7 +107,7 @@ Attempt RunUpload::Stream(Task task, Api& api, Time now) {
     summary_.LeaveOut();
   lines.uploaded = state_.unreported;
   if (task == Task::kEnd) lines.exit_code = ExitCodeOf(view.exit_code());
-  return api.Stream(address_, lines);
+  return api.Stream(address_, lines, stop_asked_);
 }
 
 std::optional<int64_t> RunUpload::FirstStep() const {

@@ -280,8 +280,17 @@ Expected<Upload::Turn> RunUpload::Step(HttpTransport& http) {
 
 Upload::Progress RunUpload::progress() const {
   const auto [read, bytes] = run_.Position();
-  return {RowsIn(state_.lines), read, bytes, waiting_.empty() ? files_.trouble() : waiting_,
-          run_.ConfirmedBytes()};
+  return {RowsIn(state_.lines),  read,       bytes, waiting_.empty() ? files_.trouble() : waiting_,
+          run_.ConfirmedBytes(), StopWords()};
+}
+
+std::string RunUpload::PageUrl() const {
+  return PageOf(service_.account, address_.entity, address_.project, address_.run_id);
+}
+
+std::string RunUpload::StopWords() const {
+  const bool goes_on = options_.follow && !run_.view().ended();
+  return stop_asked_ && goes_on ? "asked to stop in W&B (" + PageUrl() + ")" : "";
 }
 
 UploadReport RunUpload::report() const {
@@ -290,7 +299,7 @@ UploadReport RunUpload::report() const {
   report.rows = RowsIn(state_.lines);
   report.ended = run_.view().ended() || earlier_.superseded;
   report.verified = count_.verified();
-  report.url = PageOf(service_.account, address_.entity, address_.project, address_.run_id);
+  report.url = PageUrl();
   for (const auto& [kind, count] : run_.view().left_out())
     report.left_out.push_back(
         std::to_string(count) + " " +

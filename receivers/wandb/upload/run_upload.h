@@ -144,6 +144,9 @@ class RunUpload : public Upload {
   // The run can't be made under its id.
   bool IdIsGone(Task task, const Attempt& attempt);
   Expected<void> Finish();
+  std::string PageUrl() const;
+  // What the run was asked, while there is something to stop.
+  std::string StopWords() const;
   Expected<void> SaveState() const { return WriteState(log_, state_); }
   uint64_t RowsThere() const {
     return (state_.base ? RowsIn(*state_.base) : 0) + RowsIn(state_.lines);
@@ -175,6 +178,7 @@ class RunUpload : public Upload {
   Time run_due_{};
   bool wanted_last_files_ = false;
   bool preempting_told_ = false;
+  bool stop_asked_ = false;                    // by somebody, at the run's page
   bool structured_console_ = false;            // what was read is in that form
   std::optional<std::string> earlier_config_;  // what the server has of a resumed run's parts
   bool alert_noted_ = false;                   // the one that is being sent

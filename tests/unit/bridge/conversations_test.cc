@@ -174,6 +174,56 @@ TEST_CASE("a notice of a run goes to the sessions that feed it, a general one to
   CHECK(world.wire.sent.size() == 3);
 }
 
+// Two sessions feed one run, and the second one another besides; gives the runs' ids.
+std::pair<int64_t, int64_t> FeedTwoRuns(World& world) {
+  world.Say("one", world.HelloOf(kSession));
+  world.Say("two", world.HelloOf(kOther));
+  const std::string events = Opening() + Metric("site-1", 1);
+  const std::string both = events + Metric("site-2", 1);
+  world.Say("one", Batch{1, 2, events});
+  world.Say("two", Batch{1, 3, both});
+  world.Store();
+  REQUIRE(world.committed.new_runs.size() == 2);
+  world.wire.sent.clear();
+  const auto& runs = world.committed.new_runs;
+  const bool in_order = runs[0].spec.site == "site-1";
+  return {runs[in_order ? 0 : 1].id, runs[in_order ? 1 : 0].id};
+}
+
+TEST_CASE("that a run was asked to stop is told once, to all sessions that feed it and no other") {
+  World world;
+  const auto [shared, alone] = FeedTwoRuns(world);
+  world.conversations().AnnounceStop(alone, "asked to stop there");
+  REQUIRE(world.wire.sent.size() == 1);
+  CHECK(world.wire.sent[0].first == "two");
+  const auto& notice = std::get<Notice>(world.wire.sent[0].second);
+  CHECK(notice.text == "the run of site-2 was asked to stop there");
+  CHECK(notice.level == NoticeLevel::kWarning);
+  CHECK(notice.kind == NoticeKind::kStop);
+  world.conversations().AnnounceStop(shared, "asked to stop there");
+  CHECK(world.wire.sent.size() == 3);
+  world.conversations().AnnounceStop(shared, "asked to stop there");
+  CHECK(world.wire.sent.size() == 3);
+  CHECK(world.Lines("was asked to stop there") == 2);
+}
+
+TEST_CASE("a session that comes again hears what its runs were asked, until they are over") {
+  World world;
+  const auto [shared, alone] = FeedTwoRuns(world);
+  world.conversations().AnnounceStop(alone, "asked to stop there");
+  const auto notices = [&](const std::string& peer, const std::string& session) {
+    size_t found = 0;
+    for (const auto& [to, message] : world.Say(peer, world.HelloOf(session)))
+      found += to == peer && std::holds_alternative<Notice>(message) ? 1U : 0U;
+    return found;
+  };
+  CHECK(notices("again", kOther) == 1);
+  CHECK(notices("one", kSession) == 0);
+  CHECK(world.Lines("was asked to stop there") == 1);
+  world.conversations().ForgetRun(alone);
+  CHECK(notices("again", kOther) == 0);
+}
+
 TEST_CASE("refused messages are a line in ten seconds, with their number") {
   World world;
   for (int i = 0; i < 100; ++i)

@@ -42,7 +42,9 @@ struct Describe {
     return ack;
   }
   json operator()(const Notice& m) const {
-    return {{"kind", "notice"}, {"level", static_cast<int>(m.level)}, {"text", m.text}};
+    json notice = {{"kind", "notice"}, {"level", static_cast<int>(m.level)}, {"text", m.text}};
+    if (m.kind != NoticeKind::kWords) notice["notice"] = static_cast<int>(m.kind);
+    return notice;
   }
   json operator()(const Refusal& m) const {
     return {{"kind", "refusal"}, {"code", static_cast<int>(m.code)}, {"text", m.text}};
@@ -79,6 +81,17 @@ TEST_CASE("every bad example of a message is refused with its code") {
     const Expected<ShimMessage> message = ParseShimMessage(FromHex(vector["hex"]), {});
     REQUIRE_FALSE(message.has_value());
     CHECK(message.error().code == codes.at(vector["code"]));
+  }
+}
+
+TEST_CASE("a notice of a later kind, or with more fields, is words") {
+  // [3, 1, "x", 9] and [3, 1, "x", 0, nil].
+  for (const char* bytes : {"\x94\x03\x01\xa1x\x09", "\x95\x03\x01\xa1x\x00\xc0"}) {
+    const size_t size = bytes[0] == '\x94' ? 6 : 7;
+    const Expected<BridgeMessage> message = ParseBridgeMessage(std::string_view(bytes, size));
+    REQUIRE(message.has_value());
+    CHECK(std::get<Notice>(*message).text == "x");
+    CHECK(std::get<Notice>(*message).kind == NoticeKind::kWords);
   }
 }
 

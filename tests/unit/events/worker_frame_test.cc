@@ -32,6 +32,7 @@ TEST_CASE("a stream of frames reads the same however it is cut") {
   AppendUpload({"wandb", "/runs/run-1.wandb"}, stream);
   AppendNotice({NoticeLevel::kError, "no space"}, stream);
   AppendOpening(stream);
+  AppendStop({{"wandb", "/runs/run-1.wandb"}, "asked to stop"}, stream);
   for (size_t piece = 1; piece <= stream.size(); ++piece) {
     FrameReader reader;
     size_t frames = 0;
@@ -78,6 +79,13 @@ TEST_CASE("a stream of frames reads the same however it is cut") {
           case FrameKind::kOpening:
             CHECK(frame.payload.empty());
             break;
+          case FrameKind::kStop: {
+            const StopFrame stop = ParseStop(frame.payload).value();
+            CHECK(stop.target.kind == "wandb");
+            CHECK(stop.target.path == "/runs/run-1.wandb");
+            CHECK(stop.words == "asked to stop");
+            break;
+          }
           case FrameKind::kNotice:
             CHECK(ParseNotice(frame.payload).value().text == "no space");
             break;
@@ -86,7 +94,7 @@ TEST_CASE("a stream of frames reads the same however it is cut") {
         }
       }
     }
-    CHECK(frames == 6);
+    CHECK(frames == 7);
   }
 }
 
@@ -108,6 +116,9 @@ TEST_CASE("payloads that are cut short are errors") {
   CHECK_FALSE(ParseStatus(std::string_view("\x91\x94\xa1x\x01\0\xa0", 7)).has_value());
   CHECK_FALSE(ParseUpload("wandb").has_value());
   CHECK_FALSE(ParseUpload("/path").has_value());
+  CHECK_FALSE(ParseStop("wandb/path").has_value());
+  CHECK_FALSE(ParseStop("wandb\nwords").has_value());
+  CHECK_FALSE(ParseStop("wandb/path\n\xff").has_value());
   CHECK_FALSE(ParseNotice("").has_value());
   CHECK_FALSE(ParseOpen("").has_value());
   CHECK_FALSE(ParseOpen("\x91\xa1x").has_value());

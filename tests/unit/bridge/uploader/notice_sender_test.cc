@@ -29,8 +29,15 @@ struct Bench {
     }
     std::vector<Notice> notices;
     FrameReader::Frame frame{};
-    for (Expected<bool> next = reader.Next(frame); next && *next; next = reader.Next(frame))
-      notices.push_back(ParseNotice(frame.payload).value());
+    for (Expected<bool> next = reader.Next(frame); next && *next; next = reader.Next(frame)) {
+      if (frame.kind == FrameKind::kStop) {
+        const StopFrame stop = ParseStop(frame.payload).value();
+        stops.push_back(std::string(stop.target.kind) + std::string(stop.target.path) + ": " +
+                        std::string(stop.words));
+      } else {
+        notices.push_back(ParseNotice(frame.payload).value());
+      }
+    }
     return notices;
   }
   // All that is there, and what the sender has kept.
@@ -44,6 +51,7 @@ struct Bench {
   }
   UniqueFd bridge, uploader;
   FrameReader reader;
+  std::vector<std::string> stops;  // that were read
 };
 
 TEST_CASE("a bridge that does not read holds nobody up, and is told how much it has missed") {
@@ -85,6 +93,18 @@ TEST_CASE("a state that waits is replaced by the newest, and errors are dropped 
   }
   CHECK(states == 1);
   CHECK(errors == 1);
+}
+
+TEST_CASE("that a run is to be stopped outlasts notices, and is a message of its own") {
+  Bench bench;
+  NoticeSender sender(bench.uploader.get());
+  const std::string text(3000, 'x');
+  while (sender.empty()) sender.Say(NoticeLevel::kInfo, text);
+  sender.TellToStop({{"wandb", "/runs/one"}, "asked to stop"});
+  for (size_t i = 0; i < 2 * NoticeSender::kMost; ++i) sender.Say(NoticeLevel::kInfo, text);
+  bench.ReadAll(sender);
+  REQUIRE(bench.stops.size() == 1);
+  CHECK(bench.stops[0] == "wandb/runs/one: asked to stop");
 }
 
 TEST_CASE("a bridge that is gone is spoken to without harm") {

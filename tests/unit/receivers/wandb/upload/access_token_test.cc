@@ -84,14 +84,16 @@ TEST_CASE("requests are signed with the token in place of a key") {
   account.token = std::make_shared<AccessToken>("http://server", bench.identity());
   bench.http.answer = R"({"access_token": "given", "expires_in": 3600})";
   Api api(bench.http, account);
-  (void)api.Stream({"e", "p", "r"}, {});
+  bool stopped = false;
+  (void)api.Stream({"e", "p", "r"}, {}, stopped);
   CHECK(bench.http.urls.back() == "http://server/files/e/p/r/file_stream");
   CHECK(bench.http.headers[0] == "Authorization: Bearer given");
   CHECK(bench.http.user.empty());
   // A server that repeats what it was sent does not bring it before people.
   bench.http.status = 400;
   bench.http.answer = "you sent given";
-  CHECK(api.Stream({"e", "p", "r"}, {}).words.find("you sent <the token>") != std::string::npos);
+  CHECK(api.Stream({"e", "p", "r"}, {}, stopped).words.find("you sent <the token>") !=
+        std::string::npos);
 }
 
 TEST_CASE("a text without its secret is made in one go, whatever the secret is") {
@@ -108,7 +110,8 @@ TEST_CASE("a refused key is told with the server and where it is from") {
   bench.http.status = 401;
   bench.http.answer = "invalid API key";
   Api api(bench.http, account);
-  const std::string words = api.Stream({"e", "p", "r"}, {}).words;
+  bool stopped = false;
+  const std::string words = api.Stream({"e", "p", "r"}, {}, stopped).words;
   CHECK(words ==
         "status 401: http://server does not accept the API key from /made-up/.netrc, line 3 "
         "(invalid API <the API key>)");

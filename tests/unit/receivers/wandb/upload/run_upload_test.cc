@@ -275,6 +275,38 @@ TEST_CASE("an end that is taken back: the run goes on, each row once, and ends o
   CHECK(bench.server.exit_codes == std::vector<int>{0});
 }
 
+TEST_CASE(
+    "that somebody asks it to stop is told while it goes on, and changes nothing of the upload") {
+  Bench bench;
+  bench.options.follow = true;
+  bench.run.Rows(2);
+  bench.Begin();
+  REQUIRE(bench.GoOn(seconds(10)) == false);
+  CHECK(bench.upload->progress().stop.empty());
+  bench.server.asks_to_stop = true;
+  // By a sign of life alone, too.
+  REQUIRE(bench.GoOn(seconds(35)) == false);
+  const std::string words = "asked to stop in W&B (http://server/e/p/runs/abc)";
+  CHECK(bench.upload->progress().stop == words);
+  bench.run.Rows(3);
+  REQUIRE(bench.GoOn(seconds(10)) == false);
+  CHECK(bench.upload->progress().stop == words);
+  bench.run.End(1);
+  REQUIRE(bench.Finishes());
+  CHECK(bench.upload->progress().stop.empty());  // there is nothing left to stop
+  CHECK(bench.server.rows.size() == 5);
+  CHECK(bench.server.exit_codes == std::vector<int>{1});
+}
+
+TEST_CASE("of a log that is uploaded once nobody is asked to stop") {
+  Bench bench;
+  bench.run.Rows(2);
+  bench.server.asks_to_stop = true;
+  bench.Begin();
+  REQUIRE(bench.Finishes());
+  CHECK(bench.upload->progress().stop.empty());
+}
+
 TEST_CASE("a stop in the middle ends it at once, and a later upload goes on behind it") {
   Bench bench;
   bench.run.Rows(2);

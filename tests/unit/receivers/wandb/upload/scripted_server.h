@@ -79,6 +79,7 @@ class ScriptedServer : public HttpTransport {
   std::vector<std::string> console;      // lines as they came
   int preempting = 0;                    // how often it was told
   bool structured = false;               // it takes console lines as objects
+  bool asks_to_stop = false;             // somebody has pressed Stop at the run's page
   std::string config = "{}";             // that it has of the run, if that is there
   std::string page;                      // what somebody else answers in its place, if not empty
   std::string summary, entity, project;  // as the last request gave them
@@ -168,7 +169,7 @@ class ScriptedServer : public HttpTransport {
     }
     if (body.contains("preempting")) ++preempting;
     if (body.contains("exitcode")) exit_codes.push_back(body.at("exitcode"));
-    return "{}";
+    return asks_to_stop ? R"({"stopped":true})" : "{}";
   }
 
   Time& now_;

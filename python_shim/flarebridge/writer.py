@@ -4,18 +4,14 @@ A superset of NVFlare's SummaryWriter, WandBWriter and MLflowWriter, on NVFlare'
 script to its events. Use it after `flare.init()`, on rank 0, as those.
 """
 
-import atexit
 import os
 import secrets
 import threading
-import time
 from typing import Any, Optional, Union
 
 from nvflare.client.api import log as nvflare_log
 
-from .buffer import FORKED
-from .cutting import Parts
-from .events import MAX_NAME_BYTES, NUMBER_KEY, Encoder, EventRejected, Record, plain_number
+from .events import NUMBER_KEY, Record, plain_number
 from .forks import forget_in_child
 from .trainer_link import ENDPOINT, ENDPOINT_OF
 
@@ -26,8 +22,6 @@ except ImportError:
     from nvflare.app_common.tracking.tracker_types import LogWriterName
 
 Names = Optional[Union[str, list[str]]]
-_EXIT_SECONDS = 10.0  # that a training process waits at its end until its last records are safe
-_BUFFER = 32 << 20  # bytes
 
 
 class BridgeWriter:
@@ -47,7 +41,9 @@ class BridgeWriter:
         # The component's own process has the variable, too, for those that it starts.
         endpoint = os.environ.get(ENDPOINT)
         if endpoint and os.environ.get(ENDPOINT_OF) != str(os.getpid()):
-            self._direct = _Direct(endpoint)
+            from .trainer_writer import TrainerWriter
+
+            self._direct = TrainerWriter(endpoint, _say)
         forget_in_child(self)
 
     def forget_in_child(self) -> None:
@@ -115,8 +111,12 @@ class BridgeWriter:
         """A line of the run's console output."""
         self._send("LOG_RECORD", "WANDB", "log", line, None, receivers)
 
-    def flush(self) -> None:
-        """Nothing waits here that would not go by itself within milliseconds."""
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Waits until all that was logged so far is on the server's disk. Everything goes by itself without it.
+
+        `timeout`: seconds. False: the time is over, or nobody says what arrives, as in NVFlare's own way.
+        """
+        return self._direct.flush(timeout) if self._direct is not None else False
 
     def _send(
         self, data_type: str, writer: str, tag: str, value: Any, step: Any, receivers: Names, **kwargs: Any
@@ -137,47 +137,6 @@ class BridgeWriter:
         nvflare_log(
             key=tag, value=value, data_type=AnalyticsDataType[data_type], writer=LogWriterName[writer], **kwargs
         )
-
-
-class _Direct:
-    """The link from a training process to the forwarder of its site."""
-
-    def __init__(self, endpoint: str):
-        from .link import Link
-
-        self._lock = threading.RLock()
-        self._encoder = Encoder(spare=MAX_NAME_BYTES)  # the forwarder puts its site's name into the event
-        self._parts = Parts(_say)
-        self._link = Link(endpoint, None, _BUFFER, _say)
-        self._link.start()
-        atexit.register(self._finish)
-        forget_in_child(self)
-
-    def forget_in_child(self) -> None:
-        self._lock = threading.RLock()
-
-    def send(self, record: Record) -> None:
-        try:
-            with self._lock:
-                now = time.time()
-                try:
-                    self._link.put(self._encoder.data(now, "trainer", *record))
-                except EventRejected:
-                    self._parts.put(self._link, self._encoder, now, "trainer", record)
-        except Exception as e:
-            self._link.count_drop(f"not encodable ({type(e).__name__})")
-
-    def _finish(self) -> None:
-        self._link.wait_acknowledged(_EXIT_SECONDS)
-        self._link.close(1.0)
-        if self._link.off == FORKED:
-            return  # the parent tells
-        stats = self._link.stats()
-        lost = sum(stats["dropped"].values()) + stats["rejected"]
-        if not stats["off"]:
-            lost += stats["accepted"] - stats["acknowledged"]
-        if lost:
-            _say("warning", f"{lost} records of this training process are lost: {stats['dropped'] or 'not confirmed'}")
 
 
 def _say(level: str, text: str) -> None:

@@ -109,6 +109,7 @@ class Driver:
         endpoint: Optional[str] = None,
         buffer_bytes: int = 256 << 20,
         keys: Optional[Keys] = None,
+        side: str = "server",
     ):
         self.folder = folder
         self.state = state or folder / f"state-{secrets.token_hex(4)}"
@@ -117,7 +118,7 @@ class Driver:
         report = lambda level, text: self.reports.append((level, text))  # noqa: E731
         self.link = Link(endpoint, self.process, buffer_bytes, report, keys)
         self.encoder = Encoder()
-        self.link.put(self.encoder.session_opened(time.time(), job, run_name, "server", str(folder), receivers))
+        self.link.put(self.encoder.session_opened(time.time(), job, run_name, side, str(folder), receivers))
         self.link.start()
 
     def start_run(self, site: str) -> None:

@@ -22,9 +22,10 @@ _GLOBS = ("include", "exclude", "sites")
 # Names and values of NVFlare's LogWriterName, and the short word.
 _WRITERS = ("TORCH_TB", "TORCH_TENSORBOARD", "TENSORBOARD", "MLFLOW", "WANDB", "WEIGHTS_AND_BIASES")
 _TEXTS = ("name", "project", "entity", "group", "job_type", "notes", "dir", "id")
+_FLAGS = ("prefix_scalars", "system")
 _FOR_ALL = ("dir", *_GLOBS, "writers")
 # Receivers of the bridge (receivers/receivers.cc) and what each takes.
-_KNOWN = {"jsonl": _FOR_ALL, "wandb": (*_TEXTS, "tags", "config", "mode", "prefix_scalars", *_FOR_ALL)}
+_KNOWN = {"jsonl": _FOR_ALL, "wandb": (*_TEXTS, "tags", "config", "mode", *_FLAGS, *_FOR_ALL)}
 # Of wandb.init (0.31): they change nothing here.
 _WITHOUT_EFFECT = (
     "config_exclude_keys", "config_include_keys", "allow_val_change", "force", "reinit", "resume", "resume_from",
@@ -182,7 +183,7 @@ def _check(where: str, arguments: dict, known: tuple) -> None:
             _refuse(where, key, value, "a dict")
         if key == "tags" and not _is_text_or_list(value, empty=False):
             _refuse(where, key, value, "a list of texts that are not empty")
-        if key == "prefix_scalars" and not isinstance(value, bool):
+        if key in _FLAGS and not isinstance(value, bool):
             _refuse(where, key, value, "True or False")
         if key in _GLOBS and not _is_text_or_list(value):
             _refuse(where, key, value, "a glob or a list of globs")

@@ -11,6 +11,7 @@ import stat
 import threading
 import time
 import weakref
+from collections import defaultdict
 from pathlib import Path
 from typing import Any, Optional
 
@@ -41,7 +42,7 @@ class Audit:
         self._policy, self._report = policy, report
         way = self._way = self._claim(way)
         self._lock = threading.RLock()
-        self._counts: dict = {}
+        self._counts: dict = defaultdict(int)
         self._earlier: dict = {}
         self._timer: Optional[threading.Timer] = None
         self._failed = False
@@ -57,7 +58,7 @@ class Audit:
         with self._lock:
             if key not in self._counts and len(self._counts) >= _MOST_NAMES:
                 key = (_OTHERS, kept.kind, f"kept: {kept.why}")
-            self._counts[key] = self._counts.get(key, 0) + 1
+            self._counts[key] += 1  # with no call in it, in the middle of which a signal handler could count
             if self._timer is None and self._path is not None and not self._failed:
                 self._timer = threading.Timer(_EVERY, self.write)
                 self._timer.daemon = True
@@ -112,7 +113,7 @@ class Audit:
         global _files
         _files = threading.RLock()
         self._lock = threading.RLock()
-        self._counts = {}
+        self._counts = defaultdict(int)
         self._timer = None
         self._path = None
 

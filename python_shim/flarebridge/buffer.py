@@ -101,10 +101,24 @@ class EventBuffer:
         """Counts an event that offer() did not take and that is not kept."""
         self.count_drop(self._refusal())
 
-    def count_drop(self, reason: str) -> None:
-        """Counts an event that is not kept. There are to be few reasons."""
+    def count_drop(self, reason: str, events: int = 1) -> None:
+        """Counts events that are not kept. There are to be few reasons."""
         with self._lock:
-            self._dropped[reason] += 1
+            self._dropped[reason] += events
+
+    def take_back(self, why: str) -> list:
+        """Nothing is taken any more. Gives the events that no thread will send: those that were in no batch yet.
+
+        Only behind the end of the thread.
+        """
+        with self._lock:
+            events = self._taken[self._used :] + self._queue
+            self._off = why
+            self._limit = -1
+            self._handed_on += len(self._queue)
+            self._forget_events()
+        self._tell_progress()
+        return events
 
     @property
     def off(self) -> Optional[str]:

@@ -19,7 +19,7 @@ class Channel:
         self._lock = threading.RLock()  # a signal handler may log in the middle of a log call
         self._stamps: dict[str, float] = {}
         self._alike = 0
-        self._highest: dict[tuple[str, str], int] = {}
+        self._highest: dict[tuple[str, str], int] = defaultdict(int)
         self._came: dict[tuple[str, str], int] = defaultdict(int)
         forget_in_child(self)
 
@@ -41,7 +41,8 @@ class Channel:
         key = (site, writer)
         with self._lock:
             if key in self._highest or len(self._highest) < _WRITERS:
-                self._highest[key] = max(self._highest.get(key, 0), count)
+                if self._highest[key] < count:
+                    self._highest[key] = count
                 self._came[key] += 1
 
     def forget_in_child(self) -> None:

@@ -138,21 +138,16 @@ def open_gate(fl_ctx: FLContext, job: dict, way: str, report: Report) -> Gate:
 
 
 def open_gate_of_runs(fl_ctx: FLContext, job: Optional[dict], receivers: dict, report: Report) -> Gate:
-    """The gate of runs that are written on the site. Takes out of `receivers` those that would tell what may not leave.
+    """The gate of runs that are written on the site. W&B runs in `receivers` tell of the machine only if they may.
 
-    Raises ValueError as open_gate does, and if no receiver is left.
+    Raises ValueError as open_gate does.
     """
     gate = open_gate(fl_ctx, {} if job is None else job, "in the site's runs", report)
-    if "system" in gate.policy.kinds or "wandb" not in receivers:
-        return gate
-    del receivers["wandb"]
-    told = (
-        "W&B runs that are written on a site tell of its machine (host name, kernel, paths, memory, load), and the "
-        "policy does not allow the kind 'system': allow it, or write the runs on the server"
-    )
-    if not receivers:
-        raise ValueError(told)
-    report("warning", f"no W&B run is written here: {told}")
+    if "wandb" in receivers and "system" not in gate.policy.kinds and receivers["wandb"].get("system") is not False:
+        receivers["wandb"]["system"] = False
+        report(
+            "info", "W&B runs that are written here tell nothing of this machine: 'system' is no kind that may leave it"
+        )
     return gate
 
 

@@ -14,7 +14,7 @@ event that is held, and that is on disk.
 import threading
 import time
 import weakref
-from collections import OrderedDict, deque
+from collections import deque
 from typing import Any, Callable, Optional, Union
 
 import msgpack
@@ -32,7 +32,10 @@ _WAITING = 8  # requests that wait for it at a time; each holds one of NVFlare's
 _MAX_COUNT = 10000  # events of a request; forwarders send 512
 _MAX_BYTES = 4 << 20
 _SITES = 10000
-_SESSIONS = 64  # a site's, remembered; each process of the site that ever ran has one
+# A site's sessions that are remembered: each process of the site that ever ran has one. Beyond the first number those
+# are forgotten that have said goodbye, beyond the second one any: what such a one sends again is taken twice.
+_SESSIONS, _MOST_SESSIONS = 64, 1024
+_REASONS = 100  # for which a site's events were dropped in sessions that are forgotten
 _TURN = 0.02  # seconds between looks
 _QUIET = 3.0  # seconds; a forwarder that has something to say tries again within 2
 _DATA_FIELDS = 8  # of a record at least (events/README.md)
@@ -59,15 +62,55 @@ class _Session:
         self.admitted: Optional[bytes] = None  # what is to be taken next, asked for already: there was no room
 
 
+class _Site:
+    """The sessions of a site, and what is left of those that are forgotten. Under the inbox's lock."""
+
+    def __init__(self):
+        self.sessions: dict[str, _Session] = {}
+        self._dropped: dict[str, int] = {}
+        self._rejected = 0
+
+    def session(self, name: str, durable: int) -> _Session:
+        session = self.sessions.get(name)
+        if session is None:
+            if len(self.sessions) >= _SESSIONS:
+                self._make_room()
+            # Another job process may have brought earlier events to the disk.
+            session = self.sessions[name] = _Session(durable)
+        return session
+
+    def dropped(self) -> dict[str, int]:
+        total = dict(self._dropped)
+        for session in self.sessions.values():
+            _add(session.dropped, total)
+        return total
+
+    def rejected(self) -> int:
+        return self._rejected + sum(session.rejected for session in self.sessions.values())
+
+    def _make_room(self) -> None:
+        """Forgets whoever has been unheard the longest, of those that have said goodbye if there are any."""
+        over = [name for name, session in self.sessions.items() if session.closed and not session.marks]
+        if not over and len(self.sessions) < _MOST_SESSIONS:
+            return
+        session = self.sessions.pop(min(over or self.sessions, key=lambda name: self.sessions[name].heard))
+        self._rejected += session.rejected
+        _add(session.dropped, self._dropped)
+
+
 class Inbox:
     """The events of all sites' forwarders on their way into one link. Any thread."""
 
-    def __init__(self, link: EventBuffer, admit: Optional[Admit] = None):
-        """`admit`: gives what is to be taken of a decoded event, or None to leave it out."""
+    def __init__(self, link: EventBuffer, admit: Optional[Admit] = None, patience: float = _WAIT_DURABLE):
+        """`admit`: gives what is to be taken of a decoded event, or None to leave it out.
+
+        `patience`: seconds that a reply waits for the disk.
+        """
         self._link = link
         self._admit = admit
+        self._patience = patience
         self._lock = threading.Lock()
-        self._sites: dict[str, OrderedDict[str, _Session]] = {}
+        self._sites: dict[str, _Site] = {}
         self._ended = False
         self._turns = threading.Semaphore(_WAITING)
         forget_in_child(self)
@@ -84,9 +127,16 @@ class Inbox:
             session.heard = time.monotonic()
             session.dropped = _counts(request.get("dropped"))
             full = self._put(site, session, first, events)
-            self._settle(session, _WAIT_DURABLE)
+            self._settle(session, self._patience)
             session.closed = bool(request.get("bye"))
             return {"state": "full" if full else "taken", "received": session.received, "durable": session.durable}
+
+    def skip(self, site: str, name: str, until: int) -> None:
+        """The events of a session up to that number are not to be waited for any more: their process has ended."""
+        session = self._session(site, name, 0)
+        with session.lock:
+            if until > session.received:
+                session.received, session.admitted = until, None
 
     def knows(self, site: str) -> bool:
         """True if a forwarder of the site has spoken."""
@@ -99,8 +149,8 @@ class Inbox:
         with self._lock:
             return any(
                 not session.closed and now - session.heard < _QUIET
-                for sessions in self._sites.values()
-                for session in sessions.values()
+                for known in self._sites.values()
+                for session in known.sessions.values()
             )
 
     def wait_quiet(self, seconds: float) -> None:
@@ -113,7 +163,7 @@ class Inbox:
         """From now on every request is answered with "ended", and none is at work any more."""
         self._ended = True
         with self._lock:
-            sessions = [session for sessions in self._sites.values() for session in sessions.values()]
+            sessions = [session for known in self._sites.values() for session in known.sessions.values()]
         for session in sessions:
             with session.lock:
                 pass
@@ -128,19 +178,16 @@ class Inbox:
     def rejected(self, site: str) -> int:
         """Events of a site that were malformed."""
         with self._lock:
-            return sum(session.rejected for session in self._sites.get(site, {}).values())
+            return self._sites[site].rejected() if site in self._sites else 0
 
     def dropped(self) -> dict[str, int]:
         """What the clients could not keep or were told not to send, and what was malformed: reason -> events."""
         total: dict[str, int] = {}
         with self._lock:
-            for site, sessions in self._sites.items():
-                for session in sessions.values():
-                    for reason, count in session.dropped.items():
-                        reason = f"{reason} at {site}"
-                        total[reason] = total.get(reason, 0) + count
-                    if session.rejected:
-                        total[f"malformed from {site}"] = total.get(f"malformed from {site}", 0) + session.rejected
+            for site, known in self._sites.items():
+                total.update({f"{reason} at {site}": count for reason, count in known.dropped().items()})
+                if known.rejected():
+                    total[f"malformed from {site}"] = known.rejected()
         return total
 
     # --- parts of the above ---
@@ -149,14 +196,7 @@ class Inbox:
         with self._lock:
             if len(self._sites) >= _SITES and site not in self._sites:
                 raise BadRequest("too many sites")
-            sessions = self._sites.setdefault(site, OrderedDict())
-            session = sessions.get(name)
-            if session is None:
-                # Another job process may have brought earlier events to the disk.
-                session = sessions[name] = _Session(durable)
-                if len(sessions) > _SESSIONS:
-                    sessions.popitem(last=False)
-            return session
+            return self._sites.setdefault(site, _Site()).session(name, durable)
 
     def _put(self, site: str, session: _Session, first: int, events: list) -> bool:
         """Puts the events that are new into the link. True: not all, there is no room."""
@@ -250,6 +290,13 @@ def _counts(given: Any) -> dict[str, int]:
     if not isinstance(given, dict):
         return {}
     return {str(k)[:100]: v for k, v in list(given.items())[:20] if type(v) is int and v > 0}
+
+
+def _add(counts: dict[str, int], total: dict[str, int]) -> None:
+    for reason, count in counts.items():
+        if reason not in total and len(total) >= _REASONS:
+            reason = "for further reasons"
+        total[reason] = total.get(reason, 0) + count
 
 
 AnyInbox = Union[Inbox, ClosedInbox]

@@ -91,6 +91,10 @@ class Link(EventBuffer):
         return max(0, self.accepted - self._acked)
 
     @property
+    def session(self) -> str:
+        return self._session
+
+    @property
     def connected(self) -> bool:
         return self._welcome and self._off is None
 

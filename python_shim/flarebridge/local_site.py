@@ -8,6 +8,7 @@ site's run ends. Code that has no such API, as an executor of one's own, gets th
 """
 
 import threading
+import time
 from typing import Any, NamedTuple, Optional
 
 from nvflare.apis.fl_context import FLContext
@@ -46,6 +47,7 @@ class LocalSite:
         self._falls_back = False  # NVFlare's own way is there for when the server takes nothing from the forwarder
         self._copies: Optional[EventCopies] = None
         self._forked = False
+        self._dropped = 0  # records, at the last flush
         forget_in_child(self)
 
     def take(
@@ -59,6 +61,21 @@ class LocalSite:
         if self._copies is not None:
             self._copies.put(data_type, writer, tag, value, step, path, extra)
         return True
+
+    def flush(self, timeout: float) -> bool:
+        """Waits until all that was taken so far is safe: on the server's disk, and on this site's for its own runs.
+
+        `timeout`: seconds. False: the time is over, something was dropped since the last flush, or it goes by NVFlare.
+        """
+        deadline = time.monotonic() + timeout
+        buffers = [taker.buffer for taker in self._takers]
+        dropped = sum(sum(buffer.stats()["dropped"].values()) for buffer in buffers)
+        whole, self._dropped = dropped == self._dropped, dropped
+        for buffer in buffers:
+            number = buffer.accepted
+            buffer.wait_for_number(number, max(0.0, deadline - time.monotonic()))
+            whole = whole and buffer.off is None and buffer.acknowledged >= number
+        return whole and bool(buffers) and self._open
 
     def share(self, event: list) -> None:
         """A record of a training process of its own, decoded, of which the forwarder has seen to the server's part."""

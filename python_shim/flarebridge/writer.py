@@ -5,20 +5,17 @@ Records go straight to the site's components: by a call where they are in this p
 where the script has a process of its own (trainer_link.py); else in NVFlare's own way from a script to its events.
 """
 
-import atexit
 import os
 import secrets
 import threading
-import time
 from typing import Any, Optional, Union
 
 from nvflare.client import api as client_api
 
-from .buffer import FORKED
-from .cutting import Parts
-from .events import MAX_NAME_BYTES, NUMBER_KEY, Encoder, EventRejected, Record, plain_number
+from .events import NUMBER_KEY, Record, plain_number
 from .forks import forget_in_child
 from .local_site import find
+from .nvflare_way import current_api
 from .trainer_link import ENDPOINT, ENDPOINT_OF
 
 try:  # NVFlare 2.6 and later
@@ -32,8 +29,6 @@ Names = Optional[Union[str, list[str]]]
 _Type = AnalyticsDataType
 _METRICS, _METRIC, _SCALARS, _SCALAR = _Type.METRICS, _Type.METRIC, _Type.SCALARS, _Type.SCALAR
 _TENSORBOARD, _MLFLOW, _WANDB = LogWriterName.TORCH_TB, LogWriterName.MLFLOW, LogWriterName.WANDB
-_EXIT_SECONDS = 10.0  # that a training process waits at its end until its last records are safe
-_BUFFER = 32 << 20  # bytes
 _WARNINGS = 20  # different ones
 
 
@@ -55,7 +50,9 @@ class BridgeWriter:
         # The component's own process has the variable, too, for those that it starts.
         endpoint = os.environ.get(ENDPOINT)
         if endpoint and os.environ.get(ENDPOINT_OF) != str(os.getpid()):
-            self._direct = _Direct(endpoint)
+            from .trainer_writer import TrainerWriter
+
+            self._direct = TrainerWriter(endpoint, _say)
         forget_in_child(self)
 
     def forget_in_child(self) -> None:
@@ -123,8 +120,13 @@ class BridgeWriter:
         """A line of the run's console output."""
         self._send(_Type.LOG_RECORD, _WANDB, "log", line, None, receivers)
 
-    def flush(self) -> None:
-        """Nothing waits here that would not go by itself within milliseconds."""
+    def flush(self, timeout: float = 5.0) -> bool:
+        """Waits until all that was logged so far is on the server's disk. Everything goes by itself without it.
+
+        `timeout`: seconds. False: the time is over, or nobody says what arrives, as in NVFlare's own way.
+        """
+        way = self._direct or self._site
+        return way.flush(timeout) if way is not None else False
 
     def _send(
         self, data_type: Any, writer: Any, tag: Any, value: Any, step: Any, receivers: Names, path: Any = None, **more
@@ -143,7 +145,7 @@ class BridgeWriter:
         self, data_type: Any, writer: Any, tag: Any, value: Any, step: Any, path: Any, extra: Optional[dict]
     ) -> None:
         """The first record, and those that no component here takes by a call."""
-        api = _current_api()
+        api = current_api()
         self._site = find(api)
         if self._site is not None and self._site.take(data_type, writer, tag, value, step, path, extra):
             return
@@ -166,13 +168,6 @@ class BridgeWriter:
             _warn_once(f"NVFlare does not take a record of BridgeWriter: {type(e).__name__}: {e}")
 
 
-def _current_api() -> Any:
-    """NVFlare's object behind flare.log(); None: there was no flare.init()."""
-    # In a context from 2.6 on, by itself in 2.5.
-    context = getattr(client_api, "default_context", None)
-    return getattr(context, "api", None) or getattr(client_api, "client_api", None)
-
-
 _warned: set[str] = set()
 
 
@@ -180,47 +175,6 @@ def _warn_once(text: str) -> None:
     if text not in _warned and len(_warned) < _WARNINGS:
         _warned.add(text)
         _say("warning", text)
-
-
-class _Direct:
-    """The link from a training process to the forwarder of its site."""
-
-    def __init__(self, endpoint: str):
-        from .link import Link
-
-        self._lock = threading.RLock()
-        self._encoder = Encoder(spare=MAX_NAME_BYTES)  # the forwarder puts its site's name into the event
-        self._parts = Parts(_say)
-        self._link = Link(endpoint, None, _BUFFER, _say)
-        self._link.start()
-        atexit.register(self._finish)
-        forget_in_child(self)
-
-    def forget_in_child(self) -> None:
-        self._lock = threading.RLock()
-
-    def send(self, record: Record) -> None:
-        try:
-            with self._lock:
-                now = time.time()
-                try:
-                    self._link.put(self._encoder.data(now, "trainer", *record))
-                except EventRejected:
-                    self._parts.put(self._link, self._encoder, now, "trainer", record)
-        except Exception as e:
-            self._link.count_drop(f"not encodable ({type(e).__name__})")
-
-    def _finish(self) -> None:
-        self._link.wait_acknowledged(_EXIT_SECONDS)
-        self._link.close(1.0)
-        if self._link.off == FORKED:
-            return  # the parent tells
-        stats = self._link.stats()
-        lost = sum(stats["dropped"].values()) + stats["rejected"]
-        if not stats["off"]:
-            lost += stats["accepted"] - stats["acknowledged"]
-        if lost:
-            _say("warning", f"{lost} records of this training process are lost: {stats['dropped'] or 'not confirmed'}")
 
 
 def _say(level: str, text: str) -> None:

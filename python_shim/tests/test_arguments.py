@@ -23,6 +23,7 @@ from flarebridge.arguments import checked_receivers, with_absolute_dir, without_
         ({"tags": ["a", ""]}, ["tags", "not empty"]),
         ({"config": [1]}, ["config = [1]", "a dict"]),
         ({"prefix_scalars": "yes"}, ["prefix_scalars = 'yes'", "True or False"]),
+        ({"system": 0}, ["system = 0", "True or False"]),
         ({"mode": "sometimes"}, ["mode in wandb_args", "'sometimes'", "offline, online or disabled"]),
         ({"mode": ["online"]}, ["mode in wandb_args"]),
         ({"include": 5}, ["include = 5", "glob"]),
@@ -63,7 +64,7 @@ def test_what_is_right_is_taken_as_it_is(tmp_path):
     given = {
         "name": "n", "project": "p", "entity": "e", "group": "g", "job_type": "j", "notes": "", "tags": ["a", "b"],
         "config": {"lr": 0.1, "deep": {"x": [1]}}, "dir": str(tmp_path / "not" / "there" / "yet"), "id": "i",
-        "prefix_scalars": True, "include": "loss*", "exclude": ["x"], "sites": [], "writers": "MLFLOW",
+        "prefix_scalars": True, "system": False, "include": "loss*", "exclude": ["x"], "sites": [], "writers": "MLFLOW",
     }  # fmt: skip
     assert checked_receivers(given, "online", None) == {"wandb": {**given, "mode": "online"}}
     assert checked_receivers(None, "offline", None) == {"wandb": {"mode": "offline"}}

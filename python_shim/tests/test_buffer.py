@@ -14,12 +14,13 @@ import pytest
 from flarebridge.audit import Audit
 from flarebridge.channel import Channel
 from flarebridge.cutting import Parts
-from flarebridge.events import Encoder
+from flarebridge.events import Encoder, Record
 from flarebridge.gate import Gate
 from flarebridge.inbox import Inbox
 from flarebridge.link import Link
 from flarebridge.outbox import Outbox
 from flarebridge.policy import Policy
+from flarebridge.rules import Rule
 from flarebridge.taker import Taker
 
 _EVENT = msgpack.packb("event")
@@ -115,6 +116,31 @@ def test_the_channels_counts_are_reentrant():
         channel.note("site-1", 1.0, ["writer", number])
 
     assert _interrupted(note, note, 0.5) > 10
+
+
+def test_a_signal_handler_may_log_while_a_record_is_asked_for_by_the_policy(tmp_path):
+    gate = Gate(Policy([Rule.of({"exclude": "secret*", "digits": 3})]), Audit(f"{tmp_path}/book", "way", {}, print))
+    kept = 0
+
+    def judge() -> None:
+        nonlocal kept
+        record = Record("METRICS", "WANDB", "metrics", {"a": 1.23456, "secret": 1}, 1, None, None)
+        assert gate.judge(record, lambda reason: None).value == {"a": 1.23}
+        kept += 1
+
+    depth = 0
+
+    def handle() -> None:
+        nonlocal depth
+        depth += 1
+        if depth < 5:  # it takes longer than the next signal
+            judge()
+        depth -= 1
+
+    assert _interrupted(judge, handle) > 10
+    (told,) = gate.told()
+    assert int(told.split()[1]) == pytest.approx(kept, abs=3)  # the test's own counter is no better
+    gate.close()
 
 
 def _in_child(check) -> None:

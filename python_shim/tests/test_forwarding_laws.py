@@ -238,6 +238,46 @@ def test_a_silent_forwarder_is_not_waited_for(monkeypatch):
     _wait_for(lambda: not inbox.expecting, "silence to be noticed")
 
 
+def _request(session: str, first: int, values: list, **more) -> dict:
+    body = b"".join(map(_event, values))
+    return {"session": session, "first": first, "count": len(values), "events": body, "durable": 0, **more}
+
+
+def test_many_live_processes_of_a_site_bring_each_record_once():
+    link = _FakeLink(durable_at_once=False)
+    inbox = Inbox(link)
+    names = [f"session{i}" for i in range(300)]
+    for _ in range(3):  # each asks again, for nothing is durable
+        for i, name in enumerate(names):
+            assert inbox.take("site-1", _request(name, 1, [i]))["received"] == 1
+    assert sorted(link.values()) == list(range(300))
+
+
+def test_whoever_has_been_unheard_the_longest_is_forgotten_first_and_its_counts_stay(monkeypatch):
+    monkeypatch.setattr("flarebridge.inbox._SESSIONS", 3)
+    monkeypatch.setattr("flarebridge.inbox._MOST_SESSIONS", 4)
+    link = _FakeLink()
+    inbox = Inbox(link)
+
+    def held() -> str:
+        return "".join(sorted(inbox._sites["site-1"].sessions))
+
+    for i, name in enumerate("abc"):
+        inbox.take("site-1", _request(name, 1, [i], dropped={"buffer full": 1 + i}))
+    inbox.take("site-1", _request("b", 2, [], bye=True, dropped={"buffer full": 2}))
+    inbox.take("site-1", _request("a", 2, [], dropped={"buffer full": 1}))
+    inbox.take("site-1", _request("d", 1, [3]))
+    assert held() == "acd"  # not the oldest one: who said goodbye
+    inbox.take("site-1", _request("e", 1, [4]))
+    assert held() == "acde"  # all may have more to say
+    inbox.take("site-1", {**_request("f", 1, [5]), "events": msgpack.packb("nonsense")})
+    assert held() == "adef"  # as many as there may be
+    for name in "ghij":
+        inbox.take("site-1", _request(name, 1, []))
+    assert inbox.dropped() == {"buffer full at site-1": 1 + 2 + 3, "malformed from site-1": 1}
+    assert inbox.rejected("site-1") == 1
+
+
 class _StuckLink(_FakeLink):
     """Its bridge confirms nothing; knows how many wait for it at a time."""
 

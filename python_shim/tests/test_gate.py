@@ -121,18 +121,29 @@ def test_what_a_job_gives_wrongly_lets_nothing_leave(tmp_path):
             _open(tmp_path, job, [])
 
 
-def test_a_run_on_the_site_that_would_tell_of_its_machine_is_not_written_against_the_policy(tmp_path, caplog):
+@pytest.mark.parametrize(
+    ("site", "job", "told"),
+    [
+        ({}, None, None),
+        ({"kinds": ["scalars"]}, None, False),
+        ({"kinds": ["scalars", "system"]}, None, None),
+        ({}, {"kinds": ["scalars"]}, False),
+        ({"kinds": ["scalars"]}, {"kinds": ["scalars", "system"]}, False),
+    ],
+)
+def test_a_run_on_the_site_tells_of_its_machine_only_if_it_may(tmp_path, site, job, told):
     context = _context(tmp_path, identity="site-1", process="CJ")
-    (tmp_path / "local" / "flarebridge.json").write_text('{"kinds": ["scalars"]}')
-    receiver = BridgeReceiver(wandb_args={"name": "n"})
-    receiver.handle_event(EventType.START_RUN, context)
-    assert receiver._link is None
-    assert "does not allow the kind 'system'" in caplog.text
-    gate = gate_module.open_gate_of_runs(context, None, {"jsonl": {}}, lambda level, text: None)
-    assert gate.policy.kinds == {"scalars"}
-    receivers = {"wandb": {}, "jsonl": {}}
-    gate_module.open_gate_of_runs(context, None, receivers, lambda level, text: None)
-    assert list(receivers) == ["jsonl"]
+    (tmp_path / "local" / "flarebridge.json").write_text(json.dumps(site))
+    said: list = []
+    for given in ({"wandb": {"name": "n"}, "jsonl": {}}, {"wandb": {"system": True}}, {"wandb": {"system": None}}):
+        receivers = {name: dict(arguments) for name, arguments in given.items()}
+        gate_module.open_gate_of_runs(context, job, receivers, lambda level, text: said.append(level))
+        assert receivers["wandb"].get("system") is (told if told is False else given["wandb"].get("system"))
+        assert receivers.keys() == given.keys()
+    assert said == ([] if told is None else ["info"] * 3)
+    receivers = {"jsonl": {}}
+    gate_module.open_gate_of_runs(context, job, receivers, lambda level, text: said.append(level))
+    assert receivers == {"jsonl": {}}
 
 
 @pytest.mark.parametrize(
@@ -161,14 +172,18 @@ def test_a_receivers_policy_is_checked_where_the_job_is_defined():
             BridgeReceiver(wandb_args={"name": "n"}, policy=wrong)
 
 
-def test_what_a_sites_policy_makes_of_a_receiver_is_told_in_the_runs_and_the_sites_name(tmp_path, caplog):
+def test_what_a_sites_policy_makes_of_a_receiver_reaches_the_bridge_and_is_told(tmp_path, caplog):
     context = _context(tmp_path, identity="site-1", process="CJ")
     (tmp_path / "local" / "flarebridge.json").write_text('{"kinds": ["scalars"]}')
-    receivers = {"wandb": {"name": "n"}, "jsonl": {}}
-    receiver = BridgeReceiver(receivers=receivers, endpoint="ipc:///nowhere", process_timeout=0.1)
+    given = {"name": "n", "system": True}
+    receiver = BridgeReceiver(receivers={"wandb": given, "jsonl": {}}, endpoint="ipc:///nowhere", process_timeout=0.1)
     try:
-        receiver.handle_event(EventType.START_RUN, context)
-        assert "flarebridge: n of site-1: no W&B run is written here" in caplog.text
+        with caplog.at_level(logging.INFO):
+            receiver.handle_event(EventType.START_RUN, context)
+        opened = msgpack.unpackb(receiver._link._queue[0])
+        assert opened[-1]["wandb"]["system"] is False
+        assert given["system"] is True  # the job's own are not changed
+        assert "flarebridge: n of site-1: W&B runs that are written here tell nothing of this machine" in caplog.text
     finally:
         receiver.handle_event(EventType.END_RUN, context)
 

@@ -133,6 +133,66 @@ def test_nonsense_is_refused_and_others_are_served():
         trainer.close(5.0)
 
 
+def test_a_batch_that_can_not_be_read_ends_its_own_trainer_alone():
+    import zmq
+
+    with _Site() as site:
+        context = zmq.Context()
+        for body in (b"\xc1", _event(1) + _event(2), b""):
+            stranger = context.socket(zmq.DEALER)
+            stranger.connect(site.trainers.endpoint)
+            stranger.send(msgpack.packb([1, "flarebridge", 1, os.urandom(16).hex(), "another release"]))
+            assert stranger.poll(_DEADLINE * 1000)
+            assert msgpack.unpackb(stranger.recv())[0] == 1
+            stranger.send_multipart([msgpack.packb([2, 1, 1]), body])
+            assert stranger.poll(_DEADLINE * 1000)
+            assert msgpack.unpackb(stranger.recv())[:2] == [4, 3]
+        context.destroy(linger=0)
+        trainer = site.trainer()
+        trainer.put(_event(1))
+        assert trainer.wait_acknowledged(_DEADLINE)
+        trainer.close(5.0)
+    assert [level for level, _ in site.said] == ["warning"]  # of strangers that said no goodbye
+    assert site.server.values() == [1]
+
+
+def test_a_gap_is_asked_for_again():
+    import zmq
+
+    with _Site() as site:
+        context = zmq.Context()
+        stranger = context.socket(zmq.DEALER)
+        stranger.connect(site.trainers.endpoint)
+        hello = msgpack.packb([1, "flarebridge", 1, "a" * 32, "test"])
+        stranger.send(hello)
+        stranger.send_multipart([msgpack.packb([2, 5, 1]), _event(5)])
+        for expected in ([1], [4, 5]):
+            assert stranger.poll(_DEADLINE * 1000)
+            assert msgpack.unpackb(stranger.recv())[: len(expected)] == expected
+        stranger.send_multipart([msgpack.packb([2, 1, 1]), _event(1)])
+        stranger.send(msgpack.packb([4]))
+        _wait_for(lambda: site.server.events, "the record")
+        context.destroy(linger=0)
+
+
+def test_more_trainers_than_can_be_served_wait_and_lose_nothing(monkeypatch):
+    monkeypatch.setattr(trainer_link, "_PEERS", 2)
+    monkeypatch.setattr("flarebridge.link._FULL_RETRY", 0.05)
+    with _Site() as site:
+        trainers = [site.trainer() for _ in range(5)]
+        for i, trainer in enumerate(trainers):
+            for k in range(10):
+                assert trainer.put(_event(10 * i + k))
+        waiting = set(trainers)
+        while waiting:
+            _wait_for(lambda: any(not trainer.unacknowledged for trainer in waiting), "a trainer that is done")
+            for trainer in [trainer for trainer in waiting if not trainer.unacknowledged]:
+                trainer.close(5.0)
+                waiting.discard(trainer)
+        assert sorted(site.server.values()) == list(range(50))
+    assert all("no room" in text for _level, text in site.said)
+
+
 def test_a_training_process_that_ends_at_once_leaves_its_records_first(tmp_path):
     script = tmp_path / "train.py"
     script.write_text(
@@ -187,7 +247,7 @@ def test_folders_of_processes_that_were_killed_are_removed(monkeypatch, tmp_path
 
 @pytest.mark.parametrize("taken_away", ["the folder", "the socket", "the folder, and another's is there"])
 def test_a_socket_that_was_cleaned_away_is_made_again(taken_away, monkeypatch):
-    monkeypatch.setattr(trainer_link, "_SOCKET_LOOK", 0.1)
+    monkeypatch.setattr(trainer_link, "_LOOK", 0.1)
     monkeypatch.setenv(ENDPOINT, "")
     with _Site() as site:
         early = site.trainer()

@@ -95,7 +95,7 @@ void AddTelemetry(pbf_writer& run, const RunRecord& record) {
     feature.add_bool(kLibCpp, true);
   }
   telemetry.add_string(5, record.version);
-  telemetry.add_string(13, record.platform);
+  AddText(telemetry, 13, record.platform);
 }
 
 void FillRun(pbf_writer& message, const RunRecord& run) {

@@ -18,7 +18,7 @@ struct RunRecord {
   std::vector<std::pair<std::string, std::string>> config;  // key, JSON
   double start_time = 0;                                    // seconds since the epoch
   std::string version;                                      // of flarebridge
-  std::string platform;                                     // "linux-x86_64"
+  std::string platform;  // "linux-x86_64"; empty if it is not told
   // Of runs that W&B's own client wrote; ours have none of these.
   std::string sweep, program, repo, commit;
   bool resumed = false;  // a later part of its run, which counts its steps anew

@@ -56,10 +56,10 @@ class ArgumentReader {
         [&](std::string_view key, Value item) { config.emplace_back(key, ToJson(item)); });
     return config;
   }
-  bool Flag(std::string_view name) {
+  bool Flag(std::string_view name, bool otherwise) {
     const Value value = Any(name);
     if (!value.IsNull() && !value.AsBool()) Wrong(name, "must be True or False");
-    return value.AsBool().value_or(false);
+    return value.AsBool().value_or(otherwise);
   }
   // True for "online".
   bool Mode() {
@@ -103,7 +103,8 @@ Expected<WandbArguments> WandbArguments::Parse(const Value& arguments) {
   parsed.notes_ = in.Text("notes");
   parsed.tags_ = in.Tags();
   parsed.config_ = in.Config();
-  parsed.prefix_scalars_ = in.Flag("prefix_scalars");
+  parsed.prefix_scalars_ = in.Flag("prefix_scalars", false);
+  parsed.system_ = in.Flag("system", true);
   parsed.online_ = in.Mode();
   if (in.wrong()) return tl::unexpected<Error>(*in.wrong());
   return parsed;

@@ -17,7 +17,7 @@
 namespace flarebridge::wandb {
 
 // What WandbArguments reads.
-inline constexpr std::array<ReceiverArgument, 9> kArguments = {
+inline constexpr std::array<ReceiverArgument, 10> kArguments = {
     {{"id", ArgumentKind::kText},
      {"project", ArgumentKind::kText},
      {"entity", ArgumentKind::kText},
@@ -26,13 +26,14 @@ inline constexpr std::array<ReceiverArgument, 9> kArguments = {
      {"tags", ArgumentKind::kTexts},
      {"config", ArgumentKind::kMap},
      {"prefix_scalars", ArgumentKind::kFlag},
+     {"system", ArgumentKind::kFlag},
      {"mode", ArgumentKind::kText}}};
 
 class WandbArguments : public OwnArguments {
  public:
-  // Reads id, project, entity, job_type, notes, tags, config, prefix_scalars and mode; each may be
-  // missing, others are left alone. Errors: kConfig (an argument of the wrong type, a project that
-  // W&B would refuse, a mode that is neither offline nor online).
+  // Reads id, project, entity, job_type, notes, tags, config, prefix_scalars, system and mode; each
+  // may be missing, others are left alone. Errors: kConfig (an argument of the wrong type, a
+  // project that W&B would refuse, a mode that is neither offline nor online).
   static Expected<WandbArguments> Parse(const Value& arguments);
 
   // The user's part of the run's id, or empty.
@@ -46,6 +47,8 @@ class WandbArguments : public OwnArguments {
   const std::vector<std::pair<std::string, std::string>>& config() const { return config_; }
   // Keys of TensorBoard's add_scalars are "<tag>/<key>".
   bool prefix_scalars() const { return prefix_scalars_; }
+  // The run tells of the machine that writes it: host, kernel, paths, processors, memory, load.
+  bool system() const { return system_; }
   bool online() const { return online_; }
 
  private:
@@ -55,6 +58,7 @@ class WandbArguments : public OwnArguments {
   std::vector<std::string> tags_;
   std::vector<std::pair<std::string, std::string>> config_;
   bool prefix_scalars_ = false;
+  bool system_ = true;
   bool online_ = false;
 };
 

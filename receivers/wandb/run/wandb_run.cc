@@ -57,9 +57,11 @@ Expected<std::unique_ptr<WandbRun>> WandbRun::Open(const RunSpec& spec, const fs
                                                    const OnProgress& on_progress,
                                                    uint64_t checkpoint_every) {
   RunRecord run = IdentifyRun(spec, arguments);
-  run.host = HostName();
   run.version = FLAREBRIDGE_VERSION;
-  run.platform = Platform();
+  if (arguments.system()) {
+    run.host = HostName();
+    run.platform = Platform();
+  }
   const uint64_t journal = StableHash(spec.journal);
   Expected<OpenedLog> opened =
       OpenLog(root, run, journal, spec.durable, arguments.online(), on_progress);
@@ -69,7 +71,8 @@ Expected<std::unique_ptr<WandbRun>> WandbRun::Open(const RunSpec& spec, const fs
       new WandbRun(opened->folder, std::move(opened->file), std::move(opened->recovered), journal));
   self->checkpoint_every_ = checkpoint_every;
   self->online_ = arguments.online();
-  if (spec.side == "client") self->system_.emplace();
+  self->tells_of_machine_ = arguments.system();
+  if (arguments.system() && spec.side == "client") self->system_.emplace();
   self->set_aside_ = std::move(opened->set_aside);
   self->out_.prefix_scalars = arguments.prefix_scalars();
   if (Expected<void> begun = self->Begin(std::move(run)); !begun) return Propagate(begun);
@@ -81,6 +84,8 @@ Expected<void> WandbRun::Begin(RunRecord run) {
   if (recovered_.has_run) {
     out_.run.version = std::move(run.version);
     out_.run.platform = std::move(run.platform);
+    // The log may be of a time when more could be told: what is told from here on is not.
+    if (!tells_of_machine_) out_.run.host.clear();
     // The log belongs to another journal until now.
     if (!recovered_.applied.knows_journal() && !recovered_.ended) AddRun();
   } else if (Expected<void> written = WritePrologue(std::move(run)); !written) {
@@ -113,9 +118,11 @@ Expected<void> WandbRun::WritePrologue(RunRecord run) {
   out_.log.Add(
       [&](int64_t number, std::string& record) { AppendHeader(number, out_.run.version, record); });
   AddRun();
-  out_.log.Add([&](int64_t number, std::string& record) {
-    AppendEnvironment(number, DescribeEnvironment(out_.run), record);
-  });
+  if (tells_of_machine_) {
+    out_.log.Add([&](int64_t number, std::string& record) {
+      AppendEnvironment(number, DescribeEnvironment(out_.run), record);
+    });
+  }
   // Later run records tell tags: this config would undo what has changed by then.
   out_.run.config.clear();
   return {};

@@ -78,7 +78,8 @@ class WandbRun : public Receiver {
   uint64_t durable_ = 0;
   uint64_t checkpoint_at_ = 0;  // in the log, in bytes
   uint64_t checkpoint_every_ = kCheckpointEvery;
-  bool online_ = false;  // argument mode: "online"
+  bool online_ = false;           // argument mode: "online"
+  bool tells_of_machine_ = true;  // argument system
   // Where the run's site trains: how busy the machine is.
   std::optional<SystemMetrics> system_;
   std::optional<Clock::time_point> next_sample_;

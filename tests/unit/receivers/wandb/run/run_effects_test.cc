@@ -4,10 +4,12 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 
 #include "receivers/wandb/log/log_summary.h"
+#include "receivers/wandb/log/record_fields.h"
 #include "receivers/wandb/log/record_stream.h"
 #include "receivers/wandb/run/system_metrics.h"
 #include "receivers/wandb/run/wandb_run.h"
@@ -24,6 +26,10 @@ class OneRun {
  public:
   explicit OneRun(const std::string& arguments = "\x80", const std::string& side = "server")
       : arguments_(Document::Parse(arguments).value()), side_(side) {
+    Reopen();
+  }
+  void Reopen(const std::string& arguments) {
+    arguments_ = Document::Parse(arguments).value();
     Reopen();
   }
   // As after a worker's death: nothing is drained.
@@ -126,8 +132,8 @@ std::string Umlauts(size_t count) {
 using Rows = std::vector<std::string>;
 
 // Records of system metrics in a run that is flushed each second of a minute.
-size_t SystemRecords(const std::string& side, bool ended) {
-  OneRun one("\x80", side);
+size_t SystemRecords(const std::string& side, bool ended, const std::string& arguments = "\x80") {
+  OneRun one(arguments, side);
   if (ended) REQUIRE(one.End().has_value());
   for (int second = 0; second <= 60; ++second)
     REQUIRE(one.run().Flush(Clock::time_point(std::chrono::seconds(1000 + second))).has_value());
@@ -145,6 +151,32 @@ TEST_CASE(
   CHECK(SystemRecords("client", false) == 4);
   CHECK(SystemRecords("client", true) == 0);
   CHECK(SystemRecords("server", false) == 0);
+}
+
+TEST_CASE("a run that may not tell of its machine has no host, environment or system metrics") {
+  const std::string arguments = "\x81\xa6system\xc2";  // {"system": False}
+  CHECK(SystemRecords("client", false, arguments) == 0);
+  const auto tells = [](OneRun& one) {
+    const std::vector<ParsedRecord> records = one.Records();
+    return std::any_of(records.begin(), records.end(), [](const ParsedRecord& record) {
+      return record.field == kEnvironment || !record.run.host.empty();
+    });
+  };
+  OneRun one(arguments, "client"), other("\x80", "client");
+  CHECK_FALSE(tells(one));
+  CHECK(tells(other));
+  // A run that could tell more before tells nothing from here on.
+  other.Reopen(arguments);
+  const size_t before = other.Records().size();
+  REQUIRE(other.Give(DataType::kTag, "stage", Text("final")).has_value());
+  REQUIRE(other.End().has_value());
+  const std::vector<ParsedRecord> records = other.Records();
+  size_t runs = 0;
+  for (size_t i = before; i < records.size(); ++i) {
+    if (records[i].kind == ParsedRecord::Kind::kRun) ++runs;
+    CHECK(records[i].run.host.empty());
+  }
+  CHECK(runs > 0);
 }
 
 TEST_CASE("what a machine tells of itself makes sense") {

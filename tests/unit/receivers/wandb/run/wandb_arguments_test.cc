@@ -23,6 +23,7 @@ TEST_CASE("without arguments a run is offline, in W&B's own project, and says no
   CHECK(arguments.project() == "uncategorized");
   CHECK_FALSE(arguments.online());
   CHECK_FALSE(arguments.prefix_scalars());
+  CHECK(arguments.system());
   CHECK(arguments.tags().empty());
   CHECK(arguments.config().empty());
 }
@@ -63,11 +64,13 @@ TEST_CASE("a project that W&B would refuse is refused here, with the reason") {
 }
 
 TEST_CASE("arguments of the wrong type are configuration errors") {
-  // {"tags": 5}, {"tags": [""]}, {"config": []}, {"notes": 1}, {"id": 1}, {"prefix_scalars": 1}
+  // {"tags": 5}, {"tags": [""]}, {"config": []}, {"notes": 1}, {"id": 1}, {"prefix_scalars": 1},
+  // {"system": 1}
   for (const char* bytes : {"\x81\xa4tags\x05", "\x81\xa4tags\x91\xa0",
                             "\x81\xa6"
                             "config\x90",
-                            "\x81\xa5notes\x01", "\x81\xa2id\x01", "\x81\xaeprefix_scalars\x01"}) {
+                            "\x81\xa5notes\x01", "\x81\xa2id\x01", "\x81\xaeprefix_scalars\x01",
+                            "\x81\xa6system\x01"}) {
     const Expected<WandbArguments> arguments = Parse(bytes);
     REQUIRE_FALSE(arguments.has_value());
     CHECK(arguments.error().code == ErrorCode::kConfig);

@@ -35,6 +35,11 @@ struct Cell {
   std::string_view json;
 };
 using Row = std::vector<Cell>;
+// Keys that begin with '_' are the tracking system's own. Of these a reader gives, where it knows
+// them: the step, the time in seconds since the epoch, and the seconds since the run's start.
+inline constexpr std::string_view kRowStep = "_step";
+inline constexpr std::string_view kRowTime = "_timestamp";
+inline constexpr std::string_view kRowRuntime = "_runtime";
 // The row's views live for the call.
 using RowVisitor = std::function<void(const Row& row)>;
 

@@ -16,6 +16,7 @@
 #include "bridge/commands/complain.h"
 #include "bridge/commands/internal.h"
 #include "bridge/commands/keygen.h"
+#include "bridge/commands/report.h"
 #include "bridge/commands/serve.h"
 #include "bridge/commands/show.h"
 #include "bridge/commands/upload_commands.h"
@@ -49,12 +50,12 @@ Command OfUploader(const char* name, void (*add)(CLI::App& app, Arguments& to), 
 }
 
 // In the order in which --help lists them.
-std::array<Command, 9> Commands(char** argv) {
-  return {Of("serve", AddServe, Serve),       Of("worker", AddWorker, Worker),
-          Of("keygen", AddKeyGen, KeyGen),    OfUploader("upload", AddUpload, argv),
-          Of("check", AddCheck, Check),       Of("show", AddShow, Show),
-          OfUploader("sync", AddSync, argv),  OfUploader("login", AddLogin, argv),
-          OfUploader("clean", AddClean, argv)};
+std::array<Command, 10> Commands(char** argv) {
+  return {Of("serve", AddServe, Serve),        Of("worker", AddWorker, Worker),
+          Of("keygen", AddKeyGen, KeyGen),     OfUploader("upload", AddUpload, argv),
+          Of("check", AddCheck, Check),        Of("show", AddShow, Show),
+          Of("report", AddReport, Report),     OfUploader("sync", AddSync, argv),
+          OfUploader("login", AddLogin, argv), OfUploader("clean", AddClean, argv)};
 }
 
 constexpr std::string_view kConfigFlag = "--config";

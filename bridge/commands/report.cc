@@ -88,16 +88,21 @@ bool ComplainOfRuns(const ReportData& data) {
   return any;
 }
 
+// What a link points at is replaced, not the link.
+fs::path BehindLinks(fs::path path) {
+  constexpr int kMostLinks = 40;  // as Linux follows
+  std::error_code ignored;
+  for (int i = 0; i < kMostLinks && fs::is_symlink(path, ignored); ++i)
+    path = path.parent_path() / fs::read_symlink(path, ignored);
+  return path;
+}
+
 int Write(const std::string& output, const std::string& page) {
   if (output == "-") {
     std::cout << page << std::flush;
     return std::cout ? kExitOk : Complain("standard output can't be written", kExitCantCreate);
   }
-  // Where links lead to: what they point at is replaced, not they.
-  std::error_code ignored;
-  fs::path path = fs::weakly_canonical(fs::absolute(output), ignored);
-  if (path.empty()) path = output;
-  const Expected<void> written = WriteDurably(path, page, 0666);
+  const Expected<void> written = WriteDurably(fs::absolute(BehindLinks(output)), page, 0666);
   if (written) return kExitOk;
   return Complain(written.error().message,
                   written.error().code == ErrorCode::kTemporary ? kExitTempFail : kExitCantCreate);

@@ -85,10 +85,11 @@ def test_a_report_is_replaced_as_a_whole_and_nothing_else_is_left_beside_it(job,
     subprocess.run([find_binary(), "report", job], cwd=folder, check=True, capture_output=True, timeout=60)
     assert [file.name for file in folder.iterdir()] == ["report.html"]
     assert (folder / "report.html").read_text().startswith("<!DOCTYPE html>")
-    (folder / "link.html").symlink_to(tmp_path / "elsewhere.html")
-    _made(job, "-o", folder / "link.html")
-    assert (folder / "link.html").is_symlink()
-    assert (tmp_path / "elsewhere.html").exists()
+    (folder / "link.html").symlink_to("../elsewhere.html")
+    for _ in range(2):  # the link leads nowhere, then to a file
+        _made(job, "-o", folder / "link.html")
+        assert (folder / "link.html").is_symlink()
+        assert not (tmp_path / "elsewhere.html").is_symlink()
 
 
 def test_what_is_typed_wrong_is_told_and_nothing_is_written(job, tmp_path):
@@ -298,7 +299,7 @@ def test_a_thousand_metrics_are_drawn_when_they_are_seen_and_found_by_their_name
     browser.wait("cards.filter((card) => card.chart).length < 60 && !cards[0].chart")
     browser.enter("#search", "77 weight")
     assert browser.run("document.getElementById('found').textContent") == "19 of 1,000 metrics"
-    browser.wait("cards[77].chart && cards[977].chart")
+    browser.wait("cards[77].chart")
     assert browser.run("document.querySelectorAll('#values tbody tr').length") == 19
 
 

@@ -15,10 +15,10 @@ const themes = {
 const dashes = [[], [7, 3], [2, 3], [10, 3, 2, 3]];
 
 function colorOf(run, theme) {
-  return theme.runs[run % theme.runs.length];
+  return theme.runs[rankOf.get(run) % theme.runs.length];
 }
 function dashOf(run, theme) {
-  return dashes[Math.floor(run / theme.runs.length) % dashes.length];
+  return dashes[Math.floor(rankOf.get(run) / theme.runs.length) % dashes.length];
 }
 
 // A curve as the chart is to show it: points in the order of x.
@@ -42,6 +42,7 @@ function layersOf(metric, view) {
   const shown = metric.series.filter((series) => !view.hidden.has(series.run));
   const curves = shown.map((series) => shapedCurve(series, view)).filter((curve) => curve.x.length > 0);
   const columns = columnsOf(curves);
+  curves.sort((a, b) => rankOf.get(a.run) - rankOf.get(b.run));
   const runs = curves.map((curve) => ({run: curve.run, ...align(curve, columns)}));
   const spread = view.spread && runs.length > 1 ? spreadOf(runs.map((run) => run.mean), columns.xs) : null;
   const all = [...runs.flatMap((run) => [run.mean, run.raw, run.least, run.most]), ...Object.values(spread || {})];
@@ -87,12 +88,12 @@ function drawingOf(layers, theme) {
   for (const run of layers.runs) {
     if (run.least) area(run.most, run.least, withAlpha(colorOf(run.run, theme), many ? 0.06 : 0.16));
   }
-  if (layers.spread) area(layers.spread.high, layers.spread.low, withAlpha(theme.text, 0.1));
+  if (layers.spread) area(layers.spread.high, layers.spread.low, withAlpha(theme.text, 0.17));
   for (const run of layers.runs) {
     if (run.raw) line(run.raw, withAlpha(colorOf(run.run, theme), 0.25), 1, [], {show: false});
   }
   for (const run of layers.runs) {
-    const color = withAlpha(colorOf(run.run, theme), many ? 0.55 : 1);
+    const color = withAlpha(colorOf(run.run, theme), many ? 0.45 : 1);
     line(run.mean, color, many ? 1 : 1.5, dashOf(run.run, theme), many ? {show: false} : {});
   }
   if (layers.spread) line(layers.spread.mean, theme.text, 2, [], {show: false});
@@ -129,6 +130,7 @@ class Chart {
     this.plot = new uPlot({
       width: Math.max(place.clientWidth, 120), height: place.clientHeight,
       legend: {show: false},
+      padding: [12, 10, 0, 0],
       cursor: {y: false, points: {show: false}, drag: {x: true, y: false, dist: 4}, sync: {key: "x"}},
       scales: {x: {time: false}, y: this.layers.log ? {distr: 3, log: 10} : {}},
       axes: axesOf(view, theme),

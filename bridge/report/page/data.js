@@ -69,6 +69,8 @@ function figuresOf(series) {
   return series.figures;
 }
 
+const inOrder = new Intl.Collator(undefined, {numeric: true}); // 2 before 10
+
 // The metrics in the order in which people look for them, each with its series by run.
 const metrics = (() => {
   const byKey = new Map();
@@ -76,8 +78,7 @@ const metrics = (() => {
     if (!byKey.has(series.key)) byKey.set(series.key, {name: data.keys[series.key], series: []});
     byKey.get(series.key).series.push(series);
   }
-  const order = new Intl.Collator(undefined, {numeric: true});
-  return [...byKey.values()].sort((a, b) => order.compare(a.name, b.name));
+  return [...byKey.values()].sort((a, b) => inOrder.compare(a.name, b.name));
 })();
 
 // --- names of runs ---
@@ -100,7 +101,8 @@ function labelsOf(runs) {
   runs.forEach((run, i) => groups.set(run.group, [...(groups.get(run.group) || []), i]));
   const labels = [...names];
   for (const [group, members] of groups) {
-    const end = members.length > 1 ? commonEnd(members.map((i) => names[i])) : "";
+    const different = [...new Set(members.map((i) => names[i]))];
+    const end = different.length > 1 ? commonEnd(different) : "";
     for (const i of members) {
       const short = names[i].slice(0, names[i].length - end.length);
       labels[i] = groups.size > 1 && end && group ? `${short} · ${group}` : short;
@@ -115,6 +117,9 @@ function labelsOf(runs) {
 }
 
 const labels = labelsOf(data.runs);
+// The runs in the order in which people look for them, and the place of each in it.
+const runOrder = [...labels.keys()].sort((a, b) => inOrder.compare(labels[a], labels[b]));
+const rankOf = new Map(runOrder.map((run, rank) => [run, rank]));
 const groups = [...new Set(data.runs.map((run) => run.group))];
 
 // --- calculations ---

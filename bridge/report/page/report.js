@@ -74,7 +74,8 @@ function showRuns(isShown) {
 }
 
 function legend() {
-  $("legend").replaceChildren(...data.runs.map((run, i) => {
+  $("legend").replaceChildren(...runOrder.map((i) => {
+    const run = data.runs[i];
     const box = make("input", {type: "checkbox", onchange: (event) => {
       if (event.target.checked) view.hidden.delete(i);
       else view.hidden.add(i);
@@ -256,6 +257,7 @@ function search() {
   }
   $("found").textContent = words.length ? `${found} of ${amount(cards.length, "metric")}` :
     cards.length ? "" : "No run has logged a number.";
+  if ($("charts").getBoundingClientRect().top < 0) $("charts").scrollIntoView();
   values();
 }
 
@@ -264,7 +266,7 @@ function search() {
 // A table of texts and elements; the first column names the row. Columns of which all are numbers, or
 // empty, are set to the right.
 function tableOf(head, rows) {
-  const isNumber = head.map((_, i) => i > 0 && rows.every((row) => typeof row[i] === "string" && /^([−-]?[\d.,]+(e[+-]?\d+)?|NaN|−?∞|)$/.test(row[i])));
+  const isNumber = head.map((_, i) => i > 0 && rows.length > 0 && rows.every((row) => typeof row[i] === "string" && /^([−-]?[\d.,]+(e[+-]?\d+)?|NaN|−?∞|)$/.test(row[i])));
   const cell = (tag, content, i, more) => make(tag, {...more, class: isNumber[i] ? "number" : null}, content);
   return make("table", {},
     make("thead", {}, make("tr", {}, ...head.map((text, i) => cell("th", text, i, {scope: "col"})))),
@@ -280,14 +282,17 @@ function fill(id, table) {
 function runsTable() {
   const different = data.config.different;
   const head = ["run", "state", "start", "duration", "rows", ...different.map(([key]) => key)];
-  fill("runs", tableOf(head, data.runs.map((run, i) => [
-    labels[i], make("span", {class: run.state}, stateText(run)),
-    run.start === undefined ? "" : new Date(run.start * 1000).toLocaleString(),
-    durationText(run.seconds), run.rows.toLocaleString("en-US"),
-    ...different.map(([, values]) => (values[i] === null ? "" : plain(values[i]))),
-  ])));
+  fill("runs", tableOf(head, runOrder.map((i) => {
+    const run = data.runs[i];
+    return [
+      labels[i], make("span", {class: run.state}, stateText(run)),
+      run.start === undefined ? "" : new Date(run.start * 1000).toLocaleString(),
+      durationText(run.seconds), run.rows.toLocaleString("en-US"),
+      ...different.map(([, values]) => (values[i] === null ? "" : plain(values[i]))),
+    ];
+  })));
   const notes = [];
-  if (different.length) notes.push("Behind the rows stands the config in which the runs differ.");
+  if (different.length) notes.push("The columns behind “rows” are the config in which the runs differ.");
   if (data.config.left_out) notes.push(`${amount(data.config.left_out, "more key")} of it not shown.`);
   $("runs-note").textContent = notes.join(" ");
 }
@@ -295,7 +300,7 @@ function runsTable() {
 const mostRows = 200; // of metrics in the table: the search finds the others
 function values() {
   const figure = document.querySelector('input[name="figure"]:checked').value;
-  const shown = data.runs.map((_, i) => i).filter((i) => !view.hidden.has(i));
+  const shown = runOrder.filter((i) => !view.hidden.has(i));
   const found = cards.filter((card) => !card.element.hidden).map((card) => card.metric);
   fill("values", tableOf(["metric", ...shown.map((i) => labels[i])], found.slice(0, mostRows).map((metric) => {
     const byRun = new Map(metric.series.map((series) => [series.run, series]));
@@ -308,7 +313,8 @@ function values() {
 
 function configTable() {
   $("config-section").hidden = data.config.same.length === 0;
-  fill("config", tableOf(["key", "value"], data.config.same.map(([key, json]) => [key, plain(json)])));
+  const value = (json) => make("span", {}, plain(json));
+  fill("config", tableOf(["key", "value"], data.config.same.map(([key, json]) => [key, value(json)])));
 }
 
 function textsList() {

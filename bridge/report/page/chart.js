@@ -14,11 +14,18 @@ const themes = {
 };
 const dashes = [[], [7, 3], [2, 3], [10, 3, 2, 3]];
 
-function colorOf(run, theme) {
-  return theme.runs[rankOf.get(run) % theme.runs.length];
+// Runs of one group are told apart by their colours; where there are several groups, these are.
+function isByGroup(view) {
+  return new Set(data.runs.filter((_, i) => !view.hidden.has(i)).map((run) => run.group)).size > 1;
 }
-function dashOf(run, theme) {
-  return dashes[Math.floor(rankOf.get(run) / theme.runs.length) % dashes.length];
+function groupColor(group, theme) {
+  return theme.runs[groups.indexOf(group) % theme.runs.length];
+}
+function colorOf(run, theme, byGroup) {
+  return byGroup ? groupColor(data.runs[run].group, theme) : theme.runs[rankOf.get(run) % theme.runs.length];
+}
+function dashOf(run, theme, byGroup) {
+  return byGroup ? [] : dashes[Math.floor(rankOf.get(run) / theme.runs.length) % dashes.length];
 }
 
 // A curve as the chart is to show it: points in the order of x.
@@ -44,11 +51,21 @@ function layersOf(metric, view) {
   const columns = columnsOf(curves);
   curves.sort((a, b) => rankOf.get(a.run) - rankOf.get(b.run));
   const runs = curves.map((curve) => ({run: curve.run, ...align(curve, columns)}));
-  const spread = view.spread && runs.length > 1 ? spreadOf(runs.map((run) => run.mean), columns.xs) : null;
-  const all = [...runs.flatMap((run) => [run.mean, run.raw, run.least, run.most]), ...Object.values(spread || {})];
-  let log = view.log;
-  if (log) log = keepPositive(all.filter(Boolean));
-  return {xs: columns.xs, runs, spread, log};
+  const spreads = view.spread ? groupSpreads(runs, columns.xs) : [];
+  const lists = [...runs.flatMap((run) => [run.mean, run.raw, run.least, run.most]),
+    ...spreads.flatMap((spread) => [spread.mean, spread.low, spread.high])];
+  const log = view.log && keepPositive(lists.filter(Boolean));
+  return {xs: columns.xs, runs, spreads, log, byGroup: isByGroup(view)};
+}
+
+// Mean and spread of each group of which two or more runs are there.
+function groupSpreads(runs, xs) {
+  const spreads = [];
+  for (const group of groups) {
+    const members = runs.filter((run) => data.runs[run.run].group === group);
+    if (members.length > 1) spreads.push({group, ...spreadOf(members.map((run) => run.mean), xs)});
+  }
+  return spreads;
 }
 
 // For a logarithmic axis: what is not above 0 has no place on it; what bounds an area reaches its end.
@@ -69,9 +86,9 @@ function withAlpha(color, alpha) {
   return color + Math.round(alpha * 255).toString(16).padStart(2, "0");
 }
 
-// Series and bands for uPlot, areas behind lines.
+// Series and bands for uPlot, areas behind lines; and which series is a run's line.
 function drawingOf(layers, theme) {
-  const columns = [layers.xs], series = [{}], bands = [];
+  const columns = [layers.xs], series = [{}], bands = [], lines = new Map();
   const area = (high, low, fill) => {
     bands.push({series: [columns.length, columns.length + 1], fill});
     for (const values of [high, low]) {
@@ -84,21 +101,27 @@ function drawingOf(layers, theme) {
     series.push({stroke, width, dash, points: {size: 4, fill: stroke, width: 0, ...points}});
   };
   // The more curves, the lighter each: what they have in common is the mean.
-  const many = layers.runs.length > 8 && layers.spread;
-  for (const run of layers.runs) {
-    if (run.least) area(run.most, run.least, withAlpha(colorOf(run.run, theme), many ? 0.06 : 0.16));
+  const {runs, spreads, byGroup} = layers;
+  const many = spreads.length > 0 && (runs.length > 8 || byGroup);
+  const color = (run) => colorOf(run.run, theme, byGroup);
+  const meanColor = (spread) => (byGroup ? groupColor(spread.group, theme) : theme.text);
+  for (const run of runs) if (run.least) area(run.most, run.least, withAlpha(color(run), many ? 0.06 : 0.16));
+  for (const spread of spreads) area(spread.high, spread.low, withAlpha(meanColor(spread), 0.17));
+  for (const run of runs) if (run.raw) line(run.raw, withAlpha(color(run), many ? 0.12 : 0.25), 1, [], {show: false});
+  for (const run of runs) {
+    lines.set(run.run, columns.length);
+    const dash = dashOf(run.run, theme, byGroup);
+    line(run.mean, withAlpha(color(run), many ? 0.45 : 1), many ? 1 : 1.5, dash, many ? {show: false} : {});
   }
-  if (layers.spread) area(layers.spread.high, layers.spread.low, withAlpha(theme.text, 0.17));
-  for (const run of layers.runs) {
-    if (run.raw) line(run.raw, withAlpha(colorOf(run.run, theme), 0.25), 1, [], {show: false});
-  }
-  for (const run of layers.runs) {
-    const color = withAlpha(colorOf(run.run, theme), many ? 0.45 : 1);
-    line(run.mean, color, many ? 1 : 1.5, dashOf(run.run, theme), many ? {show: false} : {});
-  }
-  if (layers.spread) line(layers.spread.mean, theme.text, 2, [], {show: false});
-  return {columns, series, bands};
+  for (const spread of spreads) line(spread.mean, meanColor(spread), 2, [], {show: false});
+  return {columns, series, bands, lines};
 }
+
+// Of time axes: seconds between two marks that people count in.
+const timeSteps = [
+  1, 2, 5, 10, 15, 30, ...[1, 2, 5, 10, 15, 30].map((minutes) => minutes * 60),
+  ...[1, 2, 3, 6, 12, 24, 48, 120, 240, 480, 1200, 2400].map((hours) => hours * 3600),
+];
 
 function axesOf(view, theme) {
   const common = {
@@ -108,7 +131,9 @@ function axesOf(view, theme) {
   const short = (value) => (value === null ? "" : Math.abs(value) >= 1e4
     ? Intl.NumberFormat("en-US", {notation: "compact", maximumFractionDigits: 2}).format(value) : numberText(value, 6));
   return [
-    {...common, size: 28, values: (_, ticks) => ticks.map(view.byTime ? durationText : short)},
+    view.byTime
+      ? {...common, size: 28, space: 70, incrs: [0.001, 0.01, 0.1, ...timeSteps], values: (_, ticks) => ticks.map(durationText)}
+      : {...common, size: 28, space: 60, values: (_, ticks) => ticks.map(short)},
     {
       ...common,
       size: (u, values) => 16 + 6.2 * Math.max(3, ...(values || []).map((text) => (text || "").length)),
@@ -127,14 +152,16 @@ class Chart {
     this.tell = tell;
     this.width = Math.max(1, ...metric.series.map((series) => axisOf(series.axis).width));
     const drawing = drawingOf(this.layers, theme);
+    this.lines = drawing.lines;
     this.plot = new uPlot({
       width: Math.max(place.clientWidth, 120), height: place.clientHeight,
       legend: {show: false},
-      padding: [12, 10, 0, 0],
+      padding: [12, view.byTime ? 22 : 12, 0, 0],
       cursor: {y: false, points: {show: false}, drag: {x: true, y: false, dist: 4}, sync: {key: "x"}},
       scales: {x: {time: false}, y: this.layers.log ? {distr: 3, log: 10} : {}},
       axes: axesOf(view, theme),
       series: drawing.series,
+      focus: {alpha: 0.12},
       bands: drawing.bands,
       hooks: {setCursor: [(u) => this.point(u)]},
     }, drawing.columns, place);
@@ -149,6 +176,11 @@ class Chart {
 
   resize(width, height) {
     this.plot.setSize({width: Math.max(width, 120), height});
+  }
+
+  // Lets the line of a run stand out, or none (null).
+  highlight(run) {
+    this.plot.setSeries(this.lines.has(run) ? this.lines.get(run) : null, {focus: true});
   }
 
   get zoom() {
@@ -190,17 +222,21 @@ class Chart {
       const range = run.least && run.least[i] !== run.most[i]
         ? ` (${numberText(run.least[i])} to ${numberText(run.most[i])})` : "";
       rows.push({label: labels[run.run], value: run.mean[i], text: numberText(run.mean[i]) + range,
-        color: colorOf(run.run, this.theme)});
+        color: colorOf(run.run, this.theme, this.layers.byGroup)});
     }
     rows.sort((a, b) => b.value - a.value);
-    const spread = this.layers.spread;
-    if (spread && spread.mean[column] !== undefined && spread.mean[column] !== null) {
-      const mean = spread.mean[column];
-      const deviation = spread.high[column] === null ? null : spread.high[column] - mean;
-      rows.unshift({label: "mean ± deviation", color: this.theme.text,
-        text: numberText(mean) + (deviation === null ? "" : ` ± ${numberText(deviation, 3)}`)});
-    }
+    const means = this.layers.spreads.map((spread) => this.meanRow(spread, column)).filter(Boolean);
+    rows.unshift(...means);
     this.tell({title: this.title(this.layers.xs[column]), rows, left: this.plot.valToPos(this.layers.xs[column], "x")});
+  }
+
+  meanRow(spread, column) {
+    const mean = spread.mean[column], high = spread.high[column];
+    if (mean === undefined || mean === null) return null;
+    const text = numberText(mean) + (high === null ? "" : ` ± ${numberText(high - mean, 3)}`);
+    return this.layers.byGroup
+      ? {label: `${groupName(spread.group)}, mean`, text, color: groupColor(spread.group, this.theme)}
+      : {label: "mean ± deviation", text, color: this.theme.text};
   }
 
   title(x) {

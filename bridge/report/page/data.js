@@ -117,10 +117,12 @@ function labelsOf(runs) {
 }
 
 const labels = labelsOf(data.runs);
+const groups = [...new Set(data.runs.map((run) => run.group))].sort(inOrder.compare);
+const groupName = (group) => group || "without a group";
 // The runs in the order in which people look for them, and the place of each in it.
-const runOrder = [...labels.keys()].sort((a, b) => inOrder.compare(labels[a], labels[b]));
+const runOrder = [...labels.keys()].sort((a, b) =>
+  groups.indexOf(data.runs[a].group) - groups.indexOf(data.runs[b].group) || inOrder.compare(labels[a], labels[b]));
 const rankOf = new Map(runOrder.map((run, rank) => [run, rank]));
-const groups = [...new Set(data.runs.map((run) => run.group))];
 
 // --- calculations ---
 

@@ -202,7 +202,7 @@ TEST_CASE("a page holds its data and files, and its policy lets only these do an
     ++scripts;
     CHECK(page.substr(at, page.find('>', at) - at).find("nonce=\"n0nce\"") != std::string::npos);
   }
-  CHECK(scripts == 5);
+  CHECK(scripts == 3);
   for (const char* outside : {"src=\"http", "href=\"http", "@import", "url(http"})
     CHECK(page.find(outside) == std::string::npos);
 }

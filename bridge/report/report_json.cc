@@ -179,6 +179,12 @@ void AppendBins(const SeriesBins& series, double SeriesBin::*member, std::string
   AppendPageArray(numbers, out);
 }
 
+// Whether a bin holds more than one value.
+bool HasRanges(const SeriesBins& series) {
+  return std::any_of(series.bins().begin(), series.bins().end(),
+                     [](const SeriesBin& bin) { return bin.count > 1; });
+}
+
 void AppendSeries(const ReportSeries& series, size_t axis, std::string& out) {
   const SeriesBins& bins = series.bins;
   Object object(out);
@@ -187,8 +193,7 @@ void AppendSeries(const ReportSeries& series, size_t axis, std::string& out) {
   object.Whole("axis", axis);
   object.Number("last", bins.last());
   AppendBins(bins, &SeriesBin::mean, object.At("mean"));
-  if (std::any_of(bins.bins().begin(), bins.bins().end(),
-                  [](const SeriesBin& bin) { return bin.count > 1; })) {
+  if (HasRanges(bins)) {
     AppendBins(bins, &SeriesBin::least, object.At("least"));
     AppendBins(bins, &SeriesBin::most, object.At("most"));
   }
@@ -207,6 +212,20 @@ void AppendCurves(const ReportData& data, Object& object, std::string& out) {
     AppendSeries(series, found->second, out);
   });
   AppendList(axes, object.At("axes"), [&](const std::string* axis) { out += *axis; });
+}
+
+// Bytes of the values alone: 4 of base64 for 3.
+size_t LeastBytes(const ReportData& data) {
+  size_t numbers = 0;
+  for (const ReportSeries& series : data.series())
+    numbers += series.bins.bins().size() * (HasRanges(series.bins) ? 3 : 1);
+  return numbers * sizeof(double) * 4 / 3;
+}
+
+// Bins of which a series may have so much fewer that `bytes` become `most`.
+size_t FewerBins(size_t bins, size_t bytes, size_t most) {
+  const double share = static_cast<double>(most) / static_cast<double>(bytes);
+  return std::min(bins - 1, static_cast<size_t>(static_cast<double>(bins) * share));
 }
 
 // --- texts ---
@@ -248,11 +267,15 @@ std::string ReportJson(const ReportData& data, const ReportOrigin& origin) {
 }
 
 std::string FittedReportJson(ReportData& data, const ReportOrigin& origin, size_t most_bytes) {
+  // What is too much by its values alone is not written first.
+  for (size_t bytes = LeastBytes(data), bins = data.MostBins();
+       bytes > most_bytes && bins > SeriesBins::kFewest;
+       bytes = LeastBytes(data), bins = data.MostBins())
+    data.Fit(FewerBins(bins, bytes, most_bytes));
   std::string json = ReportJson(data, origin);
   for (size_t bins = data.MostBins(); json.size() > most_bytes && bins > SeriesBins::kFewest;
        bins = data.MostBins()) {
-    const double share = static_cast<double>(most_bytes) / static_cast<double>(json.size());
-    data.Fit(std::min(bins - 1, static_cast<size_t>(static_cast<double>(bins) * share)));
+    data.Fit(FewerBins(bins, json.size(), most_bytes));
     json = ReportJson(data, origin);
   }
   return json;

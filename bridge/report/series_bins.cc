@@ -61,6 +61,7 @@ void SeriesBins::Add(int64_t step, double value, float time, size_t most_bins) {
 
 void SeriesBins::Fit(size_t most_bins) {
   while (bins_.size() > std::max(most_bins, kFewest) && shift_ < kWidest) Widen();
+  if (bins_.capacity() > 4 * bins_.size()) bins_.shrink_to_fit();  // others need the room
 }
 
 SeriesBin& SeriesBins::BinAt(int64_t place, float time) {

@@ -189,6 +189,25 @@ TEST_CASE("many series of many rows fit into the bytes that they may have") {
   CHECK(nlohmann::json::parse(json)["series"].size() == 120);
 }
 
+TEST_CASE("the bins of all series together have a bound, however many series come") {
+  ReportData data;
+  std::vector<std::string> names(1500);
+  for (size_t i = 0; i < names.size(); ++i) names[i] = std::to_string(i);
+  for (int number = 0; number < 4; ++number) {
+    MadeRun run([&](const RowVisitor& visit) {
+      Row row;
+      for (const std::string& name : names) row.push_back({name, "0.5"});
+      for (int i = 0; i < 800; ++i) visit(row);
+    });
+    data.Add(run.found());
+  }
+  size_t bins = 0;
+  for (const ReportSeries& series : data.series()) bins += series.bins.bins().size();
+  CHECK(data.series().size() == 6000);
+  CHECK(bins <= ReportData::kMostBins * 11 / 10);
+  CHECK(bins > ReportData::kMostBins / 4);
+}
+
 TEST_CASE("a page holds its data and files, and its policy lets only these do anything") {
   const std::string page = ReportPage("{\"a\": \"{{nonce}} }} {{data}}\"}", "n0nce");
   CHECK(page.find("<script type=\"application/json\" id=\"data\" nonce=\"n0nce\">{\"a\": "

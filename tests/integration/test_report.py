@@ -249,6 +249,49 @@ def test_sites_axes_smoothing_and_tables_do_what_their_labels_say(page, job):
     assert browser.run("document.getElementById('live').textContent").startswith("step 1: ")
 
 
+def test_of_many_values_a_chart_has_every_spike_and_says_which_steps_it_stands_for(page, tmp_path):
+    _write(tmp_path, "made0001", [{"loss": 100.0 if step == 4321 else step % 7} for step in range(6000)])
+    browser = page(tmp_path)
+    browser.wait("cards[0].chart")
+    assert browser.run("Math.max(...cards[0].chart.layers.runs[0].most)") == 100
+    browser.run("cards[0].chart.plot.setScale('x', {min: 4300, max: 4340})")
+    browser.wait("!cards[0].reset.hidden")
+    said = _point_at_step(browser, "loss", 4320)
+    assert said.startswith("step 4,320 to 4,323\n")
+    assert "(1 to 100)" in said
+    assert browser.run("document.querySelector('#values td').textContent") == "0"  # 5,999 is 857 times 7
+    browser.click("#figure input[value=most]")
+    assert browser.run("document.querySelector('#values td').textContent") == "100"
+    browser.run("cards[0].plot.focus()")
+    browser.press("Escape")
+    browser.wait("cards[0].reset.hidden")
+
+
+def test_each_job_has_a_mean_of_its_own_also_where_its_sites_log_at_different_steps(page, tmp_path):
+    for group, rise in (("one", 1), ("two", 10)):
+        for site in (0, 1):
+            name = f"{group}{site}"
+            rows = [history(step + site, {"a": rise * step}) for step in range(0, 9, 2)]
+            write_run(tmp_path, name, [header(), run_record(name, display_name=name, run_group=group), *rows])
+    browser = page(tmp_path)
+    browser.wait("cards[0].chart")
+    spreads = "cards[0].chart.layers.spreads.map((spread) => spread.mean)"
+    one = [None, 0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5, None]
+    assert browser.run(spreads) == [one, [mean and mean * 10 for mean in one]]
+    assert browser.run("[...document.querySelectorAll('#means li')].map((line) => line.textContent)") == [
+        "mean of one",
+        "mean of two",
+    ]
+    browser.click("#groups button:nth-child(2)")
+    browser.wait("cards[0].chart.layers.runs.length === 2")
+    assert browser.run("[...document.querySelectorAll('#legend input')].map((box) => box.checked)") == [
+        False,
+        False,
+        True,
+        True,
+    ]
+
+
 def test_no_name_and_no_value_can_become_a_part_of_the_page(page, tmp_path):
     rows = [{_HOSTILE: 1.0, "text": _HOSTILE, "__proto__": 2.0, "constructor": 3.0, "": 4.0}] * 3
     _write(tmp_path, "made0001", rows, display_name=_HOSTILE, run_group=_HOSTILE)

@@ -95,7 +95,8 @@ debian_packages() {
     nlohmann-json3-dev libsqlite3-dev libseccomp-dev
     libcli11-dev libexpected-dev libutfcpp-dev libsodium-dev)
   if [ "$mode" = tests ]; then
-    wanted+=(doctest-dev librapidcheck-dev libbenchmark-dev valgrind strace clang-format clang-tidy git)
+    wanted+=(doctest-dev librapidcheck-dev libbenchmark-dev valgrind strace clang-format clang-tidy git
+      chromium-headless-shell) # 96 MB with what it needs, 30 s
   fi
   local missing=() package
   for package in "${wanted[@]}"; do
@@ -143,7 +144,8 @@ virtual_environment() {
 # A hash of all that the wheel is made of.
 sources_hash() {
   (cd "$root" && find CMakeLists.txt events receivers bridge python_shim -type f \
-    \( -name '*.cc' -o -name '*.h' -o -name '*.py' -o -name '*.txt' -o -name '*.toml' -o -name '*.md' \) \
+    \( -name '*.cc' -o -name '*.h' -o -name '*.py' -o -name '*.txt' -o -name '*.toml' -o -name '*.md' \
+    -o -name '*.cmake' -o -name '*.html' -o -name '*.css' -o -name '*.js' \) \
     -not -path '*/tests/*' -print0 | sort -z | xargs -0 sha256sum | sha256sum)
 }
 

@@ -17,6 +17,7 @@
 #include "bridge/commands/complain.h"
 #include "bridge/commands/internal.h"
 #include "bridge/commands/keygen.h"
+#include "bridge/commands/report.h"
 #include "bridge/commands/serve.h"
 #include "bridge/commands/show.h"
 #include "bridge/commands/upload_commands.h"
@@ -54,8 +55,9 @@ std::array<Command, 10> Commands(char** argv) {
   return {Of("serve", AddServe, Serve),        Of("worker", AddWorker, Worker),
           Of("keygen", AddKeyGen, KeyGen),     OfUploader("upload", AddUpload, argv),
           Of("check", AddCheck, Check),        Of("show", AddShow, Show),
-          OfUploader("sync", AddSync, argv),   OfUploader("login", AddLogin, argv),
-          OfUploader("clean", AddClean, argv), Of("allow", AddAllow, Allow)};
+          Of("report", AddReport, Report),     OfUploader("sync", AddSync, argv),
+          OfUploader("login", AddLogin, argv), OfUploader("clean", AddClean, argv),
+          Of("allow", AddAllow, Allow)};
 }
 
 constexpr std::string_view kConfigFlag = "--config";

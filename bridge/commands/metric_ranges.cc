@@ -1,24 +1,13 @@
 #include "bridge/commands/metric_ranges.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <limits>
-#include <system_error>
+#include <optional>
+
+#include "bridge/report/cell_value.h"
 
 namespace flarebridge {
-
-std::optional<double> NumberIn(std::string_view json) {
-  if (json == "NaN") return std::numeric_limits<double>::quiet_NaN();
-  if (json == "Infinity") return std::numeric_limits<double>::infinity();
-  if (json == "-Infinity") return -std::numeric_limits<double>::infinity();
-  if (json.empty() || (json.front() != '-' && (json.front() < '0' || json.front() > '9')))
-    return std::nullopt;
-  double number = 0;
-  const auto [end, error] = std::from_chars(json.data(), json.data() + json.size(), number);
-  if (error != std::errc() || end != json.data() + json.size()) return std::nullopt;
-  return number;
-}
 
 void MetricRanges::Take(const Row& row) {
   for (const Cell& cell : row) {

@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -12,9 +11,6 @@
 #include "receivers/run_reader.h"
 
 namespace flarebridge {
-
-// A number of a row's JSON, NaN and Infinity as bare words among them; else nothing.
-std::optional<double> NumberIn(std::string_view json);
 
 struct MetricRange {
   std::string name;

@@ -2,9 +2,10 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 
 #include "bridge/commands/amounts.h"
-#include "bridge/commands/metric_ranges.h"
+#include "bridge/report/cell_value.h"
 
 namespace flarebridge {
 namespace {

@@ -31,6 +31,7 @@ _MAY_USE = {
     "bridge/intake": {"events", "receivers", "bridge/journal"},
     "bridge/workers": {"events", "receivers/files", "receivers", "bridge/process", "bridge/journal", "bridge/intake"},
     "bridge/uploads": {"events", "receivers/files", "receivers", "bridge/process"},
+    "bridge/report": {"events", "receivers"},
     "bridge": {
         "events",
         "receivers/files",
@@ -51,6 +52,7 @@ _MAY_USE = {
         "bridge/journal",
         "bridge/workers",
         "bridge/uploads",
+        "bridge/report",
     },
     "bridge/uploader": {
         "events",
@@ -91,7 +93,7 @@ _HOMES = {
     r"(shared_)?mutex": {"events/mutex.h"},
     r"png\.h": {"receivers/wandb/run/image.cc"},
     r"nlohmann/.*": {"receivers/wandb/upload/.*", "bridge/commands/class_allow_list.cc"},
-    r"utf8\.h": {"events/.*", "receivers/wandb/log/utf8_cut.h"},
+    r"utf8\.h": {"events/.*", "receivers/wandb/log/utf8_cut.h", "bridge/report/page_text.cc"},
     r"curl/.*": {"receivers/upload/curl_client.cc"},
     r"CLI/.*": {"bridge/commands/.*", "bridge/uploader/.*"},
 }

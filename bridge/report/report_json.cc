@@ -1,0 +1,284 @@
+#include "bridge/report/report_json.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <span>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+
+#include "bridge/report/page_text.h"
+
+namespace flarebridge {
+namespace {
+
+// Keys in which runs differ that are shown, and bytes of their values: there is one for each run.
+constexpr size_t kMostDifferent = 60;
+constexpr size_t kMostDifferentBytes = 120;
+
+// Writes `"name":`, behind a comma where one is needed, and what follows is its value.
+class Object {
+ public:
+  explicit Object(std::string& out) : out_(out) { out_.push_back('{'); }
+  std::string& At(std::string_view name) {
+    if (!first_) out_.push_back(',');
+    first_ = false;
+    AppendPageText(name, out_);
+    out_.push_back(':');
+    return out_;
+  }
+  void Text(std::string_view name, std::string_view text) { AppendPageText(text, At(name)); }
+  void Number(std::string_view name, double number) { AppendPageNumber(number, At(name)); }
+  template <class Integer>
+  void Whole(std::string_view name, Integer number) {
+    At(name) += std::to_string(number);
+  }
+  // Left out where it says nothing.
+  template <class Integer>
+  void Some(std::string_view name, Integer number) {
+    if (number != 0) Whole(name, number);
+  }
+  void Close() { out_.push_back('}'); }
+
+ private:
+  std::string& out_;
+  bool first_ = true;
+};
+
+// write(item) for each, with commas between them.
+template <class List, class Write>
+void AppendList(const List& list, std::string& out, Write write) {
+  out.push_back('[');
+  bool first = true;
+  for (const auto& item : list) {
+    if (!first) out.push_back(',');
+    first = false;
+    write(item);
+  }
+  out.push_back(']');
+}
+
+const char* NameOf(const ReportRun& run) {
+  if (!run.unreadable.empty()) return "unreadable";
+  switch (run.state) {
+    case RunSummary::State::kRunning:
+      return "running";
+    case RunSummary::State::kFinished:
+      return "finished";
+    default:
+      return "failed";
+  }
+}
+
+void AppendRun(const ReportRun& run, std::string& out) {
+  Object object(out);
+  object.Text("name", run.name);
+  object.Text("id", run.id);
+  object.Text("project", run.project);
+  object.Text("group", run.group);
+  object.Text("log", run.log);
+  object.Text("state", NameOf(run));
+  object.Some("exit_code", run.exit_code);
+  object.Whole("rows", run.rows);
+  object.Some("bad_bytes", run.bad_bytes);
+  object.Some("left_out", run.left_out);
+  object.Some("steps_back", run.steps_back);
+  if (!run.unreadable.empty()) object.Text("unreadable", run.unreadable);
+  if (std::isfinite(run.start)) {
+    object.Number("start", run.start);
+    object.Number("seconds", run.last_time - run.start);
+  }
+  object.Close();
+}
+
+// --- config ---
+
+using Values = std::vector<const std::string*>;  // by run, null where it has none
+
+std::map<std::string_view, Values> ConfigByKey(const std::vector<ReportRun>& runs) {
+  std::map<std::string_view, Values> all;
+  for (size_t i = 0; i < runs.size(); ++i) {
+    for (const auto& [key, json] : runs[i].config) {
+      Values& values = all[key];
+      values.resize(runs.size(), nullptr);
+      values[i] = &json;
+    }
+  }
+  return all;
+}
+
+bool AreTheSame(const Values& values) {
+  return std::all_of(values.begin(), values.end(), [&](const std::string* value) {
+    return value != nullptr && values.front() != nullptr && *value == *values.front();
+  });
+}
+
+void AppendConfig(const std::vector<ReportRun>& runs, std::string& out) {
+  std::vector<std::pair<std::string_view, Values>> same, different;
+  for (auto& [key, values] : ConfigByKey(runs))
+    (AreTheSame(values) ? same : different).emplace_back(key, values);
+  Object object(out);
+  object.Some("left_out", different.size() - std::min(different.size(), kMostDifferent));
+  different.resize(std::min(different.size(), kMostDifferent));
+  AppendList(same, object.At("same"), [&](const auto& entry) {
+    out.push_back('[');
+    AppendPageText(entry.first, out);
+    out.push_back(',');
+    AppendPageText(*entry.second.front(), out);
+    out.push_back(']');
+  });
+  AppendList(different, object.At("different"), [&](const auto& entry) {
+    out.push_back('[');
+    AppendPageText(entry.first, out);
+    out.push_back(',');
+    AppendList(entry.second, out, [&](const std::string* value) {
+      if (value == nullptr) {
+        out += "null";
+      } else {
+        AppendPageText(std::string_view(*value).substr(0, kMostDifferentBytes), out);
+      }
+    });
+    out.push_back(']');
+  });
+  object.Close();
+}
+
+// --- curves ---
+
+// Steps, times and counts of a series' bins. Metrics that are logged together have the same ones,
+// which are written once.
+std::string AxisJson(const SeriesBins& series) {
+  std::string out;
+  std::vector<float> times;
+  bool single = true;
+  Object object(out);
+  object.Whole("shift", series.shift());
+  uint64_t before = 0;
+  // The first place, and from each to the next: short numbers.
+  AppendList(series.bins(), object.At("places"), [&](const SeriesBin& bin) {
+    const auto place = static_cast<uint64_t>(bin.place);
+    out += times.empty() ? std::to_string(bin.place) : std::to_string(place - before);
+    before = place;
+    times.push_back(bin.time);
+    single = single && bin.count == 1;
+  });
+  AppendPageArray(times, object.At("times"));
+  if (!single) {
+    AppendList(series.bins(), object.At("counts"),
+               [&](const SeriesBin& bin) { out += std::to_string(bin.count); });
+  }
+  object.Close();
+  return out;
+}
+
+void AppendBins(const SeriesBins& series, double SeriesBin::*member, std::string& out) {
+  std::vector<double> numbers;
+  numbers.reserve(series.bins().size());
+  for (const SeriesBin& bin : series.bins()) numbers.push_back(bin.*member);
+  AppendPageArray(numbers, out);
+}
+
+// Whether a bin holds more than one value.
+bool HasRanges(const SeriesBins& series) {
+  return std::any_of(series.bins().begin(), series.bins().end(),
+                     [](const SeriesBin& bin) { return bin.count > 1; });
+}
+
+void AppendSeries(const ReportSeries& series, size_t axis, std::string& out) {
+  const SeriesBins& bins = series.bins;
+  Object object(out);
+  object.Whole("key", series.key);
+  object.Whole("run", series.run);
+  object.Whole("axis", axis);
+  object.Number("last", bins.last());
+  AppendBins(bins, &SeriesBin::mean, object.At("mean"));
+  if (HasRanges(bins)) {
+    AppendBins(bins, &SeriesBin::least, object.At("least"));
+    AppendBins(bins, &SeriesBin::most, object.At("most"));
+  }
+  object.Some("nan", bins.not_a_number());
+  object.Some("infinite", bins.infinite());
+  if (bins.not_a_number() + bins.infinite() > 0) object.Whole("first", bins.first_not_finite());
+  object.Close();
+}
+
+void AppendCurves(const ReportData& data, Object& object, std::string& out) {
+  std::unordered_map<std::string, size_t> places;
+  std::vector<const std::string*> axes;
+  AppendList(data.series(), object.At("series"), [&](const ReportSeries& series) {
+    const auto [found, is_new] = places.emplace(AxisJson(series.bins), axes.size());
+    if (is_new) axes.push_back(&found->first);
+    AppendSeries(series, found->second, out);
+  });
+  AppendList(axes, object.At("axes"), [&](const std::string* axis) { out += *axis; });
+}
+
+// Bytes of the values alone: 4 of base64 for 3.
+size_t LeastBytes(const ReportData& data) {
+  size_t numbers = 0;
+  for (const ReportSeries& series : data.series())
+    numbers += series.bins.bins().size() * (HasRanges(series.bins) ? 3 : 1);
+  return numbers * sizeof(double) * 4 / 3;
+}
+
+// Bins of which a series may have so much fewer that `bytes` become `most`.
+size_t FewerBins(size_t bins, size_t bytes, size_t most) {
+  const double share = static_cast<double>(most) / static_cast<double>(bytes);
+  return std::min(bins - 1, static_cast<size_t>(static_cast<double>(bins) * share));
+}
+
+// --- texts ---
+
+void AppendTexts(const ReportTexts& texts, std::string& out) {
+  Object object(out);
+  object.Whole("key", texts.key);
+  object.Whole("run", texts.run);
+  object.Whole("all", texts.all);
+  AppendList(texts.latest, object.At("latest"), [&](const auto& entry) {
+    out += '[' + std::to_string(entry.first) + ',';
+    AppendPageText(entry.second, out);
+    out.push_back(']');
+  });
+  object.Close();
+}
+
+}  // namespace
+
+std::string ReportJson(const ReportData& data, const ReportOrigin& origin) {
+  std::string out;
+  Object object(out);
+  object.Text("program", origin.program);
+  object.Number("made", origin.made);
+  AppendList(origin.folders, object.At("folders"),
+             [&](const std::string& folder) { AppendPageText(folder, out); });
+  AppendList(data.runs(), object.At("runs"), [&](const ReportRun& run) { AppendRun(run, out); });
+  AppendConfig(data.runs(), object.At("config"));
+  AppendList(data.keys(), object.At("keys"),
+             [&](const std::string& key) { AppendPageText(key, out); });
+  AppendCurves(data, object, out);
+  AppendList(data.texts(), object.At("texts"),
+             [&](const ReportTexts& texts) { AppendTexts(texts, out); });
+  AppendList(data.others(), object.At("others"), [&](const auto& entry) {
+    out += '[' + std::to_string(entry.first) + ',' + std::to_string(entry.second) + ']';
+  });
+  object.Close();
+  return out;
+}
+
+std::string FittedReportJson(ReportData& data, const ReportOrigin& origin, size_t most_bytes) {
+  // What is too much by its values alone is not written first.
+  for (size_t bytes = LeastBytes(data), bins = data.MostBins();
+       bytes > most_bytes && bins > SeriesBins::kFewest;
+       bytes = LeastBytes(data), bins = data.MostBins())
+    data.Fit(FewerBins(bins, bytes, most_bytes));
+  std::string json = ReportJson(data, origin);
+  for (size_t bins = data.MostBins(); json.size() > most_bytes && bins > SeriesBins::kFewest;
+       bins = data.MostBins()) {
+    data.Fit(FewerBins(bins, json.size(), most_bytes));
+    json = ReportJson(data, origin);
+  }
+  return json;
+}
+
+}  // namespace flarebridge

@@ -153,7 +153,8 @@ wheel() {
   local stamp="$venv/.wheel" folder="$root/build/wheel" wanted
   wanted=$(sources_hash)
   if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] &&
-    [ -x "$venv/bin/flarebridge" ] && [ -x "$venv/bin/flarebridge-upload" ]; then return 0; fi
+    [ -x "$venv/bin/flarebridge" ] && compgen -G "$venv/lib/python3*/site-packages/flarebridge/bin/flarebridge-upload" \
+    >/dev/null; then return 0; fi
   say "building the flarebridge wheel (about two minutes the first time)"
   if [ "$mode" = tests ]; then
     # The tests need a build of their own: the program is compiled once for both.

@@ -13,8 +13,10 @@ import select
 import shutil
 import signal
 import subprocess
+import sys
 import sysconfig
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Optional
 
@@ -47,14 +49,25 @@ def find_binary() -> str:
         if os.access(named, os.X_OK):
             return named
         raise BridgeUnavailable(f"FLAREBRIDGE_BINARY names {named}, which is not an executable file")
-    installed = Path(sysconfig.get_path("scripts")) / "flarebridge"
-    found = str(installed) if os.access(installed, os.X_OK) else shutil.which("flarebridge")
-    if found:
-        return found
+    for program in _places():
+        if os.path.isfile(program) and os.access(program, os.X_OK):
+            return program
     raise BridgeUnavailable(
         "the program `flarebridge` is not installed here; install the flarebridge wheel in this Python "
         "environment, or name the program in FLAREBRIDGE_BINARY"
     )
+
+
+def _places() -> Iterator[str]:
+    """Where the program may be, the likeliest place first."""
+    yield str(Path(__file__).resolve().with_name("bin") / "flarebridge")
+    # A job may carry copies of these files, without the program, in front of the package that is installed.
+    for folder in sys.path:
+        yield os.path.abspath(os.path.join(folder, "flarebridge", "bin", "flarebridge"))
+    yield os.path.join(sysconfig.get_path("scripts"), "flarebridge")
+    found = shutil.which("flarebridge")
+    if found:
+        yield os.path.abspath(found)
 
 
 class BridgeProcess:

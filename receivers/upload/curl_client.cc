@@ -9,6 +9,7 @@
 
 #include "events/to_integer.h"
 #include "receivers/files/open_file.h"
+#include "receivers/upload/system_certificates.h"
 
 namespace flarebridge {
 namespace {
@@ -125,7 +126,16 @@ Expected<std::unique_ptr<CurlClient>> CurlClient::Make(const HttpOptions& option
   curl_share_setopt(connections, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT);
   curl_share_setopt(connections, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
   curl_share_setopt(connections, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+  client->TakeCertificates();
   return client;
+}
+
+// A libcurl that was built for any Linux was not told where this one keeps its certificates.
+void CurlClient::TakeCertificates() {
+  const curl_version_info_data* built = curl_version_info(CURLVERSION_NOW);
+  if (!options_.ca_file.empty() || built->cainfo != nullptr || built->capath != nullptr) return;
+  options_.ca_file = FindSystemCertificates();
+  without_authorities_ = options_.ca_file.empty();
 }
 
 Expected<void> CurlClient::SetUp(const HttpRequest& request) {
@@ -204,7 +214,11 @@ Expected<HttpResponse> CurlClient::Send(const HttpRequest& request) {
   curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, nullptr);
   if (stopped()) return Fail(ErrorCode::kBusy, "the upload was stopped");
   if (code != CURLE_OK) {
-    const std::string why = *reason != 0 ? reason : curl_easy_strerror(code);
+    std::string why = *reason != 0 ? reason : curl_easy_strerror(code);
+    if (without_authorities_ && code == CURLE_PEER_FAILED_VERIFICATION)
+      why +=
+          "; this machine has no certificates of authorities: install the package "
+          "ca-certificates, or name a file with them in SSL_CERT_FILE";
     return Fail(IsFinal(code) ? ErrorCode::kConfig : ErrorCode::kIo, why);
   }
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &response.status);

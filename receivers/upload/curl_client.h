@@ -14,7 +14,8 @@ namespace flarebridge {
 
 struct HttpOptions {
   std::string user_agent;
-  // Certificates of authorities in PEM, beside which none counts; empty: the system's.
+  // Certificates of authorities in PEM, beside which none counts; empty: the system's, as libcurl
+  // knows them or as they are found (system_certificates.h).
   std::string ca_file;
   // By the scheme of the address asked; empty: what libcurl takes from http_proxy and https_proxy.
   // NO_PROXY counts for both.
@@ -46,12 +47,14 @@ class CurlClient : public HttpTransport {
   };
   explicit CurlClient(HttpOptions options) : options_(std::move(options)) {}
   Expected<void> SetUp(const HttpRequest& request);
+  void TakeCertificates();
   void SetTimes(const HttpRequest& request);
 
   std::unique_ptr<void, FreeShare> connections_;  // outlives the requests that use them
   std::unique_ptr<void, FreeHeaders> proxy_headers_;
   std::unique_ptr<void, FreeRequest> curl_;
   HttpOptions options_;
+  bool without_authorities_ = false;  // this machine has none
 };
 
 }  // namespace flarebridge

@@ -143,6 +143,21 @@ def test_a_record_is_a_call_and_no_event(tmp_path, init):
     assert client.values() == [({"loss": step / 2}, step) for step in range(100)]
 
 
+def test_flush_says_whether_all_that_was_logged_is_on_the_servers_disk(tmp_path, init):
+    client = _Client(tmp_path, BridgeForwarder(trainer_link=False)).start()
+    init(client)
+    mine = BridgeWriter()
+    mine.log({"loss": 1.0}, 0)
+    assert mine.flush(_DEADLINE)
+    mine.log({"loss": 1.0}, -1)  # left out, and counted
+    assert not mine.flush(_DEADLINE)
+    mine.log({"loss": 2.0}, 1)
+    assert mine.flush(_DEADLINE)
+    client.end()
+    assert not mine.flush(0)
+    assert client.values() == [({"loss": 1.0}, 0), ({"loss": 2.0}, 1)]
+
+
 def test_what_a_script_logs_while_the_run_starts_arrives(tmp_path, init):
     """NVFlare starts the script's thread in START_RUN, and another component may come behind it."""
     client = _Client(tmp_path, BridgeForwarder(trainer_link=False))

@@ -311,6 +311,9 @@ UploadReport RunUpload::report() const {
                               "none is sent twice");
   if (summary_.too_long()) report.no_place.emplace_back("the summary: it has more than 9.9 MiB");
   if (const uint64_t bytes = run_.bad_bytes(); bytes > 0)
+  if (const uint64_t values = run_.too_deep(); values > 0)
+    report.no_place.push_back(std::to_string(values) + " values that are nested deeper than " +
+                              std::to_string(JsonObject::kMaxDepth));
     report.left_out.push_back(std::to_string(bytes) +
                               " bytes of the log, which are damaged; what is readable behind them "
                               "was sent, and how many rows were in them is not known");

@@ -186,6 +186,7 @@ class Syncing {
           whole ? Known::State::kDone : Known::State::kIncomplete, {}, upload.progress().bytes};
     }
     screen_.Done(upload.path(), whole);
+      if (!report.group_url.empty()) groups_.insert(report.group_url);
     std::string line = report.name.empty() ? "" : report.name + ", ";
     line += upload.name() + ": " + Counted(report.rows, "row");
     if (report.verified) line += ", counted by the server";
@@ -239,6 +240,7 @@ class Syncing {
     if (incomplete > 0) {
       screen_.Complain(Counted(incomplete, "run") + (incomplete == 1 ? " is" : " are") +
                        " on the server but for what is named above, and not marked as uploaded");
+    for (const std::string& group : groups_) screen_.Say("View group at " + group);
     }
     const size_t open = failed + passing + active;
     if (open == 0) return incomplete == 0 ? kExitOk : kExitIncomplete;
@@ -255,7 +257,8 @@ class Syncing {
   SyncScreen screen_;
   Mutex mutex_;
   std::map<fs::path, Known> known_ GUARDED_BY(mutex_);
-  std::set<fs::path> named_;  // runs that are left alone
+  std::set<fs::path> named_;                         // runs that are left alone
+  std::set<std::string> groups_ GUARDED_BY(mutex_);  // pages of those that runs are of
 };
 
 int Complain(const Error& error) {

@@ -156,15 +156,20 @@ class UploadProcess {
 
   // Pools call the following: one at a time each, and several at once.
   void OnProgress(const std::string& key, const Upload& upload) {
-    if (upload.created() && IsFirst(key))
-      Say(NoticeLevel::kInfo, "View run at " + upload.report().url);
+    if (upload.created() && IsFirst(key)) {
+      const UploadReport report = upload.report();
+      // The shim looks for these words, and says them again at a run's end (run_links.py).
+      if (!report.group_url.empty() && IsFirst(report.group_url))
+        Say(NoticeLevel::kInfo, "View group at " + report.group_url);
+      Say(NoticeLevel::kInfo, "View run at " + report.url);
+    }
     const std::string waiting = upload.progress().waiting;
     if (waiting.empty() || !WaitMayBeTold()) return;
     Say(NoticeLevel::kWarning,
         "uploads wait, and nothing is lost: " + upload.name() + ": " + waiting, "waits");
   }
 
-  // Where the run is has not been told yet.
+  // Where the run is, by its key, or the group, by its page, has not been told yet.
   bool IsFirst(const std::string& key) {
     const MutexLock lock(mutex_);
     return shown_.insert(key).second;

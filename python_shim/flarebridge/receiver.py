@@ -48,6 +48,7 @@ from .last_line import last_line
 from .link import Link
 from .opening import open_session
 from .rules import Rule
+from .run_links import RunLinks
 from .senders import sender_of, verify_senders
 
 _DEFAULT_BUFFER = 64 << 20
@@ -103,14 +104,11 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         """
         super().__init__(events=events)
         self.wandb_args, self.kwargs, self.config = wandb_args, kwargs, config
-        self.mode = mode
-        self.process_timeout = process_timeout
+        self.mode, self.process_timeout = mode, process_timeout
         # A folder is meant from where the author of the job stands, not from where the bridge will.
         self.receivers = with_absolute_dirs(receivers)
-        self.endpoint = endpoint
-        self.buffer_bytes = buffer_bytes
-        self.curve_key = curve_key
-        self.curve_server_key = curve_server_key
+        self.endpoint, self.buffer_bytes = endpoint, buffer_bytes
+        self.curve_key, self.curve_server_key = curve_key, curve_server_key
         self.policy = policy
         self._begin()
         check_at_definition(self._check_where_defined)
@@ -145,6 +143,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         self._aborted = False
         self._opening = 0  # events of the session's beginning
         self._whose = ""  # in front of what is told
+        self._links = RunLinks()
         self._verified = False  # messages tell who sent them (senders.py)
         self._taken = f"flarebridge_taken_{id(self):x}"
 
@@ -321,6 +320,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         link = Link(self.endpoint, process, self.buffer_bytes, self._say, keys)
         opened = (clean_name(job_id), run_name, side, result_folder(fl_ctx))
         sites = [self._site(name) for name in sites_of(fl_ctx, server)]
+        self._links.begin(receivers.get("wandb"), opened, self.endpoint, server and not self._simulated)
         open_session(link, self._encoder, self._parts, opened, sites, receivers)
         self._opening = link.stats()["accepted"]
         ignored = without_effect(self._wandb_arguments(), self.receivers)
@@ -380,7 +380,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
             self._link.wait_acknowledged(_TASKS_END)
 
     def _say(self, level: str, text: str) -> None:
-        getattr(self.logger, level)(f"flarebridge: {self._whose}{text}")
+        getattr(self.logger, level)(f"flarebridge: {self._whose}{self._links.heard(text)}")
 
     def _report_end(self, stats: dict, at_clients: dict) -> None:
         # The rest is the session's own: its beginning, and its end, which is the last event.
@@ -396,4 +396,5 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
             timeout=self.process_timeout,
             state=self._process.state if self._process is not None else "FOLDER",
         )
-        self._say(level, text)
+        for line in (*self._links.at_end(), (level, text)):
+            self._say(*line)

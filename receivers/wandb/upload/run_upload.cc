@@ -295,6 +295,8 @@ UploadReport RunUpload::report() const {
     report.left_out.push_back(
         std::to_string(count) + " " +
         (count == 1 && kind.ends_with('s') ? kind.substr(0, kind.size() - 1) : kind));
+  if (const std::string& group = run_.view().run().group; !group.empty())
+    report.group_url = GroupPageOf(service_.account, address_.entity, address_.project, group);
   for (const auto& [file, why] : files_.missing()) {
     std::string& words = report.left_out.emplace_back("the file ");
     words += file;

@@ -60,24 +60,6 @@ bool IsSameRun(const std::optional<LogIdentity>& one, const std::optional<LogIde
   return a.entity == b.entity && a.project == b.project;
 }
 
-// The logs of its name in the folders beside its own.
-std::vector<fs::path> Siblings(const fs::path& log) {
-  std::vector<fs::path> siblings;
-  if (TimeAndId(log.parent_path().filename().string()).empty()) return siblings;
-  std::error_code failed;
-  fs::directory_iterator entries(log.parent_path().parent_path(), failed);
-  for (; !failed && entries != fs::directory_iterator(); entries.increment(failed)) {
-    std::error_code ignored;
-    const fs::path other = entries->path() / log.filename();
-    if (TimeAndId(entries->path().filename().string()).empty() || entries->is_symlink(ignored) ||
-        entries->path().filename() == log.parent_path().filename() ||
-        !fs::is_regular_file(other, ignored))
-      continue;
-    siblings.push_back(other);
-  }
-  return siblings;
-}
-
 // All of its lines are on the server: an upload of ours has noted it, or W&B's own has marked it.
 bool IsThere(const fs::path& log, const UploadState& state, uint64_t rows) {
   std::error_code ignored;
@@ -91,7 +73,8 @@ std::vector<fs::path> PartsOf(const fs::path& given, const PartsSearch& search) 
   const fs::path log = PlainPath(given);
   const std::optional<LogIdentity> own = IdentityOf(log);
   std::vector<Part> parts = {PartOf(log, own)};
-  for (const fs::path& sibling : Siblings(log)) {
+  LogsBeside here;
+  for (const fs::path& sibling : (search.beside == nullptr ? here : *search.beside).Of(log)) {
     const bool online = search.choices != nullptr && search.choices->include_online;
     if (online || !IsUploadedByItsWriter(sibling))
       parts.push_back(PartOf(sibling, IdentityOf(sibling)));

@@ -11,13 +11,15 @@
 
 #include "events/error.h"
 #include "receivers/wandb/upload/known_logs.h"
+#include "receivers/wandb/upload/logs_beside.h"
 #include "receivers/wandb/upload/upload_choices.h"
 
 namespace flarebridge::wandb {
 
 // Where parts of a run are looked for, and what makes logs parts of one.
 struct PartsSearch {
-  const KnownLogs* known = nullptr;        // beside those in the log's own place
+  const KnownLogs* known = nullptr;        // besides those in the log's own place
+  LogsBeside* beside = nullptr;            // those; nullptr: its folder is read for this search
   std::string server;                      // base URL
   const UploadChoices* choices = nullptr;  // in place of what the logs say; nullptr: none
   std::string entity, project;             // of logs that name none

@@ -105,7 +105,8 @@ RunRecord RunUpload::Target() const {
 
 PartsSearch RunUpload::Search() const {
   const Account& account = service_.account;
-  return {&service_.known, account.base_url, &service_.choices, account.entity, account.project};
+  return {&service_.known,   &service_.beside, account.base_url,
+          &service_.choices, account.entity,   account.project};
 }
 
 bool RunUpload::StateIsOf(const RunRecord& run) const {

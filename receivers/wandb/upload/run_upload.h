@@ -24,6 +24,7 @@
 #include "receivers/wandb/upload/file_uploads.h"
 #include "receivers/wandb/upload/followed_run.h"
 #include "receivers/wandb/upload/known_logs.h"
+#include "receivers/wandb/upload/logs_beside.h"
 #include "receivers/wandb/upload/parts.h"
 #include "receivers/wandb/upload/row_count.h"
 #include "receivers/wandb/upload/run_claim.h"
@@ -44,6 +45,7 @@ struct UploadService {
   std::atomic<Console> console{Console::kUnknown};
   KnownLogs known{};
   std::function<Clock::time_point()> now = Clock::now;
+  LogsBeside beside{};
   RateLimit limit{};
   // How many uploads more may hold the lines of a full request: at first as many as requests are
   // made at once. All others hold a few lines.

@@ -49,7 +49,7 @@ Expected<EarlierParts> FindEarlierParts(const std::filesystem::path& log,
 
 // The row that is `row`-th among all rows of the parts, as it is sent; empty if there is none.
 std::string RowOfParts(const std::vector<std::filesystem::path>& parts, uint64_t row,
-                       const std::string& server);
+                       const PartsSearch& search);
 
 // History lines among lines by stream.
 uint64_t RowsIn(const std::map<std::string, uint64_t>& lines);

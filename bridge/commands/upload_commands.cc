@@ -11,6 +11,16 @@
 
 namespace flarebridge {
 
+namespace {
+
+void AddNotes(CLI::App& command, std::string& to) {
+  command.add_option("--notes", to,
+                     "Folder for notes of what is uploaded where a run's own can't be written; "
+                     "default: $XDG_STATE_HOME/flarebridge/uploads");
+}
+
+}  // namespace
+
 void AddSync(CLI::App& app, SyncArguments& to) {
   CLI::App* sync = app.add_subcommand(
       "sync",
@@ -42,6 +52,7 @@ void AddSync(CLI::App& app, SyncArguments& to) {
   sync->add_option("--replace-tags", to.replace_tags, "Tags to rename, as old=new,other=better");
   sync->add_option("--exclude", to.exclude, "Glob of run folders to leave out; may be repeated")
       ->allow_extra_args(false);
+  AddNotes(*sync, to.notes);
 }
 
 void AddClean(CLI::App& app, CleanArguments& to) {
@@ -50,6 +61,7 @@ void AddClean(CLI::App& app, CleanArguments& to) {
   clean->add_option("path", to.paths, "Run folders, or folders with runs below them")
       ->default_val(std::vector<std::string>{"."});
   clean->add_flag("--yes", to.yes, "Do not ask");
+  AddNotes(*clean, to.notes);
 }
 
 void AddLogin(CLI::App& app, LoginArguments& to) {

@@ -19,11 +19,13 @@ struct SyncArguments {
   int retry_for = 600;
   std::string entity, project, id, job_type, replace_tags;
   std::vector<std::string> exclude;  // globs
+  std::string notes;                 // folder; empty: the user's own
 };
 
 struct CleanArguments {
   std::vector<std::string> paths;
   bool yes = false;
+  std::string notes;  // as of `sync`
 };
 
 struct LoginArguments {

@@ -3,19 +3,22 @@
 #include <array>
 #include <filesystem>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <vector>
 
+#include "bridge/process/environment.h"
 #include "bridge/process/exit_code.h"
 #include "bridge/commands/amounts.h"
 #include "events/printable.h"
 #include "receivers/files/file_lock.h"
+#include "receivers/files/folders.h"
 #include "receivers/files/open_file.h"
 #include "receivers/wandb/log/log_summary.h"
 #include "receivers/wandb/log/run_folder.h"
 #include "receivers/wandb/upload/parts.h"
-#include "receivers/wandb/upload/upload_state.h"
+#include "receivers/wandb/upload/upload_notes.h"
 
 namespace flarebridge {
 namespace {
@@ -41,9 +44,10 @@ bool IsOfRun(const fs::path& entry, const std::string& log) {
 }
 
 // Why the log's folder stays, or "".
-std::string WhyKept(const fs::path& log) {
+std::string WhyKept(const fs::path& log, const fs::path& notes_folder) {
   std::error_code failed;
-  if (!fs::exists(log.string() + ".synced", failed)) return "it is not marked as uploaded";
+  const wandb::UploadNotes notes(log, notes_folder);
+  if (!notes.IsMarked()) return "it is not marked as uploaded";
   const fs::path folder = log.parent_path();
   if (wandb::TimeAndId(folder.filename().string()).empty())
     return "it is no run's folder by its name";
@@ -58,15 +62,19 @@ std::string WhyKept(const fs::path& log) {
   const Expected<wandb::LogSummary> summary = wandb::ReadLog(log, nullptr);
   if (!summary) return summary.error().message;
   if (summary->bad_bytes > 0) return "its log is damaged";
-  const auto confirmed = wandb::ConfirmedLines(log);
+  const std::optional<wandb::UploadState> confirmed = notes.Latest();
   if (!confirmed) return "there is no note of what the server has confirmed";
-  if (const uint64_t rows = wandb::RowsIn(*confirmed); rows < summary->rows) {
+  if (const uint64_t rows = wandb::RowsIn(confirmed->lines); rows < summary->rows) {
     return "the server has confirmed " + Grouped(rows) + " of " + Counted(summary->rows, "row");
+  }
+  for (const fs::path& changed : {folder, fs::absolute(folder).parent_path()}) {
+    if (const Expected<void> may = MayChange(changed); !may)
+      return "it can't be removed: " + may.error().message;
   }
   return "";
 }
 
-Expected<Sorted> Sort(const CleanArguments& arguments) {
+Expected<Sorted> Sort(const CleanArguments& arguments, const fs::path& notes) {
   Sorted sorted;
   for (const std::string& path : arguments.paths) {
     std::error_code ignored;
@@ -77,7 +85,7 @@ Expected<Sorted> Sort(const CleanArguments& arguments) {
     const auto logs = wandb::FindLogs(path);
     if (!logs) return Propagate(logs);
     for (const fs::path& log : *logs) {
-      std::string why = WhyKept(log);
+      std::string why = WhyKept(log, notes);
       if (why.empty()) {
         sorted.logs.push_back(log);
       } else {
@@ -90,15 +98,17 @@ Expected<Sorted> Sort(const CleanArguments& arguments) {
 
 // The log goes behind what it names and before its marks: half a folder is never uploaded again.
 // Links in it go, and what they lead to stays.
-bool Remove(const fs::path& log) {
+bool Remove(const fs::path& log, const fs::path& notes) {
   const fs::path folder = log.parent_path();
   std::error_code failed;
+  const std::optional<fs::path> note = wandb::UploadNotes(log, notes).PlaceElsewhere();
   for (const char* name : {"files", "logs", "tmp"}) {
     fs::remove_all(folder / name, failed);
     if (failed) break;
   }
   if (!failed) fs::remove(log, failed);
   if (!failed) fs::remove_all(folder, failed);
+  if (!failed && note) fs::remove(*note, failed);
   if (!failed) return true;
   std::cerr << "flarebridge: "
             << Printable(folder.string() + " can't be removed: " + failed.message()) << "\n";
@@ -116,7 +126,9 @@ bool IsAgreed(const CleanArguments& arguments, size_t count) {
 }  // namespace
 
 int Clean(const CleanArguments& arguments) {
-  const Expected<Sorted> sorted = Sort(arguments);
+  const fs::path notes =
+      arguments.notes.empty() ? wandb::NotesFolder(FromEnvironment) : fs::absolute(arguments.notes);
+  const Expected<Sorted> sorted = Sort(arguments, notes);
   if (!sorted) {
     std::cerr << "flarebridge: " << Printable(sorted.error().message) << "\n";
     return kExitNoInput;
@@ -136,7 +148,7 @@ int Clean(const CleanArguments& arguments) {
   size_t removed = 0;
   for (const fs::path& log : sorted->logs) {
     // Somebody may have gone on with it while it was asked.
-    if (!WhyKept(log).empty() || !Remove(log)) continue;
+    if (!WhyKept(log, notes).empty() || !Remove(log, notes)) continue;
     ++removed;
     std::cout << "removed: " << Printable(log.parent_path().string()) << "\n";
   }

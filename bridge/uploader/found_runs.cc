@@ -5,12 +5,11 @@
 #include <algorithm>
 #include <map>
 #include <set>
-#include <system_error>
 
 #include "bridge/commands/amounts.h"
 #include "receivers/wandb/log/log_summary.h"
 #include "receivers/wandb/upload/known_logs.h"
-#include "receivers/wandb/upload/upload_state.h"
+#include "receivers/wandb/upload/upload_notes.h"
 
 namespace flarebridge {
 namespace {
@@ -27,11 +26,10 @@ bool IsExcluded(const fs::path& log, const std::vector<std::string>& globs) {
 }
 
 // Why a log is not taken, or "".
-std::string WhyNot(const fs::path& log, const SyncArguments& arguments) {
-  std::error_code ignored;
+std::string WhyNot(const fs::path& log, const SyncArguments& arguments, const fs::path& notes) {
   if (IsExcluded(log, arguments.exclude)) return "excluded";
-  if (!arguments.again && fs::exists(wandb::MarkPath(log), ignored)) return kUploadedAlready;
-  if (!arguments.include_online && wandb::IsUploadedByItsWriter(log)) return kOnline;
+  if (!arguments.again && wandb::UploadNotes(log, notes).IsMarked()) return kUploadedAlready;
+  if (!arguments.include_online && wandb::IsUploadedByItsWriter(log, notes)) return kOnline;
   return "";
 }
 
@@ -67,7 +65,7 @@ std::string FoundRuns::LeftOutInWords() const {
   return words;
 }
 
-Expected<FoundRuns> FindRuns(const SyncArguments& arguments) {
+Expected<FoundRuns> FindRuns(const SyncArguments& arguments, const fs::path& notes) {
   FoundRuns found;
   std::set<fs::path> known;
   for (const std::string& path : arguments.paths) {
@@ -75,7 +73,7 @@ Expected<FoundRuns> FindRuns(const SyncArguments& arguments) {
     if (!logs) return Propagate(logs);
     for (const fs::path& log : *logs) {
       if (!known.insert(wandb::PlainPath(log)).second) continue;
-      std::string why = WhyNot(log, arguments);
+      std::string why = WhyNot(log, arguments, notes);
       if (why.empty()) {
         found.logs.push_back(log);
       } else {

@@ -28,8 +28,9 @@ struct FoundRuns {
 inline constexpr const char* kUploadedAlready = "uploaded already";
 inline constexpr const char* kOnline = "W&B's own online run";
 
-// Below all paths. Errors: kIo (nothing there), kConfig (--id for several runs).
-Expected<FoundRuns> FindRuns(const SyncArguments& arguments);
+// Below all paths. `notes`: folder for notes that are not beside their logs. Errors: kIo (nothing
+// there), kConfig (--id for several runs).
+Expected<FoundRuns> FindRuns(const SyncArguments& arguments, const std::filesystem::path& notes);
 
 // What to do about a run of kOnline, for people.
 std::string WordsOfOnline(const std::filesystem::path& log);

@@ -24,6 +24,7 @@
 #include "receivers/wandb/upload/account.h"
 #include "receivers/wandb/upload/known_logs.h"
 #include "receivers/wandb/upload/parts.h"
+#include "receivers/wandb/upload/upload_notes.h"
 #include "receivers/wandb/upload/uploads.h"
 
 namespace flarebridge {
@@ -72,6 +73,7 @@ class Syncing {
   // Gives the exit status.
   int Run(const wandb::Account& account, wandb::UploadChoices choices) {
     // All are known before one begins: parts of one run may lie anywhere among them.
+    notes_ = choices.notes;
     choices.known = found_.LeftOutFor(kUploadedAlready);
     choices.known.insert(choices.known.end(), found_.logs.begin(), found_.logs.end());
     if (!arguments_.watch) choices.to_upload = found_.logs;
@@ -118,7 +120,8 @@ class Syncing {
       if (idle) std::this_thread::sleep_for(kLook);
       if (!arguments_.watch || steady_clock::now() < scan) continue;
       scan = steady_clock::now() + kScanInterval;
-      if (const Expected<FoundRuns> found = FindRuns(arguments_); found) AddAll(pool, *found);
+      if (const Expected<FoundRuns> found = FindRuns(arguments_, notes_); found)
+        AddAll(pool, *found);
     }
   }
 
@@ -165,6 +168,7 @@ class Syncing {
 
   UploadPool::Callbacks Callbacks() {
     UploadPool::Callbacks callbacks;
+    callbacks.warn = [this](const std::string& words) { screen_.Complain(words); };
     callbacks.progress = [this](const Upload& upload) {
       const Upload::Progress progress = upload.progress();
       screen_.Progress(upload.path(), progress.rows, progress.confirmed_bytes, progress.waiting);
@@ -185,6 +189,7 @@ class Syncing {
     {
       const MutexLock lock(mutex_);
       // As it was read, not as it is: it may have grown since.
+      if (!report.group_url.empty()) groups_.insert(report.group_url);
       known_[upload.path()] = {
           whole ? Known::State::kDone : Known::State::kIncomplete, {}, upload.progress().bytes};
     }
@@ -238,6 +243,7 @@ class Syncing {
     if (!found_.left_out.empty() && !arguments_.watch) {
       line += ", " + Grouped(found_.left_out.size()) + " left out: " + found_.LeftOutInWords();
     }
+    for (const std::string& group : groups_) screen_.Say("View group at " + group);
     screen_.Say((interrupted ? "stopped: " : "") + line);
     if (incomplete > 0) {
       screen_.Complain(Counted(incomplete, "run") + (incomplete == 1 ? " is" : " are") +
@@ -255,11 +261,13 @@ class Syncing {
 
   const SyncArguments& arguments_;
   const FoundRuns& found_;
+  fs::path notes_;
   SyncScreen screen_;
   Mutex mutex_;
   std::map<fs::path, Known> known_ GUARDED_BY(mutex_);
   std::set<fs::path> named_;  // runs that are left alone
   std::set<fs::path> stops_;  // runs that were asked to stop, as was told; for callbacks alone
+  std::set<std::string> groups_ GUARDED_BY(mutex_);  // pages of those that runs are of
 };
 
 int Complain(const Error& error) {
@@ -278,6 +286,8 @@ Expected<wandb::UploadChoices> ChoicesOf(const SyncArguments& arguments) {
   choices.tags = std::move(*tags);
   choices.include_online = arguments.include_online;
   choices.follow_links = arguments.follow_links;
+  choices.notes =
+      arguments.notes.empty() ? wandb::NotesFolder(FromEnvironment) : fs::absolute(arguments.notes);
   return choices;
 }
 
@@ -302,7 +312,7 @@ int SayNothingToDo(const FoundRuns& found) {
 int Sync(const SyncArguments& arguments) {
   const Expected<wandb::UploadChoices> choices = ChoicesOf(arguments);
   if (!choices) return Complain(choices.error());
-  const Expected<FoundRuns> found = FindRuns(arguments);
+  const Expected<FoundRuns> found = FindRuns(arguments, choices->notes);
   if (!found) return Complain(found.error());
   if (arguments.dry_run) return DryRun(*found, *choices);
   if (found->logs.empty() && !arguments.watch) return SayNothingToDo(*found);

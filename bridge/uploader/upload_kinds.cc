@@ -5,6 +5,7 @@
 
 #include "bridge/process/environment.h"
 #include "receivers/wandb/upload/account.h"
+#include "receivers/wandb/upload/upload_notes.h"
 #include "receivers/wandb/upload/uploads.h"
 
 namespace flarebridge {
@@ -22,6 +23,7 @@ Expected<std::unique_ptr<UploadPool>> StartWandb(size_t threads, UploadPool::Cal
   }
   wandb::UploadChoices choices;
   choices.written_here = true;  // by the bridge's workers
+  choices.notes = wandb::NotesFolder(FromEnvironment);
   return wandb::StartUploads(*account, choices, threads, std::move(callbacks));
 }
 

@@ -156,8 +156,13 @@ class UploadProcess {
   // Pools call the following: one at a time each, and several at once.
   void OnProgress(const std::string& kind, const Upload& upload) {
     const std::string key = KeyOf(kind, upload.path());
-    if (upload.created() && IsFirst(Told::kPlace, key))
-      Say(NoticeLevel::kInfo, "View run at " + upload.report().url);
+    if (upload.created() && IsFirst(Told::kPlace, key)) {
+      const UploadReport report = upload.report();
+      // The shim looks for these words, and says them again at a run's end (run_links.py).
+      if (!report.group_url.empty() && IsFirst(Told::kGroup, report.group_url))
+        Say(NoticeLevel::kInfo, "View group at " + report.group_url);
+      Say(NoticeLevel::kInfo, "View run at " + report.url);
+    }
     const Upload::Progress progress = upload.progress();
     if (!progress.stop.empty() && IsFirst(Told::kStop, key)) {
       const std::string path = upload.path().string();
@@ -168,8 +173,9 @@ class UploadProcess {
         "uploads wait, and nothing is lost: " + upload.name() + ": " + progress.waiting, "waits");
   }
 
-  // What of an upload is told once.
-  enum class Told : uint8_t { kPlace, kStop };
+  // What is told once: where a run is and that it is to stop, by its key; where a group is, by its
+  // page.
+  enum class Told : uint8_t { kPlace, kStop, kGroup };
   bool IsFirst(Told what, const std::string& key) {
     const MutexLock lock(mutex_);
     return told_once_.emplace(what, key).second;

@@ -39,6 +39,7 @@ from .link import Link
 from .local_site import OUTSIDE, Member, join
 from .opening import open_session
 from .rules import Rule
+from .run_links import RunLinks
 from .senders import sender_of, verify_senders
 from .stopping import Stopping, stop_in_vain
 from .taker import Taker
@@ -99,14 +100,11 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         """
         super().__init__(events=events)
         self.wandb_args, self.kwargs, self.config = wandb_args, kwargs, config
-        self.mode = mode
-        self.process_timeout = process_timeout
+        self.mode, self.process_timeout = mode, process_timeout
         # A folder is meant from where the author of the job stands, not from where the bridge will.
         self.receivers = with_absolute_dirs(receivers)
-        self.endpoint = endpoint
-        self.buffer_bytes = buffer_bytes
-        self.curve_key = curve_key
-        self.curve_server_key = curve_server_key
+        self.endpoint, self.buffer_bytes = endpoint, buffer_bytes
+        self.curve_key, self.curve_server_key = curve_key, curve_server_key
         self.policy = policy
         self.on_stop = on_stop
         self._begin()
@@ -144,6 +142,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         self._aborted = False
         self._opening = 0  # events of the session's beginning
         self._whose = ""  # in front of what is told
+        self._links = RunLinks()
         self._verified = False  # messages tell who sent them (senders.py)
         self._taken = f"flarebridge_taken_{id(self):x}"
 
@@ -311,6 +310,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         link = Link(self.endpoint, process, self.buffer_bytes, self._say, keys, self._stopping.asked)
         opened = (clean_name(job_id), run_name, side, result_folder(fl_ctx))
         sites = [self._site(name) for name in sites_of(fl_ctx, server)]
+        self._links.begin(receivers.get("wandb"), opened, self.endpoint, server and not self._simulated)
         open_session(link, self._encoder, self._parts, opened, sites, receivers)
         self._opening = link.stats()["accepted"]
         for words in self._in_vain(receivers):
@@ -371,7 +371,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
             self._link.wait_acknowledged(_TASKS_END)
 
     def _say(self, level: str, text: str) -> None:
-        getattr(self.logger, level)(f"flarebridge: {self._whose}{text}")
+        getattr(self.logger, level)(f"flarebridge: {self._whose}{self._links.heard(text)}")
 
     def _report_end(self, stats: dict, at_clients: dict) -> None:
         level, text = last_line(
@@ -384,4 +384,5 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
             timeout=self.process_timeout,
             state=self._process.state if self._process is not None else "FOLDER",
         )
-        self._say(level, text)
+        for line in (*self._links.at_end(), (level, text)):
+            self._say(*line)

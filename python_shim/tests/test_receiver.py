@@ -278,6 +278,17 @@ def test_the_last_line_says_what_finishes_runs_whose_arguments_are_refused(tmp_p
     assert said.endswith(f"with: {command}")
 
 
+def test_where_the_runs_are_is_said_before_the_last_line(tmp_path, monkeypatch, caplog):
+    page = "View group at https://wandb.ai/t/p/groups/n-job-1"
+    receiver = _started(tmp_path, monkeypatch, wandb_args={"name": "n"}, mode="online")
+    receiver._say("info", page)
+    assert " safe on this machine's disk" in _end(receiver, caplog)
+    assert [record.getMessage() for record in caplog.records[-2:-1]] == [f"flarebridge: n: {page}"]
+    caplog.clear()
+    _end(_started(tmp_path, monkeypatch, wandb_args={"name": "n", "dir": str(tmp_path)}), caplog)
+    assert caplog.records[-2].getMessage() == f"flarebridge: n: upload the runs with: flarebridge sync {tmp_path}"
+
+
 def test_a_name_counts_wherever_it_is_given(tmp_path, monkeypatch):
     mine = {"name": "mine"}
     for arguments in (

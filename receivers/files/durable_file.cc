@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 #include <system_error>
+#include <utility>
 
 #include "receivers/files/folders.h"
 #include "receivers/files/open_file.h"
@@ -16,6 +17,13 @@ namespace flarebridge {
 namespace {
 
 namespace fs = std::filesystem;
+
+// A full disk gets back what a file took that did not become whole. Gives the failure.
+tl::unexpected<Error> GiveUp(const fs::path& unfinished, tl::unexpected<Error> failure) {
+  std::error_code ignored;
+  fs::remove(unfinished, ignored);
+  return failure;
+}
 
 Expected<void> WriteAndPersist(const UniqueFd& file, std::string_view content) {
   if (Expected<void> written = WriteAt(file.get(), 0, content); !written) return written;
@@ -34,13 +42,11 @@ Expected<void> WriteByDraft(const fs::path& path, std::string_view content, mode
     if (!file) return FailOf(draft.string(), file);
     Expected<void> done = prepare(file->get());
     if (done) done = WriteAndPersist(*file, content);
-    if (!done) {
-      fs::remove(draft, failed);
-      return FailOf(draft.string(), done);
-    }
+    if (!done) return GiveUp(draft, FailOf(draft.string(), done));
   }
   fs::rename(draft, path, failed);
-  if (failed) return FailSystem(draft.string() + " can't be renamed", failed.value());
+  if (failed)
+    return GiveUp(draft, FailSystem(draft.string() + " can't be renamed", failed.value()));
   return PersistFolder(path.parent_path());
 }
 
@@ -67,9 +73,10 @@ Expected<void> WriteLike(const fs::path& path, std::string_view content, const f
 Expected<void> WriteNewDurably(const fs::path& path, std::string_view content, mode_t mode) {
   const Expected<UniqueFd> file = CreateFile(path, mode, Existing::kRefuse);
   if (!file) return FailOf(path.string(), file);
-  if (fchmod(file->get(), mode) != 0) return FailSystem(path.string() + " can't be written");
+  if (fchmod(file->get(), mode) != 0)
+    return GiveUp(path, FailSystem(path.string() + " can't be written"));
   if (Expected<void> written = WriteAndPersist(*file, content); !written)
-    return FailOf(path.string(), written);
+    return GiveUp(path, FailOf(path.string(), written));
   return {};
 }
 
@@ -91,12 +98,18 @@ Expected<void> WriteBelow(const fs::path& folder, const fs::path& relative,
 
 Expected<void> CopyDurably(const fs::path& from, const fs::path& to) {
   std::error_code failed;
+  if (fs::exists(fs::symlink_status(to, failed)))
+    return FailSystem(to.string() + " can't be made", EEXIST);
   fs::copy_file(from, to, fs::copy_options::none, failed);
-  if (failed) return FailSystem(to.string() + " can't be made", failed.value());
+  if (failed) {
+    const bool is_anothers = failed == std::errc::file_exists;  // made meanwhile
+    tl::unexpected<Error> failure = FailSystem(to.string() + " can't be made", failed.value());
+    return is_anothers ? failure : GiveUp(to, std::move(failure));
+  }
   const Expected<UniqueFd> copy = OpenToRead(to);
-  if (!copy) return FailOf(to.string(), copy);
+  if (!copy) return GiveUp(to, FailOf(to.string(), copy));
   if (Expected<void> persisted = PersistFile(copy->get()); !persisted)
-    return FailOf(to.string(), persisted);
+    return GiveUp(to, FailOf(to.string(), persisted));
   return {};
 }
 

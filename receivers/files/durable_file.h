@@ -23,8 +23,8 @@ Expected<void> WriteDurably(const std::filesystem::path& path, std::string_view 
 Expected<void> WriteLike(const std::filesystem::path& path, std::string_view content,
                          const std::filesystem::path& like);
 
-// Writes a file that must not be there yet, with exactly this mode. Errors: as above, also if it is
-// there.
+// Writes a file that must not be there yet, with exactly this mode; whole, or it is not there.
+// Errors: as above, also if it is there.
 Expected<void> WriteNewDurably(const std::filesystem::path& path, std::string_view content,
                                mode_t mode);
 
@@ -34,7 +34,8 @@ Expected<void> WriteNewDurably(const std::filesystem::path& path, std::string_vi
 Expected<void> WriteBelow(const std::filesystem::path& folder,
                           const std::filesystem::path& relative, std::string_view content);
 
-// Copies a file to a name that must be free. Errors: kIo, kTemporary.
+// Copies a file to a name that must be free: the whole of it, or nothing is there. Errors: kIo,
+// kTemporary.
 Expected<void> CopyDurably(const std::filesystem::path& from, const std::filesystem::path& to);
 
 }  // namespace flarebridge

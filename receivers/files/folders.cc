@@ -51,6 +51,11 @@ Expected<void> MakePrivateFolder(const fs::path& path) {
   return FailPath(named.string() + " can't be made");
 }
 
+Expected<void> MayChange(const fs::path& folder) {
+  if (faccessat(AT_FDCWD, folder.c_str(), W_OK | X_OK, AT_EACCESS) == 0) return {};
+  return FailSystem(folder.string() + " can't be changed");
+}
+
 Expected<void> PersistFolder(const fs::path& folder) {
   const UniqueFd opened(open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (opened && fsync(opened.get()) == 0) return {};

@@ -20,6 +20,10 @@ Expected<void> MakeFolders(const std::filesystem::path& path);
 // stays as it is. Errors: as above.
 Expected<void> MakePrivateFolder(const std::filesystem::path& path);
 
+// Names may be made and removed in the folder, as far as its rights and its file system tell.
+// Errors: kIo, kTemporary.
+Expected<void> MayChange(const std::filesystem::path& folder);
+
 // The names in the folder are on the disk when it returns. Errors: kIo, kTemporary.
 Expected<void> PersistFolder(const std::filesystem::path& folder);
 

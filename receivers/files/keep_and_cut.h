@@ -1,6 +1,6 @@
 // Cuts what can't be read off the end of a file, or replaces it by what can, and keeps the file as
-// it was beside it. Used to repair what was appended to. Any thread; nobody else may write the file
-// meanwhile.
+// it was beside it. What fails leaves the file as it was, and no copy of it or a whole one. Used to
+// repair what was appended to. Any thread; nobody else may write the file meanwhile.
 #pragma once
 
 #include <cstdint>

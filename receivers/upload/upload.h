@@ -28,8 +28,9 @@ struct UploadOptions {
 };
 
 struct UploadReport {
-  std::string url;   // of the run in the browser
-  std::string name;  // of the run, for people; empty: it has none
+  std::string url;          // of the run in the browser
+  std::string group_url{};  // the same of the runs that it is grouped with; empty: with none
+  std::string name;         // of the run, for people; empty: it has none
   uint64_t rows = 0;
   bool ended = false;     // with its end; else it may still go on
   bool verified = false;  // the server has said that it holds as many rows

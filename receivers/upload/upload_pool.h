@@ -34,8 +34,9 @@ class UploadPool {
     std::function<void(const Upload& upload)> done;
     // It is not, and will not be without a person's help.
     std::function<void(const Upload& upload, const Error& error)> failed;
-    // What a person should know of the server before anything is sent. May be empty; called by who
-    // starts the pool, on that thread.
+    // What a person should know besides: of the server before anything is sent, by who starts the
+    // pool, on that thread; of uploads by themselves, on any thread and several at once. May be
+    // empty.
     std::function<void(const std::string& words)> warn{};
   };
 

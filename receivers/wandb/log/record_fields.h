@@ -1,6 +1,6 @@
 // Field numbers of W&B's protobuf records that writer and reader share, from
 // wandb/proto/wandb_internal.proto, read at version 0.28.3 and compared with files of 0.31.0; and
-// the number of a field of ours. Only record_writer.cc and record_reader.cc need them.
+// the numbers of fields of ours. Only those who write and read records need them.
 #pragma once
 
 #include <cstdint>

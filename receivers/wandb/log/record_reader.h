@@ -40,7 +40,7 @@ struct ParsedRecord {
   std::string_view content;  // of a record of kOther: its bytes
   int64_t number = 0;
   std::optional<AppliedMark> mark;
-  std::string_view checkpoint;      // ours: what is before it in the log (ParseCheckpoint()), or ""
+  std::string_view checkpoint;      // ours: what is before it in the log (checkpoint_reader.h)
   std::vector<ParsedItem> items;    // history, summary, config (also the run's), stats
   std::vector<ParsedItem> removed;  // config and summary; without values
   // Config, of ours: keys and the tags that they have got.
@@ -65,10 +65,5 @@ struct ParsedRecord {
 };
 // Errors: kMalformed.
 Expected<void> ParseRecord(std::string_view bytes, ParsedRecord& record);
-
-// With which the bytes of a record begin that carries a checkpoint.
-extern const std::string_view kCheckpointBegin;
-// ParsedRecord::checkpoint. Errors: kMalformed, also of another version than this program's.
-Expected<Checkpoint> ParseCheckpoint(std::string_view bytes);
 
 }  // namespace flarebridge::wandb

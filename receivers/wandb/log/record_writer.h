@@ -41,7 +41,7 @@ void AppendConfig(int64_t number, const std::vector<std::pair<std::string, std::
 // Behind a config record: the tag of a key has become this one (ours, as a mark is).
 void AppendTagChange(std::string_view key, std::string_view tag, std::string& out);
 // The first of a record, before its own content: all that is before it in the log (ours, too). Its
-// bytes begin with kCheckpointBegin.
+// bytes begin with kCheckpointBegin (checkpoint_reader.h).
 void AppendCheckpoint(const Checkpoint& checkpoint, std::string& out);
 // A line of the run's console, with its newline.
 void AppendOutput(int64_t number, double time, std::string_view line, const AppliedMark* mark,

@@ -7,6 +7,7 @@
 
 #include "receivers/files/file_info.h"
 #include "receivers/files/system_error.h"
+#include "receivers/wandb/log/checkpoint_reader.h"
 #include "receivers/wandb/log/record_stream.h"
 
 namespace flarebridge::wandb {

@@ -261,10 +261,25 @@ Expected<Account> FindAccountWithoutKey(const Environment& environment, const Na
   return account;
 }
 
+namespace {
+
+// The project's page, with a slash behind it.
+std::string ProjectPage(const Account& account, const std::string& entity,
+                        const std::string& project) {
+  const std::string pages = account.pages.empty() ? PagesOf(account.base_url) : account.pages;
+  return pages + "/" + Escape(entity) + "/" + Escape(project) + "/";
+}
+
+}  // namespace
+
 std::string PageOf(const Account& account, const std::string& entity, const std::string& project,
                    const std::string& run) {
-  const std::string pages = account.pages.empty() ? PagesOf(account.base_url) : account.pages;
-  return pages + "/" + Escape(entity) + "/" + Escape(project) + "/runs/" + Escape(run);
+  return ProjectPage(account, entity, project) + "runs/" + Escape(run);
+}
+
+std::string GroupPageOf(const Account& account, const std::string& entity,
+                        const std::string& project, const std::string& group) {
+  return ProjectPage(account, entity, project) + "groups/" + Escape(group);
 }
 
 }  // namespace flarebridge::wandb

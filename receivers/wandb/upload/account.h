@@ -58,4 +58,8 @@ Expected<Account> FindAccountWithoutKey(const Environment& environment, const Na
 std::string PageOf(const Account& account, const std::string& entity, const std::string& project,
                    const std::string& run);
 
+// "https://wandb.ai/entity/project/groups/name"; the same.
+std::string GroupPageOf(const Account& account, const std::string& entity,
+                        const std::string& project, const std::string& group);
+
 }  // namespace flarebridge::wandb

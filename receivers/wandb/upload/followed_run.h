@@ -66,6 +66,8 @@ class FollowedRun {
   bool damaged() const { return end_ == LogFollower::End::kCorrupt && !settling_; }
   // Values that are not sent, because they are no JSON.
   uint64_t not_json() const { return sent_.not_json(); }
+  // The same, because they are nested too deep.
+  uint64_t too_deep() const { return sent_.too_deep(); }
   // Bytes of damage, which were passed over or nothing readable follows.
   uint64_t bad_bytes() const;
   // Somebody writes the log, or has until a while ago.

@@ -16,6 +16,7 @@ JsonObject& JsonObject::Open(Child& child) {
 }
 
 void JsonObject::Set(const std::vector<std::string_view>& path, std::string_view json) {
+  if (path.size() > kMaxDepth) return;
   JsonObject* object = this;
   for (size_t i = 0; i + 1 < path.size(); ++i) {
     object = &Open(object->children_[std::string(path[i])]);
@@ -31,6 +32,7 @@ bool JsonObject::IsObject(const Child& child) {
 }
 
 void JsonObject::Remove(const std::vector<std::string_view>& path) {
+  if (path.size() > kMaxDepth) return;
   JsonObject* object = this;
   for (size_t i = 0; i + 1 < path.size(); ++i) {
     const auto child = object->children_.find(path[i]);

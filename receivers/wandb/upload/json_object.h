@@ -13,8 +13,12 @@ namespace flarebridge::wandb {
 
 class JsonObject {
  public:
-  // A path has at least one component. What is set later wins; a leaf and an object at one place
-  // replace each other.
+  // Objects and lists that lie in each other, at most. A log's own limit is millions; what reads
+  // JSON has less: Python's module about 1,000 (its limit of recursion), Go's encoding/json 10,000.
+  static constexpr size_t kMaxDepth = 500;
+
+  // A path has at least one component; one of more than kMaxDepth is not taken. What is set later
+  // wins; a leaf and an object at one place replace each other.
   void Set(const std::vector<std::string_view>& path, std::string_view json);
   void Remove(const std::vector<std::string_view>& path);
   bool empty() const { return children_.empty(); }

@@ -4,7 +4,7 @@
 #include <system_error>
 
 #include "receivers/wandb/upload/log_follower.h"
-#include "receivers/wandb/upload/upload_state.h"
+#include "receivers/wandb/upload/upload_notes.h"
 
 namespace flarebridge::wandb {
 namespace {
@@ -32,11 +32,10 @@ std::optional<LogIdentity> IdentityOf(const fs::path& log) {
   return identity;
 }
 
-bool IsUploadedByItsWriter(const fs::path& log) {
+bool IsUploadedByItsWriter(const fs::path& log, const fs::path& notes) {
+  if (!log.parent_path().filename().string().starts_with("run-")) return false;
   std::error_code ignored;
-  if (!log.parent_path().filename().string().starts_with("run-") ||
-      fs::exists(StatePath(log), ignored))
-    return false;
+  if (fs::exists(StatePath(log), ignored) || UploadNotes(log, notes).Latest()) return false;
   const std::optional<LogIdentity> identity = IdentityOf(log);
   return !identity || !identity->ours;
 }

@@ -26,7 +26,8 @@ std::optional<LogIdentity> IdentityOf(const std::filesystem::path& log);
 
 // The log lies in a folder `run-...`, so that its run is uploaded while it is written, and W&B's
 // own client does that: it is no log of ours, and no upload of ours has left a note beside it.
-bool IsUploadedByItsWriter(const std::filesystem::path& log);
+// `notes`: where such a note may be besides (upload_notes.h).
+bool IsUploadedByItsWriter(const std::filesystem::path& log, const std::filesystem::path& notes);
 
 class KnownLogs {
  public:

@@ -11,7 +11,7 @@
 #include "receivers/wandb/upload/line_buffer.h"
 #include "receivers/wandb/upload/log_follower.h"
 #include "receivers/wandb/upload/sent_records.h"
-#include "receivers/wandb/upload/upload_state.h"
+#include "receivers/wandb/upload/upload_notes.h"
 
 namespace flarebridge::wandb {
 namespace {
@@ -60,29 +60,14 @@ bool IsSameRun(const std::optional<LogIdentity>& one, const std::optional<LogIde
   return a.entity == b.entity && a.project == b.project;
 }
 
-// The logs of its name in the folders beside its own.
-std::vector<fs::path> Siblings(const fs::path& log) {
-  std::vector<fs::path> siblings;
-  if (TimeAndId(log.parent_path().filename().string()).empty()) return siblings;
-  std::error_code failed;
-  fs::directory_iterator entries(log.parent_path().parent_path(), failed);
-  for (; !failed && entries != fs::directory_iterator(); entries.increment(failed)) {
-    std::error_code ignored;
-    const fs::path other = entries->path() / log.filename();
-    if (TimeAndId(entries->path().filename().string()).empty() || entries->is_symlink(ignored) ||
-        entries->path().filename() == log.parent_path().filename() ||
-        !fs::is_regular_file(other, ignored))
-      continue;
-    siblings.push_back(other);
-  }
-  return siblings;
+// All of its lines are on the server: an upload of ours has noted it, or W&B's own has marked it.
+bool IsThere(const UploadNotes& notes, const UploadState& state, uint64_t rows) {
+  if (!notes.Latest()) return rows == 0 || notes.IsMarked();
+  return RowsIn(state.lines) >= rows;
 }
 
-// All of its lines are on the server: an upload of ours has noted it, or W&B's own has marked it.
-bool IsThere(const fs::path& log, const UploadState& state, uint64_t rows) {
-  std::error_code ignored;
-  if (!fs::exists(StatePath(log), ignored)) return rows == 0 || fs::exists(MarkPath(log), ignored);
-  return RowsIn(state.lines) >= rows;
+fs::path NotesOf(const PartsSearch& search) {
+  return search.choices == nullptr ? fs::path() : search.choices->notes;
 }
 
 }  // namespace
@@ -91,9 +76,10 @@ std::vector<fs::path> PartsOf(const fs::path& given, const PartsSearch& search) 
   const fs::path log = PlainPath(given);
   const std::optional<LogIdentity> own = IdentityOf(log);
   std::vector<Part> parts = {PartOf(log, own)};
-  for (const fs::path& sibling : Siblings(log)) {
+  LogsBeside here;
+  for (const fs::path& sibling : (search.beside == nullptr ? here : *search.beside).Of(log)) {
     const bool online = search.choices != nullptr && search.choices->include_online;
-    if (online || !IsUploadedByItsWriter(sibling))
+    if (online || !IsUploadedByItsWriter(sibling, NotesOf(search)))
       parts.push_back(PartOf(sibling, IdentityOf(sibling)));
   }
   const std::vector<fs::path> known =
@@ -142,14 +128,14 @@ Expected<EarlierParts> FindEarlierParts(const fs::path& log, const PartsSearch& 
       earlier.unfinished = *part;
       return earlier;
     }
-    const UploadState state = ReadState(*part, search.server);
-    std::error_code ignored;
-    const bool done = !state.run.empty() && fs::exists(MarkPath(*part), ignored);
+    const UploadNotes notes(*part, NotesOf(search));
+    const UploadState state = notes.Read(search.server);
+    const bool done = !state.run.empty() && notes.IsMarked();
     // Of one that is done it counts what was sent: an older version stopped at damage.
     const Expected<std::map<std::string, uint64_t>> lines =
         done ? Expected<std::map<std::string, uint64_t>>(state.lines) : CountLines(*part);
     if (!lines) return Propagate(lines);
-    if (!IsThere(*part, state, RowsIn(*lines))) {
+    if (!IsThere(notes, state, RowsIn(*lines))) {
       earlier.unfinished = *part;
       return earlier;
     }
@@ -161,11 +147,11 @@ Expected<EarlierParts> FindEarlierParts(const fs::path& log, const PartsSearch& 
 }
 
 std::string RowOfParts(const std::vector<fs::path>& parts, uint64_t row,
-                       const std::string& server) {
+                       const PartsSearch& search) {
   uint64_t at = 0;
   std::optional<int64_t> next_step;
   for (const fs::path& part : parts) {
-    const UploadState state = ReadState(part, server);
+    const UploadState state = UploadNotes(part, NotesOf(search)).Read(search.server);
     if (state.base) at = RowsIn(*state.base);
     LogFollower follower(part, OnDamage::kSkip);
     SentRecords sent;

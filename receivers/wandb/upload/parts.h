@@ -11,13 +11,15 @@
 
 #include "events/error.h"
 #include "receivers/wandb/upload/known_logs.h"
+#include "receivers/wandb/upload/logs_beside.h"
 #include "receivers/wandb/upload/upload_choices.h"
 
 namespace flarebridge::wandb {
 
 // Where parts of a run are looked for, and what makes logs parts of one.
 struct PartsSearch {
-  const KnownLogs* known = nullptr;        // beside those in the log's own place
+  const KnownLogs* known = nullptr;        // besides those in the log's own place
+  LogsBeside* beside = nullptr;            // those; nullptr: its folder is read for this search
   std::string server;                      // base URL
   const UploadChoices* choices = nullptr;  // in place of what the logs say; nullptr: none
   std::string entity, project;             // of logs that name none
@@ -47,7 +49,7 @@ Expected<EarlierParts> FindEarlierParts(const std::filesystem::path& log,
 
 // The row that is `row`-th among all rows of the parts, as it is sent; empty if there is none.
 std::string RowOfParts(const std::vector<std::filesystem::path>& parts, uint64_t row,
-                       const std::string& server);
+                       const PartsSearch& search);
 
 // History lines among lines by stream.
 uint64_t RowsIn(const std::map<std::string, uint64_t>& lines);

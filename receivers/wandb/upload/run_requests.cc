@@ -18,6 +18,9 @@ constexpr seconds kRunInterval{5};
 // at 0.28.3 has it).
 constexpr unsigned kMostConflicts = 21;
 
+// Before it is seen whether an alert can be noted now.
+constexpr seconds kNoteAgain{30};
+
 double Random() {
   uint32_t number = 0;
   if (getrandom(&number, sizeof number, 0) != sizeof number) number = 1U << 31;
@@ -114,9 +117,8 @@ std::optional<int64_t> RunUpload::FirstStep() const {
   const uint64_t rows = RowsIn(*state_.base);
   if (!run_.view().run().resumed || rows == 0) return std::nullopt;
   const bool all_from_here = rows == RowsIn(earlier_.lines);
-  const std::optional<int64_t> last =
-      StepOf(all_from_here ? RowOfParts(PartsOf(log_, Search()), rows - 1, state_.server)
-                           : there_.last_row);
+  const std::optional<int64_t> last = StepOf(
+      all_from_here ? RowOfParts(PartsOf(log_, Search()), rows - 1, Search()) : there_.last_row);
   return last ? std::optional(*last + 1) : std::nullopt;
 }
 
@@ -130,7 +132,7 @@ Expected<void> RunUpload::SettleLook(Time now) {
   if (!earlier_config_) earlier_config_ = run_.view().run().resumed ? there_.config : "";
   if (claimed_) return {};  // it was asked for the config alone
   const RunClaim::Local local{earlier_.lines, run_.view().run().start_time, [this](uint64_t row) {
-                                return RowOfParts(PartsOf(log_, Search()), row, state_.server);
+                                return RowOfParts(PartsOf(log_, Search()), row, Search());
                               }};
   Expected<std::optional<RunClaim::Lines>> base = claim_.Decide(there_, local, now);
   if (!base) return Propagate(base);
@@ -143,7 +145,8 @@ Expected<void> RunUpload::SettleLook(Time now) {
   const std::optional<int64_t> first_step = FirstStep();
   if (run_version_ && !state_.sent.empty()) {
     CountOn(first_step);
-    return SaveState();
+    SaveState();
+    return {};
   }
   ForgetConfirmed();
   CountOn(first_step);
@@ -184,7 +187,8 @@ Expected<void> RunUpload::SettleRun(Time now) {
     run_due_ = {};
     state_.run = run;
     claimed_ = inserted_;
-    return inserted_ ? SaveState() : Expected<void>();
+    if (inserted_) SaveState();
+    return {};
   }
   state_.sent = sending_;
   state_.run = run;
@@ -194,10 +198,11 @@ Expected<void> RunUpload::SettleRun(Time now) {
     claimed_ = looked_ = false;
     return {};
   }
-  return SaveState();
+  SaveState();
+  return {};
 }
 
-Expected<void> RunUpload::SettleLines(Time now) {
+void RunUpload::SettleLines(Time now) {
   const bool full = run_.lines().full();
   for (const auto& [stream, part] : run_.lines().parts())
     state_.lines[stream] = part.offset + part.count;
@@ -207,7 +212,7 @@ Expected<void> RunUpload::SettleLines(Time now) {
   pace_.Sent(now, full);
   summary_.Confirm(now);
   state_.unreported.clear();
-  return SaveState();
+  SaveState();
 }
 
 void RunUpload::SettleCount(Time now) {
@@ -221,10 +226,14 @@ void RunUpload::SettleCount(Time now) {
   Restart();
 }
 
-Expected<void> RunUpload::NoteAlert() {
-  if (std::exchange(alert_noted_, true)) return {};
+bool RunUpload::NoteAlert(Time now) {
+  if (alert_noted_) return true;
   ++state_.alerts;
-  return SaveState();
+  alert_noted_ = SaveState();
+  if (alert_noted_) return true;
+  --state_.alerts;
+  alert_due_ = now + kNoteAgain;
+  return false;
 }
 
 Expected<void> RunUpload::Settle(Task task, Time now) {
@@ -236,7 +245,8 @@ Expected<void> RunUpload::Settle(Task task, Time now) {
     case Task::kCreate:
       return SettleRun(now);
     case Task::kLines:
-      return SettleLines(now);
+      SettleLines(now);
+      return {};
     case Task::kAlert:
       alert_noted_ = false;
       return {};
@@ -244,7 +254,8 @@ Expected<void> RunUpload::Settle(Task task, Time now) {
       pace_.Sent(now, false);
       if (state_.unreported.empty()) return {};
       state_.unreported.clear();
-      return SaveState();
+      SaveState();
+      return {};
     case Task::kCount:
       SettleCount(now);
       return {};
@@ -332,7 +343,8 @@ Expected<void> RunUpload::CollectFiles(Time now) {
     if (asked.outcome == Outcome::kSuccess)
       service_.limit.Taken(now, asked.limit_remaining, asked.limit_reset);
   }
-  return news->any ? SaveState() : Expected<void>();
+  if (news->any) SaveState();
+  return {};
 }
 
 Expected<void> RunUpload::Carry(Task task, HttpTransport& http, Time now) {
@@ -346,8 +358,9 @@ Expected<void> RunUpload::Carry(Task task, HttpTransport& http, Time now) {
   if (task == Task::kLines || task == Task::kEnd) {
     if (Expected<void> durable = run_.Persist(); !durable) return durable;
   }
-  if (task == Task::kAlert) {
-    if (const Expected<void> noted = NoteAlert(); !noted) return Propagate(noted);
+  if (task == Task::kAlert && !NoteAlert(now)) {
+    next_ = now;  // what else there is goes on
+    return {};
   }
   Api api(http, service_.account);
   const Attempt attempt = Perform(task, api, now);

@@ -4,8 +4,6 @@
 #include <limits>
 #include <utility>
 
-#include "receivers/wandb/run/run_files.h"
-
 namespace flarebridge::wandb {
 namespace {
 
@@ -29,6 +27,7 @@ RunUpload::RunUpload(UploadService& service, fs::path log, const UploadOptions& 
       log_(std::move(log)),
       options_(options),
       run_(log_),
+      notes_(log_, service.choices.notes),
       files_(log_.parent_path(), service.choices.follow_links ? Links::kOwn : Links::kRefuse,
              state_) {
   service_.known.Add(log_);
@@ -47,7 +46,7 @@ Expected<void> RunUpload::Open() {
   if (!lock) return Fail(ErrorCode::kIo, lock.error().message);
   lock_ = std::move(*lock);
   const std::string& server = service_.account.base_url;
-  state_ = ReadState(log_, server);
+  state_ = notes_.Read(server);
   if (options_.again) {
     state_.lines.clear();
     state_.files.clear();
@@ -63,6 +62,7 @@ Expected<void> RunUpload::ReadLog(Time now) {
   const size_t most = MostToRead(now);
   if (run_.lines().full() || run_.lines().bytes() >= most) return {};
   if (run_.EndWasTakenBack()) Restart();
+  seen_bytes_ = run_.Position().second;
   Expected<void> read =
       run_.Read(now, most, [&](const std::string& file) { files_.Want(file, now); });
   if (run_.lines().bytes() <= kFewLines) GiveRoom();
@@ -105,7 +105,8 @@ RunRecord RunUpload::Target() const {
 
 PartsSearch RunUpload::Search() const {
   const Account& account = service_.account;
-  return {&service_.known, account.base_url, &service_.choices, account.entity, account.project};
+  return {&service_.known,   &service_.beside, account.base_url,
+          &service_.choices, account.entity,   account.project};
 }
 
 bool RunUpload::StateIsOf(const RunRecord& run) const {
@@ -179,7 +180,7 @@ RunUpload::Task RunUpload::Choose(Time now) {
   const bool lines =
       !run_.lines().parts().empty() || SummaryIsDue(Task::kLines, now) || PreemptingIsDue();
   if (lines && now >= pace_.due()) return Task::kLines;
-  if (view.alerts().size() > state_.alerts) return Task::kAlert;
+  if (view.alerts().size() > state_.alerts && now >= alert_due_) return Task::kAlert;
   if (const Task task = ChooseFiles(false, now); task != Task::kNone) return task;
   if (*run_version_ != view.run_version() && (now >= run_due_ || (run_.at_end() && view.ended())))
     return Task::kCreate;
@@ -244,14 +245,17 @@ bool RunUpload::SummaryIsDue(Task task, Time now) const {
   return summary_.IsDue(view.summary_version(), task == Task::kEnd || view.ended(), now);
 }
 
-Expected<void> RunUpload::Finish() {
-  if (!run_.view().ended() && !earlier_.superseded) return {};
+void RunUpload::Finish() {
+  if (!run_.view().ended() && !earlier_.superseded) return;
   // The mark says that nothing is left to be done, and lets `wandb clean` delete the folder.
-  if (!report().left_out.empty()) return {};
-  const Expected<bool> marked =
-      WriteRunFile(log_.parent_path(), log_.filename().string() + ".synced", "");
-  if (!marked) return Propagate(marked);
-  return {};
+  if (!report().left_out.empty()) return;
+  service_.notes_told.Tell(notes_.Mark(state_, seen_bytes_), service_.choices.notes, service_.warn);
+}
+
+bool RunUpload::SaveState() {
+  const UploadNotes::Kept kept = notes_.Write(state_, run_.ConfirmedBytes());
+  service_.notes_told.Tell(kept, service_.choices.notes, service_.warn);
+  return kept.where != UploadNotes::Kept::Where::kNowhere;
 }
 
 Expected<Upload::Turn> RunUpload::Step(HttpTransport& http) {
@@ -274,7 +278,7 @@ Expected<Upload::Turn> RunUpload::Step(HttpTransport& http) {
     if (const Expected<void> carried = Carry(*task, http, now); !carried) return Propagate(carried);
   }
   if (!done_) return Turn{false, next_, std::exchange(errands_, {}), if_quiet_};
-  if (const Expected<void> finished = Finish(); !finished) return Propagate(finished);
+  Finish();
   return Turn{true, {}};
 }
 
@@ -300,6 +304,8 @@ UploadReport RunUpload::report() const {
   report.ended = run_.view().ended() || earlier_.superseded;
   report.verified = count_.verified();
   report.url = PageUrl();
+  if (const std::string& group = run_.view().run().group; !group.empty())
+    report.group_url = GroupPageOf(service_.account, address_.entity, address_.project, group);
   for (const auto& [kind, count] : run_.view().left_out())
     report.left_out.push_back(
         std::to_string(count) + " " +
@@ -314,10 +320,16 @@ UploadReport RunUpload::report() const {
     report.no_place.push_back(std::to_string(lines) + " lines of more than 9.9 MiB");
   if (const uint64_t values = run_.not_json(); values > 0)
     report.no_place.push_back(std::to_string(values) + " values that are no JSON");
+  if (const uint64_t values = run_.too_deep(); values > 0)
+    report.no_place.push_back(std::to_string(values) + " values that are nested deeper than " +
+                              std::to_string(JsonObject::kMaxDepth));
   if (alerts_lost_ > 0)
     report.no_place.push_back(std::to_string(alerts_lost_) +
                               " alerts, which may not have arrived: no answer confirmed them, and "
                               "none is sent twice");
+  if (const size_t alerts = run_.view().alerts().size(); done_ && alerts > state_.alerts)
+    report.left_out.push_back(std::to_string(alerts - state_.alerts) +
+                              " alerts: that they are sent can't be noted, and none is sent twice");
   if (summary_.too_long()) report.no_place.emplace_back("the summary: it has more than 9.9 MiB");
   if (const uint64_t bytes = run_.bad_bytes(); bytes > 0)
     report.left_out.push_back(std::to_string(bytes) +

@@ -24,6 +24,7 @@
 #include "receivers/wandb/upload/file_uploads.h"
 #include "receivers/wandb/upload/followed_run.h"
 #include "receivers/wandb/upload/known_logs.h"
+#include "receivers/wandb/upload/logs_beside.h"
 #include "receivers/wandb/upload/parts.h"
 #include "receivers/wandb/upload/row_count.h"
 #include "receivers/wandb/upload/run_claim.h"
@@ -31,6 +32,7 @@
 #include "receivers/wandb/upload/stream_pace.h"
 #include "receivers/wandb/upload/summary_updates.h"
 #include "receivers/wandb/upload/upload_choices.h"
+#include "receivers/wandb/upload/upload_notes.h"
 #include "receivers/wandb/upload/upload_state.h"
 
 namespace flarebridge::wandb {
@@ -43,11 +45,15 @@ struct UploadService {
   enum class Console : uint8_t { kUnknown, kPlain, kStructured };
   std::atomic<Console> console{Console::kUnknown};
   KnownLogs known{};
+  LogsBeside beside{};
   std::function<Clock::time_point()> now = Clock::now;
   RateLimit limit{};
   // How many uploads more may hold the lines of a full request: at first as many as requests are
   // made at once. All others hold a few lines.
   std::atomic<int> room = 8;
+  // What a person should know besides; may be empty. From any of the uploads' threads.
+  std::function<void(const std::string& words)> warn{};
+  NotesTold notes_told{};
 };
 
 class RunUpload : public Upload {
@@ -83,7 +89,7 @@ class RunUpload : public Upload {
   };
   static const char* NameOf(Task task);
 
-  // Takes the run's folder and what is known of earlier uploads. Errors: kIo, kBusy.
+  // Takes the run's folder and what is noted of earlier uploads. Errors: kIo, kBusy.
   Expected<void> Open();
   Expected<void> ReadLog(Time now);
   // All is sent anew, but for what is confirmed.
@@ -135,19 +141,21 @@ class RunUpload : public Upload {
   Expected<void> SettleRun(Time now);
   // What was confirmed, was so of another run, if of any.
   void ForgetConfirmed();
-  Expected<void> SettleLines(Time now);
+  void SettleLines(Time now);
   void SettleCount(Time now);
   // It was not.
   Expected<void> SettleFailure(Task task, const Attempt& attempt, Time now);
-  // Before an alert is sent. Errors: kIo.
-  Expected<void> NoteAlert();
+  // Before an alert is sent. False: it can't be noted for now, and is not sent.
+  bool NoteAlert(Time now);
   // The run can't be made under its id.
   bool IdIsGone(Task task, const Attempt& attempt);
-  Expected<void> Finish();
+  void Finish();
   std::string PageUrl() const;
   // What the run was asked, while there is something to stop.
   std::string StopWords() const;
-  Expected<void> SaveState() const { return WriteState(log_, state_); }
+  // False: nothing could be noted, which is told. The upload goes on all the same: a later one asks
+  // the server.
+  bool SaveState();
   uint64_t RowsThere() const {
     return (state_.base ? RowsIn(*state_.base) : 0) + RowsIn(state_.lines);
   }
@@ -158,8 +166,10 @@ class RunUpload : public Upload {
 
   FileLock lock_;  // of the run's folder: one upload at a time
   FollowedRun run_;
+  uint64_t seen_bytes_ = 0;  // of the log, before it was read last
   EarlierParts earlier_;
   RunAddress address_;
+  UploadNotes notes_;
   UploadState state_;
   FileUploads files_;
   SummaryUpdates summary_;
@@ -182,6 +192,7 @@ class RunUpload : public Upload {
   bool structured_console_ = false;            // what was read is in that form
   std::optional<std::string> earlier_config_;  // what the server has of a resumed run's parts
   bool alert_noted_ = false;                   // the one that is being sent
+  Time alert_due_{};                           // later, after one that could not be noted
   uint64_t alerts_lost_ = 0;                   // that were sent, and no answer confirmed
 
   Task task_ = Task::kNone;  // to be made again

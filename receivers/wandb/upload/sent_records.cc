@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "receivers/wandb/upload/json_object.h"
 #include "receivers/wandb/upload/strict_json.h"
 
 namespace flarebridge::wandb {
@@ -11,7 +12,16 @@ namespace {
 using Item = ParsedRecord::ParsedItem;
 
 bool IsStep(const Item& item) { return item.path.size() == 1 && item.path.front() == "_step"; }
-bool IsNoJson(const Item& item) { return !IsJson(item.json); }
+
+enum class Fitness : uint8_t { kFit, kNotJson, kTooDeep };
+
+Fitness FitnessOf(const Item& item) {
+  const std::optional<size_t> depth = JsonDepth(item.json);
+  if (!depth) return Fitness::kNotJson;
+  return item.path.size() + *depth > JsonObject::kMaxDepth ? Fitness::kTooDeep : Fitness::kFit;
+}
+
+bool IsUnfit(const Item& item) { return FitnessOf(item) != Fitness::kFit; }
 
 }  // namespace
 
@@ -27,9 +37,14 @@ ParsedRecord& SentRecords::Copy(const ParsedRecord& record) {
 
 const ParsedRecord& SentRecords::Of(const ParsedRecord& record) {
   const ParsedRecord* sent = &record;
-  if (std::any_of(record.items.begin(), record.items.end(), IsNoJson)) {
+  if (std::any_of(record.items.begin(), record.items.end(), IsUnfit)) {
     ParsedRecord& copy = Copy(record);
-    not_json_ += static_cast<uint64_t>(std::erase_if(copy.items, IsNoJson));
+    std::erase_if(copy.items, [this](const Item& item) {
+      const Fitness fitness = FitnessOf(item);
+      if (fitness == Fitness::kNotJson) ++not_json_;
+      if (fitness == Fitness::kTooDeep) ++too_deep_;
+      return fitness != Fitness::kFit;
+    });
     sent = &copy;
   }
   if (record.kind == ParsedRecord::Kind::kHistory) {

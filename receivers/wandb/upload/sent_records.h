@@ -1,6 +1,7 @@
-// A log's records as they are sent: values that are no JSON are left out and counted, and a resumed
-// part of a run counts its steps on from the part before it, as `wandb sync` does (0.31.0). Used
-// wherever lines are made of a log. One thread.
+// A log's records as they are sent: values that are no JSON, or nested deeper than anybody reads
+// (JsonObject::kMaxDepth), are left out and counted, and a resumed part of a run counts its steps
+// on from the part before it, as `wandb sync` does (0.31.0). Used wherever lines are made of a log.
+// One thread.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,7 @@ class SentRecords {
   // Behind the last row's; nothing: there was none.
   std::optional<int64_t> next_step() const { return next_step_; }
   uint64_t not_json() const { return not_json_; }
+  uint64_t too_deep() const { return too_deep_; }
 
  private:
   ParsedRecord& Copy(const ParsedRecord& record);
@@ -31,7 +33,7 @@ class SentRecords {
   std::optional<int64_t> next_step_;
   std::string step_;  // of the copy, as JSON
   ParsedRecord copy_;
-  uint64_t not_json_ = 0;
+  uint64_t not_json_ = 0, too_deep_ = 0;
 };
 
 // A row's step, of its JSON; nothing if it tells none.

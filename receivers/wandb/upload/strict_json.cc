@@ -1,5 +1,6 @@
 #include "receivers/wandb/upload/strict_json.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace flarebridge::wandb {
@@ -91,8 +92,10 @@ bool SkipKey(Cursor& cursor) {
   return cursor.Take(':');
 }
 
-// Without a stack of calls: a log says how deep its values are.
-bool SkipValue(Cursor& cursor) {
+// Without a stack of calls: a log says how deep its values are. Gives that, or nothing if there is
+// no value.
+std::optional<size_t> SkipValue(Cursor& cursor) {
+  size_t depth = 0;
   std::string open;  // objects and lists that the cursor is in
   while (true) {
     cursor.Space();
@@ -101,22 +104,24 @@ bool SkipValue(Cursor& cursor) {
       cursor.Space();
       if (!cursor.Is(kind == '{' ? '}' : ']')) {
         open += kind;
-        if (kind == '{' && !SkipKey(cursor)) return false;
+        depth = std::max(depth, open.size());
+        if (kind == '{' && !SkipKey(cursor)) return std::nullopt;
         continue;
       }
       ++cursor.at;
+      depth = std::max(depth, open.size() + 1);
     } else if (!SkipScalar(cursor)) {
-      return false;
+      return std::nullopt;
     }
     // Behind a value.
     while (true) {
-      if (open.empty()) return true;
+      if (open.empty()) return depth;
       cursor.Space();
       if (cursor.Take(',')) {
-        if (open.back() == '{' && !SkipKey(cursor)) return false;
+        if (open.back() == '{' && !SkipKey(cursor)) return std::nullopt;
         break;
       }
-      if (!cursor.Take(open.back() == '{' ? '}' : ']')) return false;
+      if (!cursor.Take(open.back() == '{' ? '}' : ']')) return std::nullopt;
       open.pop_back();
     }
   }
@@ -152,11 +157,11 @@ std::string StrictJson(std::string_view json) {
   return strict;
 }
 
-bool IsJson(std::string_view text) {
+std::optional<size_t> JsonDepth(std::string_view text) {
   Cursor cursor{text};
-  if (!SkipValue(cursor)) return false;
+  const std::optional<size_t> depth = SkipValue(cursor);
   cursor.Space();
-  return cursor.at == text.size();
+  return cursor.at == text.size() ? depth : std::nullopt;
 }
 
 void VisitMembers(std::string_view json,

@@ -3,7 +3,9 @@
 // be JSON. Any thread.
 #pragma once
 
+#include <cstddef>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -12,8 +14,10 @@ namespace flarebridge::wandb {
 // These tokens become texts.
 std::string StrictJson(std::string_view json);
 
-// The text is one value, in which these tokens may stand.
-bool IsJson(std::string_view text);
+// The text is one value, in which these tokens may stand: how many objects and lists lie in each
+// other in it, 0 of a number. Nothing: it is no JSON.
+std::optional<size_t> JsonDepth(std::string_view text);
+inline bool IsJson(std::string_view text) { return JsonDepth(text).has_value(); }
 
 // The members of an object: key, and value as it stands there. Of what is no object there are none.
 void VisitMembers(std::string_view json,

@@ -20,6 +20,8 @@ struct UploadChoices {
   bool include_online = false;              // also logs that W&B's own client uploads
   bool follow_links = false;                // of the user's own out of a run's folder
   bool written_here = false;                // all logs by processes of this machine
+  // For notes of uploads that can't be beside their logs (upload_notes.h); empty: there is none.
+  std::filesystem::path notes{};
   // Logs that may be parts of one run, wherever they lie; and those among them that will be added
   // to the pool and not be followed: their later parts wait, also if these are added first.
   std::vector<std::filesystem::path> known{}, to_upload{};

@@ -12,9 +12,6 @@ using Json = nlohmann::json;
 
 namespace {
 
-// A name and a number for each file of a run: more than that is no state of ours.
-constexpr size_t kMostBytes = size_t{256} << 20;
-
 // A number that is none of ours, as 3e70, is no count. Throws Json::exception as get() does.
 std::map<std::string, uint64_t> CountsIn(const Json& json) {
   std::map<std::string, uint64_t> counts;
@@ -28,14 +25,12 @@ std::map<std::string, uint64_t> CountsIn(const Json& json) {
 fs::path StatePath(const fs::path& log) { return log.string() + ".upload"; }
 fs::path MarkPath(const fs::path& log) { return log.string() + ".synced"; }
 
-UploadState ReadState(const fs::path& log, const std::string& server) {
+std::optional<UploadState> ParseState(const std::string& text) {
+  const Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) return std::nullopt;
   UploadState state;
-  state.server = server;
-  const Expected<std::string> text = ReadWhole(StatePath(log), kMostBytes);
-  if (!text) return state;
-  const Json json = Json::parse(*text, nullptr, false);
   try {
-    if (!json.is_object() || json.at("server") != server) return state;
+    state.server = json.at("server").get<std::string>();
     state.run = json.at("run").get<std::string>();
     state.lines = CountsIn(json.at("lines"));
     state.files = CountsIn(json.at("files"));
@@ -46,33 +41,40 @@ UploadState ReadState(const fs::path& log, const std::string& server) {
     if (json.contains("alerts"))
       state.alerts = json.at("alerts").get_ref<const Json::number_unsigned_t&>();
     if (json.contains("sent")) state.sent = json.at("sent").get<decltype(state.sent)>();
+    if (json.contains("noted"))
+      state.noted = json.at("noted").get_ref<const Json::number_unsigned_t&>();
   } catch (const Json::exception&) {
-    state = UploadState();
-    state.server = server;
+    return std::nullopt;
   }
   return state;
 }
 
-std::optional<std::map<std::string, uint64_t>> ConfirmedLines(const fs::path& log) {
-  const Expected<std::string> text = ReadWhole(StatePath(log), kMostBytes);
-  if (!text) return std::nullopt;
-  const Json json = Json::parse(*text, nullptr, false);
-  try {
-    return CountsIn(json.at("lines"));
-  } catch (const Json::exception&) {
-    return std::nullopt;
-  }
-}
-
-Expected<void> WriteState(const fs::path& log, const UploadState& state) {
+std::string StateText(const UploadState& state) {
   Json json = {{"server", state.server}, {"run", state.run},   {"lines", state.lines},
-               {"files", state.files},   {"sent", state.sent}, {"unreported", state.unreported}};
+               {"files", state.files},   {"sent", state.sent}, {"unreported", state.unreported},
+               {"noted", state.noted}};
   if (state.base) json["base"] = *state.base;
   if (state.first_step) json["first_step"] = *state.first_step;
   if (state.alerts > 0) json["alerts"] = state.alerts;
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::optional<UploadState> ReadState(const fs::path& log) {
+  const Expected<std::string> text = ReadWhole(StatePath(log), kMostStateBytes);
+  return text ? ParseState(*text) : std::nullopt;
+}
+
+UploadState ReadState(const fs::path& log, const std::string& server) {
+  std::optional<UploadState> state = ReadState(log);
+  if (state && state->server == server) return std::move(*state);
+  UploadState none;
+  none.server = server;
+  return none;
+}
+
+Expected<void> WriteState(const fs::path& log, const UploadState& state) {
   // Readable as the log is, for whoever goes on with the upload.
-  const Expected<void> written = WriteDurably(
-      StatePath(log), json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n", 0666);
+  const Expected<void> written = WriteDurably(StatePath(log), StateText(state) + "\n", 0666);
   if (!written) return Fail(ErrorCode::kIo, written.error().message);
   return {};
 }

@@ -1,6 +1,6 @@
 // How far a run's upload has come, kept beside its log so that any later upload goes on there:
-// lines that the server has confirmed, per stream. Written whole and synced before it counts. One
-// thread.
+// lines that the server has confirmed, per stream. Written whole and synced before it counts. Where
+// the note is if it can't be there: upload_notes.h. One thread.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,16 @@ struct UploadState {
   std::optional<int64_t> first_step;
   uint64_t alerts = 0;                  // noted before each is sent: none is sent twice
   std::vector<std::string> unreported;  // uploaded, but the run's stream is not told of it yet
+  // When this was noted, in milliseconds since the epoch. 0: by an older version.
+  uint64_t noted = 0;
 };
+
+// A name and a number for each file of a run: more than that is no state of ours.
+inline constexpr size_t kMostStateBytes = size_t{256} << 20;
+
+// A state as text, and back; nothing if the text is none.
+std::string StateText(const UploadState& state);
+std::optional<UploadState> ParseState(const std::string& text);
 
 // The state's file of a log, and the mark of one that is on the server.
 std::filesystem::path StatePath(const std::filesystem::path& log);
@@ -37,8 +46,8 @@ std::filesystem::path MarkPath(const std::filesystem::path& log);
 // What is there for this server; an empty state if there is nothing, or nothing readable: then all
 // is sent again, to the same places.
 UploadState ReadState(const std::filesystem::path& log, const std::string& server);
-// Lines by stream that a server, whichever, has confirmed; nothing if there is no note of it.
-std::optional<std::map<std::string, uint64_t>> ConfirmedLines(const std::filesystem::path& log);
+// The same for whichever server; nothing if there is none.
+std::optional<UploadState> ReadState(const std::filesystem::path& log);
 // Errors: kIo.
 Expected<void> WriteState(const std::filesystem::path& log, const UploadState& state);
 

@@ -40,6 +40,7 @@ Expected<std::unique_ptr<UploadPool>> StartUploads(const Account& account,
   service->account = account;
   service->room = static_cast<int>(threads);
   service->choices = choices;
+  service->warn = callbacks.warn;
   for (const std::filesystem::path& log : choices.known) service->known.Add(log);
   for (const std::filesystem::path& log : choices.to_upload) service->known.Begin(log);
   const UploadPool::Open open = [service](const std::filesystem::path& log,

@@ -9,6 +9,7 @@
 
 #include "receivers/files/file_info.h"
 #include "receivers/files/open_file.h"
+#include "tests/unit/full_disk.h"
 #include "tests/unit/temp_folder.h"
 
 namespace flarebridge {
@@ -63,6 +64,19 @@ TEST_CASE("a new file has exactly its mode and is never written over") {
   CHECK(InfoOf(path)->rights == 0644);
   CHECK_FALSE(WriteNewDurably(path, "second", 0644).has_value());
   CHECK(ReadWhole(path, 100).value() == "first");
+}
+
+TEST_CASE("a disk that fills keeps no part of a file: what was there, or nothing") {
+  const TempFolder temp;
+  const fs::path path = temp.path() / "x";
+  REQUIRE(WriteDurably(path, "first").has_value());
+  {
+    const testing::FullDisk disk(1000);
+    CHECK_FALSE(WriteDurably(path, std::string(5000, 'x')).has_value());
+    CHECK_FALSE(WriteNewDurably(temp.path() / "new", std::string(5000, 'x'), 0600).has_value());
+  }
+  CHECK(ReadWhole(path, 100).value() == "first");
+  CHECK(std::distance(fs::directory_iterator(temp.path()), {}) == 1);
 }
 
 TEST_CASE("a file below a folder has its way made, and goes through no link at its end") {

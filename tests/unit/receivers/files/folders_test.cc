@@ -67,6 +67,14 @@ TEST_CASE("a link points to its newest target, and leaves no draft") {
   CHECK_FALSE(fs::exists(temp.path() / "none"));
 }
 
+TEST_CASE("whether names in a folder may change is told before one is") {
+  const TempFolder temp;
+  CHECK(MayChange(temp.path()).has_value());
+  const Expected<void> nowhere = MayChange(temp.path() / "none");
+  REQUIRE_FALSE(nowhere.has_value());
+  CHECK(nowhere.error().message.starts_with((temp.path() / "none").string() + " can't be changed"));
+}
+
 TEST_CASE("a private folder is its owner's alone, and one that is there stays as it is") {
   const TempFolder temp;
   const fs::path path = temp.path() / "above" / "private";

@@ -11,6 +11,7 @@
 
 #include "receivers/files/open_file.h"
 #include "receivers/files/stable_hash.h"
+#include "receivers/wandb/log/checkpoint_reader.h"
 #include "receivers/wandb/log/log_summary.h"
 #include "receivers/wandb/log/log_writer.h"
 #include "receivers/wandb/log/record_stream.h"

@@ -221,13 +221,15 @@ TEST_CASE("headers of the user's are taken from JSON, and wrong ones are told wi
   }
 }
 
-TEST_CASE("a run's page is an address whatever letters its names have") {
+TEST_CASE("a run's page and a group's are addresses whatever letters their names have") {
   Account account;
   account.base_url = "https://api.wandb.ai";
   CHECK(PageOf(account, "me", "pr\xc3\xb6 jekt", "l\xc3\xa4uf/1") ==
         "https://wandb.ai/me/pr%C3%B6%20jekt/runs/l%C3%A4uf%2F1");
   account.pages = "https://app.example/wandb";
   CHECK(PageOf(account, "a", "b", "c") == "https://app.example/wandb/a/b/runs/c");
+  CHECK(GroupPageOf(account, "a", "b", "c/d \xc3\xa4") ==
+        "https://app.example/wandb/a/b/groups/c%2Fd%20%C3%A4");
 }
 
 }  // namespace

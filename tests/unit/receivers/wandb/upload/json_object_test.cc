@@ -50,6 +50,20 @@ TEST_CASE("a leaf that is an object keeps its members when one is set or removed
   CHECK(object.MembersOf("no").empty());
 }
 
+TEST_CASE("a path is as deep as it may be, and no deeper") {
+  const auto path = [](size_t components) {
+    return std::vector<std::string_view>(components, "a");
+  };
+  JsonObject object;
+  object.Set(path(100'000), "1");
+  CHECK(object.empty());
+  object.Set({"a"}, std::string(100'000, '[') + std::string(100'000, ']'));
+  object.Remove(path(100'000));
+  CHECK(object.Text().size() == 200'000 + std::string("{'a':}").size());
+  object.Set(path(JsonObject::kMaxDepth), "1");
+  CHECK(object.Text().size() == JsonObject::kMaxDepth * std::string("{'a':}").size() + 1);
+}
+
 TEST_CASE("keys are escaped") {
   JsonObject object;
   object.Set({"a\"\n"}, "1");

@@ -2,6 +2,11 @@
 
 #include <doctest/doctest.h>
 
+#include <string>
+#include <vector>
+
+#include "receivers/wandb/upload/json_object.h"
+
 namespace flarebridge::wandb {
 namespace {
 
@@ -22,6 +27,23 @@ TEST_CASE("a value that is no JSON is left out and counted, the rest of its reco
   REQUIRE(sent.Of(row).items.size() == 1);
   CHECK(sent.Of(row).items[0].key == "good");
   CHECK(sent.not_json() == 4);
+}
+
+TEST_CASE("a value that is nested deeper than anybody reads is left out and counted") {
+  SentRecords sent;
+  ParsedRecord row = Record(ParsedRecord::Kind::kConfig, "good", "1");
+  row.items.push_back({"deep", std::vector<std::string_view>(100'000, "a"), "1"});
+  const std::string lists = std::string(100'000, '[') + std::string(100'000, ']');
+  row.items.push_back({"lists", {"lists"}, lists});
+  row.items.push_back(
+      {"just", std::vector<std::string_view>(JsonObject::kMaxDepth - 1, "a"), "{}"});
+  row.items.push_back({"over", std::vector<std::string_view>(JsonObject::kMaxDepth, "a"), "[]"});
+  const ParsedRecord& left = sent.Of(row);
+  REQUIRE(left.items.size() == 2);
+  CHECK(left.items[0].key == "good");
+  CHECK(left.items[1].key == "just");
+  CHECK(sent.too_deep() == 3);
+  CHECK(sent.not_json() == 0);
 }
 
 TEST_CASE("steps stay as the log has them, unless they are to count on") {

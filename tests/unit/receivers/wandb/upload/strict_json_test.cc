@@ -24,7 +24,10 @@ TEST_CASE("what is JSON, with W&B's bare tokens, is known from what is none") {
 TEST_CASE("values of any depth take no stack") {
   const std::string deep(1'000'000, '[');
   CHECK_FALSE(IsJson(deep));
-  CHECK(IsJson(deep + std::string(1'000'000, ']')));
+  CHECK(JsonDepth(deep + std::string(1'000'000, ']')) == 1'000'000);
+  CHECK(JsonDepth("1") == 0);
+  CHECK(JsonDepth("{}") == 1);
+  CHECK(JsonDepth(R"([1, {"a": []}, [2]])") == 3);
 }
 
 TEST_CASE("an object's members are given as they stand there") {

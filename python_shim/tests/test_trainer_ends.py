@@ -60,6 +60,14 @@ def test_what_was_logged_before_a_sudden_end_arrives(end):
     assert all(level == "info" and "ended without a goodbye; kept of it: " in text for level, text in site.said)
 
 
+def test_the_sites_policy_holds_for_what_is_read_of_the_file():
+    site = _Site(admit=lambda event: event if event[6] % 2 else None)
+    assert _run(site.trainers.endpoint, _LOG.format(count=10) + "os._exit(0)").returncode == 0
+    with site:
+        _wait_for(lambda: len(site.server.events) == 5, "the records that may leave")
+    assert site.server.values() == [1, 3, 5, 7, 9]
+
+
 def test_a_trainer_that_was_never_heard_of_is_taken_over_while_the_run_goes_on():
     site = _Site()  # it does not listen yet
     assert _run(site.trainers.endpoint, _LOG.format(count=10) + "os._exit(0)").returncode == 0

@@ -64,11 +64,16 @@ class LastRecords:
 
     def note(self, number: int, event: bytes) -> None:
         """Keeps a record. A signal handler may log in the middle of it."""
-        self._pending.append((number, event))
-        if self._writing or self._closed:
+        if self._closed:
+            return
+        if self._writing:
+            # The call in whose middle this one is writes it; if the process ends before, it is counted at least.
+            self._pending.append((number, event))
+            self._announce(number)
             return
         self._writing = True
         try:
+            self._write(number, event)
             while self._pending:
                 self._write(*self._pending.pop(0))
         finally:
@@ -105,6 +110,9 @@ class LastRecords:
         _ENTRY.pack_into(self._map, self._at, len(event), self._filling, number, _checksum(event, number))
         self._map[self._at + _ENTRY.size : self._at + size] = event
         self._at += size
+        self._announce(number)
+
+    def _announce(self, number: int) -> None:
         if number > self._last:
             self._last = number
             _LAST.pack_into(self._map, _LAST_AT, number)

@@ -27,9 +27,7 @@ _EXIT_SECONDS = 10.0  # that a process waits at its end until its last records a
 _HANDED_ON_SECONDS = 1.0  # the same where the forwarder has them in the file
 _TURN, _LATER_TURN = 0.2, 1.0  # seconds between looks for the forwarder
 _GONE = 1.5  # seconds; a forwarder whose socket was cleaned away makes it again within 1
-# Seconds after which a forwarder counts as out of reach: one whose socket's folder can't be seen here, and one that
-# does not listen yet, as its component may still be starting.
-_NOT_HERE, _NOT_LISTENING = 2.0, 15.0
+_NOT_LISTENING = 15.0  # seconds after which a forwarder counts as out of reach whose component may be starting
 _GIVE_UP = 1.0  # seconds that the link's thread may take to see that it is given up
 
 
@@ -52,6 +50,8 @@ class TrainerWriter:
         self._ending = threading.Event()
         self._link.start()
         if not self._listens():
+            if not self._folder_there():  # nor will it be: it was made before this process was started
+                self._go_nvflares_way()
             threading.Thread(target=self._look_for_forwarder, name="flarebridge-reach", daemon=True).start()
         atexit.register(self._finish)
         forget_in_child(self)
@@ -126,13 +126,14 @@ class TrainerWriter:
         began = time.monotonic()
         turn = _TURN
         while not self._ending.wait(turn) and not self._link.connected and self._link.off is None:
-            if time.monotonic() - began > (_NOT_LISTENING if self._folder_there() else _NOT_HERE):
+            if not self._folder_there() or time.monotonic() - began > _NOT_LISTENING:
                 turn = _LATER_TURN
                 with self._lock:
                     self._go_nvflares_way()
 
     def _folder_there(self) -> bool:
-        return os.path.isdir(os.path.dirname(self._path))
+        """True if the folder of the forwarder's socket can be entered here."""
+        return os.access(os.path.dirname(self._path), os.W_OK | os.X_OK)
 
     def _go_nvflares_way(self) -> None:
         """From now on records go by NVFlare's own channel, those first that wait here. Under the lock."""

@@ -57,6 +57,7 @@ def test_a_handler_that_logs_while_a_record_is_written_is_written_behind_it(made
     def interrupted(event, number):
         if number == 1:
             records.note(2, b"from a handler")
+            assert look(path).last == 2  # should the handler end the process
         return checksum(event, number)
 
     monkeypatch.setattr(last_records, "_checksum", interrupted)

@@ -60,6 +60,14 @@ def test_what_was_logged_before_a_sudden_end_arrives(end):
     assert all(level == "info" and "ended without a goodbye; kept of it: " in text for level, text in site.said)
 
 
+def test_the_sites_policy_holds_for_what_is_read_of_the_file():
+    site = _Site(admit=lambda event: event if event[6] % 2 else None)
+    assert _run(site.trainers.endpoint, _LOG.format(count=10) + "os._exit(0)").returncode == 0
+    with site:
+        _wait_for(lambda: len(site.server.events) == 5, "the records that may leave")
+    assert site.server.values() == [1, 3, 5, 7, 9]
+
+
 def test_a_trainer_that_was_never_heard_of_is_taken_over_while_the_run_goes_on():
     site = _Site()  # it does not listen yet
     assert _run(site.trainers.endpoint, _LOG.format(count=10) + "os._exit(0)").returncode == 0
@@ -259,7 +267,6 @@ def test_a_trainer_that_can_not_reach_the_forwarder_goes_nvflares_way(tmp_path):
     script = (
         _LOG.format(count=3)
         + _NVFLARE
-        + "import flarebridge.trainer_writer as w; w._NOT_HERE = 0.1\n"
         + "deadline = time.monotonic() + 20\n"
         + "while writer._direct._buffer is writer._direct._link and time.monotonic() < deadline: time.sleep(0.01)\n"
         + "writer.log({'a': 1.5}, receivers='wandb')\n"
@@ -279,6 +286,13 @@ def test_a_trainer_that_can_not_reach_the_forwarder_goes_nvflares_way(tmp_path):
     assert len(lines) == 2
     assert "can't be reached" in lines[0]
     assert "1 records of this training process are lost: 1 not taken by NVFlare's own channel" in lines[1]
+
+
+def test_a_writer_that_is_made_after_flare_init_goes_nvflares_way_at_once(tmp_path):
+    script = _NVFLARE + "writer = BridgeWriter()\n" + _LOG.format(count=2000)
+    script += "writer.flush(20.0); os.kill(os.getpid(), signal.SIGTERM)\n"
+    done = _run(f"ipc://{tmp_path}/elsewhere/trainer", script)
+    assert [int(line.split()[1]) for line in done.stdout.splitlines()] == list(range(2000))
 
 
 def test_at_its_end_too_a_trainer_finds_nvflares_way(tmp_path):

@@ -35,7 +35,7 @@ def test_records_logged_back_to_back_all_arrive_in_order(tmp_path, sites, count,
         assert f"site-{number}: {count} logged records safe on the server's disk" in job.said(f"site-{number}")
 
 
-@pytest.mark.parametrize("writer", ["bridge", "wandb"])
+@pytest.mark.parametrize("writer", ["bridge", "bridge_elsewhere", "wandb"])
 def test_an_external_training_process_loses_nothing_and_is_not_slowed(tmp_path, writer):
     job = Burst(tmp_path, "--external", "--writer", writer)
     job.finish()

@@ -22,9 +22,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--count", type=int, default=300, help="records per site and round")
-    parser.add_argument(
-        "--writer", default="bridge", choices=["tensorboard", "wandb", "mlflow", "bridge", "mixed", "kinds", "odd"]
-    )
+    writers = ["tensorboard", "wandb", "mlflow", "bridge", "bridge_elsewhere", "mixed", "kinds", "odd"]
+    parser.add_argument("--writer", default="bridge", choices=writers)
     parser.add_argument("--pause", type=float, default=0.0, help="seconds between two records")
     parser.add_argument("--external", action="store_true", help="training in a process of its own")
     parser.add_argument("--tracking", type=json.loads, default={}, help="arguments of add_tracking")

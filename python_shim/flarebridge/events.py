@@ -143,7 +143,7 @@ def _image(value: Any) -> Any:
 
 def _whole_step(step: Any) -> Optional[int]:
     """The step as the wire has it. Raises EventRejected."""
-    found = plain_number(step)
+    found = numbers_of(step)
     if found is None or (type(found) is int and 0 <= found < 1 << 63):
         return found
     raise EventRejected(f"a step is a whole number from 0 on, not {str(step)[:50]!r}")
@@ -179,6 +179,14 @@ def plain_number(value: Any) -> Any:
     if getattr(value, "shape", None) == () and hasattr(value, "item"):
         return value.item()
     return value
+
+
+def numbers_of(value: Any) -> Any:
+    """As plain_number; what raises is left as it is."""
+    try:
+        return plain_number(value)
+    except Exception:
+        return value
 
 
 _NOTHING: dict = {}
@@ -321,6 +329,9 @@ class Encoder:
         """
         if not extra and not path:
             event = self._usual(time, site, data_type, writer, tag, value, step)
+            if event is None:  # numbers of numpy's and torch's take a fifth of the time of what comes below
+                value, step = numbers_of(value), numbers_of(step)
+                event = self._usual(time, site, data_type, writer, tag, value, step)
             if event is not None:
                 return event
         self._remember(data_type)

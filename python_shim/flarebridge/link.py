@@ -25,6 +25,7 @@ from .version import __version__
 
 _BATCH_EVENTS = 2048  # each sending gives the interpreter away, and a busy one is back only after 5 ms
 _BATCH_BYTES = 512 << 10
+_GATHER = 0.005  # seconds behind a batch in which no log call has to wake the thread: an answer does it, or the time
 _HEARTBEAT = 1.0  # seconds, until the bridge says otherwise
 _BLOCKED_LOOK = 0.1  # seconds between looks for a bridge of one's own that may have died, while nothing can be sent
 _HELLO_RETRY = 0.02  # seconds; a bridge of one's own is up within some tens of milliseconds
@@ -105,13 +106,11 @@ class Link(EventBuffer):
 
     def wait_acknowledged(self, seconds: float) -> bool:
         """Waits until every event is confirmed. False: the time is over, or there is no bridge to wait for."""
-        deadline = time.monotonic() + seconds
+
         with self._progress:
-            while self.unacknowledged and self._off is None and self._thread.is_alive():
-                left = deadline - time.monotonic()
-                if left <= 0:
-                    break
-                self._progress.wait(left)
+            self._progress.wait_for(
+                lambda: not (self.unacknowledged and self._off is None and self._thread.is_alive()), max(0.0, seconds)
+            )
         return self.unacknowledged == 0
 
     def wait_written(self, seconds: float) -> bool:
@@ -303,17 +302,18 @@ class Link(EventBuffer):
 
     def _sleep(self, now: float) -> None:
         """Waits for the bridge, for events, or for what is due next."""
+        gathers = self._welcome and not self._blocked and now - self._spoke < _GATHER
         if not self._welcome:
             wait = max(0.0, min(self._hello_at - now, _HELLO_RETRY_MOST))
         elif self._blocked:
             wait = _BLOCKED_LOOK
         else:
-            wait = max(0.0, self._spoke + self._patience() - now)
+            wait = max(0.0, self._spoke + (_GATHER if gathers else self._patience()) - now)
         if self._closing.is_set():
             wait = min(wait, max(0.0, self._close_deadline - now))
-        self._sleeping = True
+        self._sleeping = not gathers
         # What was put before the flag was up is seen here; what comes after it wakes us.
-        if self._welcome and self._has_unbatched() and self._window.open and not self._blocked:
+        if self._sleeping and self._welcome and self._has_unbatched() and self._window.open and not self._blocked:
             wait = 0.0
         # A bridge that has died takes nothing, and no word comes from it either.
         self._socket.wait(wait, until_writable=self._blocked)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Optional
 
 from .events import TYPE_NAMES, EventRejected, Record, elements, name_of, plain
 from .globs import Excluded, fit_exactly
+from .known_names import KnownNames
 from .rules import KINDS
 
 # A record of another type counts as a file.
@@ -26,9 +27,7 @@ _MOST_DEPTH = 16  # of a value; an event allows 15
 _TYPE_NAMES = frozenset(TYPE_NAMES.values())
 _MOST_KNOWN = 10000  # names whose decision is remembered
 _LONG = 2000  # characters of names that are not remembered
-_MOST_TAGS = 1000  # whose records' keys are remembered
 _UNKNOWN_SIZE = 1 << 62
-_LARGEST = 1 << 62  # of the integers that need no closer look
 _NOTHING = object()
 
 
@@ -56,7 +55,7 @@ class Policy:
         self._free: dict = {}  # types as records have them -> whether they need no look
         self.last_free: Any = object()  # a type; most records have that of the one before
         self._known: dict = {}
-        self._left: dict = {}  # type and tag of records of numbers -> keys under which numbers have left
+        self._known_records = KnownNames(None if self._digits is None else self.rounded)
 
     def is_free(self, data_type: Any) -> bool:
         """True if records of this type leave as they are, whatever they hold: a fraction of a microsecond."""
@@ -76,49 +75,21 @@ class Policy:
         """
         if self.is_free(record.data_type):
             return record, []
-        quick = self._judge_known(record)
-        if quick is not None:
-            return quick, []
+        known = self._known_records.judge(record)
+        if known is not None:
+            return known
         left, kept = _Judgement(self, record).run()
-        if left is not None and not kept:
-            self._remember_names(record, left)
+        self._remember_names(record, left, kept)
         return left, kept
 
-    def _judge_known(self, record: Record) -> Optional[Record]:
-        """The record if it is numbers under names that have all left before; None: it needs a closer look."""
-        value = record.value
-        if record.path or record.extra or type(record.tag) is not str:
-            return None
-        keys = self._left.get((record.data_type, record.tag, type(value) is dict))
-        if keys is None or (type(value) is dict and not (value and value.keys() <= keys)):
-            return None
-        for item in value.values() if type(value) is dict else (value,):
-            if type(item) is not float and (type(item) is not int or abs(item) > _LARGEST):
-                return None
-        if self._digits is None:
-            return record
-        if type(value) is dict:
-            new = {key: _rounded(item, self._digits) for key, item in value.items()}
-        else:
-            new = _rounded(value, self._digits)
-        return record if new == value else record._replace(value=new)
-
-    def _remember_names(self, record: Record, left: Record) -> None:
-        """Of a flat record of numbers that has left as it was but for its digits."""
-        kind = _KIND_OF.get(name_of(record.data_type))
-        if kind != "scalars" or record.path or record.extra or left.tag is not record.tag or type(left.tag) is not str:
+    def _remember_names(self, record: Record, left: Optional[Record], kept: list) -> None:
+        """For the next one: if what leaves hangs on the names alone."""
+        name = name_of(record.data_type)
+        if _KIND_OF.get(name) != "scalars" or "scalars" not in self.kinds or "scalars" in self._max_bytes:
             return
-        if "scalars" not in self.kinds or "scalars" in self._max_bytes or len(self._left) >= _MOST_TAGS:
-            return
-        value = record.value
-        if type(value) not in (dict, int, float):
-            return
-        # A dict may leave by what is below it, where a number of its name may not.
-        pairs = value.items() if type(value) is dict else ()
-        numbers = [key for key, item in pairs if type(item) in (int, float) and type(key) is str and len(key) < _LONG]
-        known = self._left.setdefault((record.data_type, record.tag, type(value) is dict), set())
-        if len(known) < _MOST_KNOWN:
-            known.update(numbers)
+        if name == "SCALARS" and self.includes_names and not self.allows((record.tag,), (record.tag,)):
+            return  # whether the tag leaves depends on which keys do
+        self._known_records.remember(record, left, kept)
 
     def allows(self, names: tuple, exact: tuple) -> bool:
         """True if a value may leave that goes by `names`, and whose own name is one of `exact`."""

@@ -13,7 +13,7 @@ import msgpack
 
 from .buffer import EventBuffer
 from .cutting import Parts
-from .events import Encoder, EventRejected, Record, record_of
+from .events import Encoder, EventRejected, Record, numbers_of, record_of
 from .forks import forget_in_child
 from .gate import Gate
 
@@ -37,7 +37,7 @@ class Taker:
         """A record of BridgeWriter: its fields as Encoder.data has them."""
         try:
             if data_type is not self._policy.last_free and not self._policy.is_free(data_type):
-                record = Record(data_type, writer, tag, value, step, path, extra)
+                record = Record(data_type, writer, tag, numbers_of(value), step, path, extra)
                 record = self._gate.judge(record, self.buffer.count_drop)
                 if record is None:
                     return

@@ -135,9 +135,7 @@ class BridgeWriter:
             several = isinstance(receivers, (list, tuple, set, frozenset))
             more["receivers"] = list(receivers) if several else [str(receivers)]
         if self._direct is not None:
-            self._direct.send(
-                Record(data_type, writer, tag, plain_number(value), plain_number(step), path, more or None)
-            )
+            self._direct.send(Record(data_type, writer, tag, value, step, path, more or None))
         elif self._site is None or not self._site.take(data_type, writer, tag, value, step, path, more or None):
             self._send_otherwise(data_type, writer, tag, value, step, path, more or None)
 

@@ -126,6 +126,33 @@ def test_every_event_arrives_once_and_in_order(endpoint):
     peer.die()
 
 
+@pytest.mark.parametrize("what", ["an answer", "the time", "the end"])
+def test_behind_a_batch_no_log_call_wakes_the_thread(endpoint, monkeypatch, what):
+    """Waking costs the one who logs more than all the rest of the call. What has come is sent all the same."""
+    monkeypatch.setattr("flarebridge.link._GATHER", 0.3 if what == "the time" else 1000.0)
+    peer, wakes = Peer(endpoint, {}), []
+    with _linked(endpoint) as link:
+        peer.serve_until(lambda: link.connected)
+        wake = link._wake_up.wake
+        monkeypatch.setattr(link._wake_up, "wake", lambda: wakes.append(1) or wake())
+        wake()  # behind hello, too, the thread has its time
+        peer.acknowledge = False
+        link.put(_event(0))
+        peer.serve_until(lambda: _only(peer.journal) == [0])
+        before = len(wakes)
+        for number in range(1, 100):
+            link.put(_event(number))
+        assert len(wakes) - before <= (1 if what == "the time" else 0)
+        if what == "an answer":
+            peer.send_to_all([2, 1, peer.credit, 0])
+        elif what == "the end":
+            link._closing.set()
+            link._close_deadline = time.monotonic() + _DEADLINE
+            link._wake()
+        peer.serve_until(lambda: _only(peer.journal) == list(range(100)))
+    peer.die()
+
+
 def test_what_a_dead_bridge_did_not_acknowledge_is_sent_to_the_next_one(endpoint):
     journal: dict = {}
     peer = Peer(endpoint, journal)

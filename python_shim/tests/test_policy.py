@@ -264,6 +264,21 @@ def _random_value(chance: random.Random, depth: int = 0):
     return {"number": 1.234, "integer": 12345, "text": "text", "none": None}[kind]
 
 
+def test_a_tag_that_leaves_for_one_key_does_not_for_another():
+    policy, values = _policy({"include": ["m/a", "b"]}), [{"a": 1.0, "b": 2.0}, {"b": 2.0}]
+    tags = [policy.judge(_record("SCALARS", "m", value))[0].tag for value in values * 2]
+    assert tags == ["m", "scalars", "m", "scalars"]
+
+
+def test_numbers_under_names_that_stay_are_told_each_time():
+    policy = _policy({"exclude": ["patient*"], "digits": 2})
+    for value in (1.234, 12345, -0.5, 1 << 70, float("nan")):
+        left, kept = policy.judge(_record("METRICS", "metrics", {"loss": 1.234, "patient": value, "acc": 0.5}))
+        assert left.value == {"loss": 1.2, "acc": 0.5}
+        assert policy.judge(_record("METRICS", "metrics", {"patient": value})) == (None, kept)
+        assert kept == [Kept("patient", "scalars", "name")]
+
+
 @pytest.mark.parametrize("seed", range(50))
 def test_what_is_remembered_changes_no_decision(seed):
     chance = random.Random(seed)

@@ -47,7 +47,8 @@ class EventBuffer:
         """`buffer_bytes`: memory that events take at most, sent or not; beyond it events are counted and dropped."""
         self._limit = buffer_bytes  # below 0: nothing is taken any more
         # Reentrant: a signal handler that logs may interrupt a log call. What stands under it is written so that it
-        # holds whatever such a call does in between: no value is read, kept over a call, and written back.
+        # holds whatever such a call does in between: no value is read, kept over a call, and written back. (Before
+        # Python 3.10 it may come between any two instructions, and a count may then be short by a few; no event is.)
         self._lock = threading.RLock()
         self._queue: list = []  # events, oldest first; the thread takes all of them at once
         self._handed_on = 0  # events that the thread has taken from the queue

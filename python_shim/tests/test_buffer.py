@@ -67,6 +67,14 @@ def _interrupted(work, handle, seconds: float = 1.5) -> int:
     return came
 
 
+def _counted(number: int, short: int = 0):
+    """A number that the test has counted in handlers, which interrupt each other, and so may be short by a few.
+
+    Before Python 3.10 a handler comes between any two instructions, and not at calls and turns of loops alone.
+    """
+    return pytest.approx(number, abs=short if sys.version_info >= (3, 10) else number / 100)
+
+
 @both
 def test_a_signal_handler_may_log_in_the_middle_of_a_log_call(make, tmp_path):
     buffer = make(tmp_path)
@@ -89,7 +97,7 @@ def test_a_signal_handler_may_log_in_the_middle_of_a_log_call(make, tmp_path):
         log_many()
 
     assert _interrupted(work, log) > 50
-    assert buffer.stats()["accepted"] == calls + logged
+    assert buffer.stats()["accepted"] == _counted(calls + logged)
 
 
 @both
@@ -103,7 +111,7 @@ def test_what_a_handler_drops_is_counted(make, tmp_path):
         buffer.count_drop("why")
 
     assert _interrupted(drop, drop, 0.5) > 10
-    assert buffer.stats()["dropped"] == {"why": pytest.approx(dropped, abs=3)}  # the test's own counter is no better
+    assert buffer.stats()["dropped"] == {"why": _counted(dropped, 3)}
 
 
 def test_the_channels_counts_are_reentrant():

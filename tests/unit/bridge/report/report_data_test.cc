@@ -213,6 +213,7 @@ TEST_CASE("a page holds its data and files, and its policy lets only these do an
   CHECK(page.find("<script type=\"application/json\" id=\"data\" nonce=\"n0nce\">{\"a\": "
                   "\"{{nonce}} }} {{data}}\"}</script>") != std::string::npos);
   CHECK(page.find("var uPlot=") != std::string::npos);
+  CHECK(page.find("Permission is hereby granted") != std::string::npos);  // uPlot's licence
   CHECK(page.find("default-src 'none'") != std::string::npos);
   CHECK(page.ends_with("</html>\n"));
   size_t scripts = 0;

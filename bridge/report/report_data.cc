@@ -51,11 +51,14 @@ void ReportData::TakeSummary(const RunSummary& summary) {
   run.bad_bytes = summary.bad_bytes;
   run.left_out += summary.left_out;
   for (const auto& [key, json] : summary.config) {
-    if (run.config.size() >= kMostConfigKeys) {
+    std::string name = Shorten(key, kMostConfigBytes), value = Shorten(json, kMostConfigBytes);
+    const size_t bytes = name.size() + value.size();
+    if (run.config.size() >= kMostConfigKeys || config_bytes_ + bytes > kMostBytesOfConfig) {
       ++run.left_out;
       continue;
     }
-    run.config.emplace(Shorten(key, kMostConfigBytes), Shorten(json, kMostConfigBytes));
+    config_bytes_ += bytes;
+    run.config.emplace(std::move(name), std::move(value));
   }
 }
 
@@ -155,6 +158,8 @@ uint32_t ReportData::FindKey(std::string_view name) {
   const auto found = key_places_.find(name);
   if (found != key_places_.end()) return found->second;
   if (keys_.size() >= kMostKeys || name.size() > kMostKeyBytes) return kNone;
+  if (key_bytes_ + name.size() > kMostBytesOfKeys) return kNone;
+  key_bytes_ += name.size();
   const auto key = static_cast<uint32_t>(keys_.size());
   key_places_.emplace(keys_.emplace_back(name), key);
   columns_.emplace_back();

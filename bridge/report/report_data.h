@@ -57,12 +57,14 @@ class ReportData {
   // Of one series: a few for each pixel of a wide screen.
   static constexpr size_t kMostBinsOfOne = 2'000;
   static constexpr size_t kMostKeys = 50'000;
-  static constexpr size_t kMostKeyBytes = 4'096;  // of one key, as of an event's tag
-  static constexpr size_t kMostTexts = 20;        // of a key in a run, the latest
+  static constexpr size_t kMostKeyBytes = 4'096;               // of one key, as of an event's tag
+  static constexpr size_t kMostBytesOfKeys = size_t{4} << 20;  // of all together
+  static constexpr size_t kMostTexts = 20;                     // of a key in a run, the latest
   static constexpr size_t kMostTextBytes = 2'000;
-  static constexpr size_t kMostBytesOfTexts = size_t{1} << 20;  // of all together
-  static constexpr size_t kMostConfigKeys = 500;                // of a run
-  static constexpr size_t kMostConfigBytes = 500;               // of a key or a value
+  static constexpr size_t kMostBytesOfTexts = size_t{1} << 20;   // of all together
+  static constexpr size_t kMostConfigKeys = 500;                 // of a run
+  static constexpr size_t kMostConfigBytes = 500;                // of a key or a value
+  static constexpr size_t kMostBytesOfConfig = size_t{8} << 20;  // of all runs together
 
   // Adds what can be read of a run. A log that can't be read, or not to its end, is a run that says
   // so.
@@ -105,7 +107,9 @@ class ReportData {
   std::vector<ReportSeries> series_;
   std::vector<ReportTexts> texts_;
   std::map<uint32_t, uint64_t> others_;
+  size_t key_bytes_ = 0;
   size_t text_bytes_ = 0;
+  size_t config_bytes_ = 0;
   // Of the run that is read.
   std::vector<Column> columns_;        // by key
   std::vector<uint32_t> keys_of_row_;  // of the row before: the next one mostly has the same

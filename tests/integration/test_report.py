@@ -319,6 +319,18 @@ def test_values_that_are_no_numbers_are_gaps_and_are_told(page, tmp_path):
     browser.wait("cards[0].chart.plot.scales.y.distr === 3")
 
 
+def test_curves_are_seen_however_large_their_values_and_however_short_they_are(page, tmp_path):
+    _write(tmp_path, "made0001", [{"large": 1.7e308 * (-1) ** step, "level": 3.0} for step in range(9)])
+    _write(tmp_path, "made0002", [{"large": 1e200 * step} for step in range(9)])
+    far = [history(10**12 + step, {"level": 4.0}) for step in range(9)]
+    write_run(tmp_path, "made0003", [header(), run_record("made0003"), *far])
+    browser = page(tmp_path)
+    browser.wait("cards.every((card) => card.chart)")
+    assert _colored(browser, "large") > 100
+    assert _colored(browser, "level") > 10  # a dot at each end
+    assert "1.7e+308" in browser.run("document.querySelector('#values').innerText").replace("1.70e", "1.7e")
+
+
 def test_steps_that_go_back_and_logs_that_are_damaged_are_told_above_the_charts(page, tmp_path):
     records = [header(), run_record("made0001", display_name="odd"), *[history(i % 5, {"loss": i}) for i in range(10)]]
     log = write_run(tmp_path, "made0001", records)

@@ -13,7 +13,7 @@ const cards = metrics.map((metric) => new (class Card {
     this.note = make("p", {class: "note"});
     this.hint = make("p", {class: "hint muted"});
     this.element = make("article", {class: "card", "aria-label": metric.name},
-      make("header", {}, make("h3", {}, metric.name), this.reset, this.button), this.plot, this.note, this.hint);
+      make("header", {}, make("h3", {title: metric.name}, metric.name), this.reset, this.button), this.plot, this.note, this.hint);
     this.element.card = this;
   }
 

@@ -86,19 +86,29 @@ function withAlpha(color, alpha) {
   return color + Math.round(alpha * 255).toString(16).padStart(2, "0");
 }
 
+// The span of an axis is to be a number, too.
+const mostDrawn = 1e300;
+function drawable(values) {
+  if (!values.some((value) => Math.abs(value) > mostDrawn)) return values;
+  return Array.from(values, (value) => (value ? Math.min(Math.max(value, -mostDrawn), mostDrawn) : value));
+}
+
+const mostDots = 40;
+
 // Series and bands for uPlot, areas behind lines; and which series is a run's line.
 function drawingOf(layers, theme) {
   const columns = [layers.xs], series = [{}], bands = [], lines = new Map();
   const area = (high, low, fill) => {
     bands.push({series: [columns.length, columns.length + 1], fill});
     for (const values of [high, low]) {
-      columns.push(values);
+      columns.push(drawable(values));
       series.push({stroke: "transparent", width: 0, points: {show: false}});
     }
   };
   const line = (values, stroke, width, dash, points = {}) => {
-    columns.push(values);
-    series.push({stroke, width, dash, points: {size: 4, fill: stroke, width: 0, ...points}});
+    columns.push(drawable(values));
+    // With round ends a line that is shorter than a pixel is a dot.
+    series.push({stroke, width, dash, cap: dash.length ? "butt" : "round", points: {size: 4, fill: stroke, width: 0, ...points}});
   };
   // The more curves, the lighter each: what they have in common is the mean.
   const {runs, spreads, byGroup} = layers;
@@ -111,7 +121,10 @@ function drawingOf(layers, theme) {
   for (const run of runs) {
     lines.set(run.run, columns.length);
     const dash = dashOf(run.run, theme, byGroup);
-    line(run.mean, withAlpha(color(run), many ? 0.45 : 1), many ? 1 : 1.5, dash, many ? {show: false} : {});
+    // Few points are seen as such, also where all of them are in one place; of others uPlot decides.
+    const isShort = run.mean.filter((value) => value !== undefined && value !== null).length <= mostDots;
+    const points = many ? {show: false} : isShort ? {show: true} : {};
+    line(run.mean, withAlpha(color(run), many ? 0.45 : 1), many ? 1 : 1.5, dash, points);
   }
   for (const spread of spreads) line(spread.mean, meanColor(spread), 2, [], {show: false});
   return {columns, series, bands, lines};
@@ -123,21 +136,32 @@ const timeSteps = [
   ...[1, 2, 3, 6, 12, 24, 48, 120, 240, 480, 1200, 2400].map((hours) => hours * 3600),
 ];
 
+const compact = new Intl.NumberFormat("en-US", {notation: "compact", maximumFractionDigits: 2});
+
+// "20K", or all digits where such words would be the same; a logarithmic axis has marks without words.
+function markTexts(marks) {
+  const given = marks.filter((mark) => mark !== null);
+  const text = (mark) => (Math.abs(mark) >= 1e4 && Math.abs(mark) < 1e15 ? compact.format(mark) : numberText(mark, 6));
+  const areDifferent = new Set(given.map(text)).size === given.length;
+  return marks.map((mark) => (mark === null ? "" : areDifferent ? text(mark) : mark.toLocaleString("en-US", {maximumSignificantDigits: 15})));
+}
+
+// Of axes of steps: whole numbers.
+const wholeSteps = Array.from({length: 19}, (_, i) => 10 ** i).flatMap((unit) => [unit, 2 * unit, 5 * unit]);
+
 function axesOf(view, theme) {
   const common = {
     stroke: theme.muted, font: "11px system-ui, sans-serif",
     grid: {stroke: theme.grid, width: 1}, ticks: {show: false},
   };
-  const short = (value) => (value === null ? "" : Math.abs(value) >= 1e4
-    ? Intl.NumberFormat("en-US", {notation: "compact", maximumFractionDigits: 2}).format(value) : numberText(value, 6));
   return [
     view.byTime
-      ? {...common, size: 28, space: 70, incrs: [0.001, 0.01, 0.1, ...timeSteps], values: (_, ticks) => ticks.map(durationText)}
-      : {...common, size: 28, space: 60, values: (_, ticks) => ticks.map(short)},
+      ? {...common, size: 28, space: 70, incrs: [0.001, 0.01, 0.1, ...timeSteps], values: (_, marks) => marks.map(durationText)}
+      : {...common, size: 28, space: (u, axis, min, max) => (max > 1e7 ? 110 : 60), incrs: wholeSteps, values: (_, marks) => markTexts(marks)},
     {
       ...common,
       size: (u, values) => 16 + 6.2 * Math.max(3, ...(values || []).map((text) => (text || "").length)),
-      values: (_, ticks) => ticks.map(short),
+      values: (_, marks) => markTexts(marks),
     },
   ];
 }
@@ -233,7 +257,7 @@ class Chart {
   meanRow(spread, column) {
     const mean = spread.mean[column], high = spread.high[column];
     if (mean === undefined || mean === null) return null;
-    const text = numberText(mean) + (high === null ? "" : ` ± ${numberText(high - mean, 3)}`);
+    const text = numberText(mean) + (high === null || high === undefined ? "" : ` ± ${numberText(high - mean, 3)}`);
     return this.layers.byGroup
       ? {label: `${groupName(spread.group)}, mean`, text, color: groupColor(spread.group, this.theme)}
       : {label: "mean ± deviation", text, color: this.theme.text};

@@ -203,7 +203,8 @@ function fillBetween(values, xs) {
   return filled;
 }
 
-// Mean and standard deviation of the runs in each column in which two or more have a value.
+// Mean and standard deviation of the runs in each column in which two or more have a value, and in which
+// they are numbers.
 function spreadOf(listOfValues, xs) {
   const all = listOfValues.map((values) => fillBetween(values, xs));
   const nothing = () => new Array(xs.length).fill(undefined);
@@ -215,6 +216,7 @@ function spreadOf(listOfValues, xs) {
     for (const value of here) mean += value / here.length;
     const deviation = Math.sqrt(here.reduce((sum, value) => sum + (value - mean) ** 2 / here.length, 0));
     spread.mean[i] = mean;
+    if (!Number.isFinite(deviation)) continue; // the square of a large number
     spread.low[i] = mean - deviation;
     spread.high[i] = mean + deviation;
   }

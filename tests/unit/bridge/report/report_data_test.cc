@@ -167,6 +167,30 @@ TEST_CASE("names that are too long or too many are left out and counted") {
   CHECK(data.runs()[0].left_out == 12);
 }
 
+TEST_CASE("names and configs of all runs together have a bound") {
+  const std::string long_name(4000, 'x');
+  size_t config = 0;
+  ReportData data;
+  for (int number = 0; number < 40; ++number) {
+    MadeRun run([&](const RowVisitor& visit) {
+      for (int i = 0; i < 100; ++i) {
+        const std::string name = long_name + std::to_string(number * 100 + i);
+        visit({{name, "1"}});
+      }
+    });
+    for (int i = 0; i < 600; ++i) run.summary.config[std::to_string(i)] = std::string(600, '1');
+    data.Add(run.found());
+  }
+  for (const ReportRun& run : data.runs()) {
+    for (const auto& [key, json] : run.config) config += key.size() + json.size();
+  }
+  CHECK(config <= ReportData::kMostBytesOfConfig);
+  CHECK(config > ReportData::kMostBytesOfConfig / 2);
+  CHECK(data.keys().size() * long_name.size() <= ReportData::kMostBytesOfKeys);
+  CHECK(data.keys().size() * long_name.size() > ReportData::kMostBytesOfKeys / 2);
+  CHECK(data.runs().back().left_out > 0);
+}
+
 TEST_CASE("many series of many rows fit into the bytes that they may have") {
   constexpr size_t kMost = 600'000;
   ReportData data;
@@ -213,6 +237,7 @@ TEST_CASE("a page holds its data and files, and its policy lets only these do an
   CHECK(page.find("<script type=\"application/json\" id=\"data\" nonce=\"n0nce\">{\"a\": "
                   "\"{{nonce}} }} {{data}}\"}</script>") != std::string::npos);
   CHECK(page.find("var uPlot=") != std::string::npos);
+  CHECK(page.find("Permission is hereby granted") != std::string::npos);  // uPlot's licence
   CHECK(page.find("default-src 'none'") != std::string::npos);
   CHECK(page.ends_with("</html>\n"));
   size_t scripts = 0;

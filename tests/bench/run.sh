@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Measures flarebridge beside WandBReceiver and W&B's SDK in one run, prints the figures, and writes
-# them into README.md's table and build/bench.json.
-# usage: tests/bench/run.sh [--rounds N] [--only PATTERN] [--no-readme]
+# Measures flarebridge beside WandBReceiver, W&B's SDK and `wandb sync` in one run, prints the figures, and writes
+# them into the tables of README.md and into build/bench.json.
+# usage: tests/bench/run.sh [--rounds N] [--table measured|uploads] [--only PATTERN] [--no-readme]
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"

@@ -8,15 +8,17 @@ on at which the server answers again. Prints JSON.
 import argparse
 import json
 import os
+import signal
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 _TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(_TESTS / part) for part in ("", "integration", "conformance", "../python_shim")]
 
-from bridge_driver import Driver, wait_for  # noqa: E402
+from bridge_driver import Driver, processes_with, wait_for  # noqa: E402
 from counting_server import Arrival, CountingServer  # noqa: E402
 from wandb_command import isolated_environment  # noqa: E402
 
@@ -65,10 +67,15 @@ class OnlineRun:
         return self
 
     def __exit__(self, kind: object, *_exc: object) -> None:
-        with self.driver:
+        try:
             if kind is None:
                 self.driver.end(seconds=_DEADLINE)
                 assert self.server.rows() == len(self.logged) and not self.server.violations, self.server.violations
+        finally:
+            self.driver.link.close(1)
+            for pid in processes_with(str(self.driver.state)):  # none, unless something has failed
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def _times(arrivals: list[Arrival]) -> list[float]:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple, Optional
 
-OURS, NVFLARES, SDK, LIMIT = "flarebridge", "WandBReceiver", "wandb SDK", "limit"
+OURS, NVFLARES, SDK, SYNC, LIMIT = "flarebridge", "WandBReceiver", "wandb SDK", "wandb sync", "limit"
 
 
 class Measurement(NamedTuple):
@@ -152,3 +152,62 @@ FIGURES = [
     Figure("checksum_share", "the same: checksums", "%", 0),
     Figure("write_share", "the same: the write call", "%", 0),
 ]
+
+# Uploads, a table of their own.
+
+_RATES = (1, 100, 10_000)  # rows a second
+
+UPLOAD_MEASUREMENTS = [
+    *(Measurement("syncs.py", (which, kind), which) for kind in ("long", "short") for which in (OURS, SYNC)),
+    *(Measurement("delay.py", (str(rate),)) for rate in _RATES),
+    Measurement("delay.py", ("10", "--outage", "20", "--seconds", "60"), each_round=False),
+    Measurement("large_file.py", (), each_round=False),
+]
+
+
+def _sync(kind: str, words: str) -> list[Figure]:
+    return [
+        Figure(f"{kind}_s", f"{words}, wall time", "s", 1, peer=SYNC, headline=True),
+        Figure(f"{kind}_cpu_s", "the same, processor time", "s", 2, peer=SYNC, headline=True),
+        Figure(f"{kind}_mib", "the same, memory at most (RSS of all processes)", "MiB", 0, peer=SYNC, headline=True),
+        Figure(f"{kind}_server_s", "the same, processor time of the server here", "s", 2, peer=SYNC),
+    ]
+
+
+def _rows(rate: int) -> str:
+    return f"{rate:,} rows/s" if rate > 1 else "1 row/s"
+
+
+def _delays(name: str, words: str, headline: bool = False) -> list[Figure]:
+    return [
+        Figure(f"{name}_p50_s", f"{words}, median", "s", 2, headline=headline),
+        Figure(f"{name}_p95_s", "the same, 95 %", "s", 2),
+        Figure(f"{name}_max_s", "the same, longest", "s", 2, headline=headline),
+    ]
+
+
+UPLOAD_FIGURES = [
+    *_sync("long", "a run of 200,000 rows of 5 values"),
+    *_sync("short", "100 runs of 100 rows, with config and summary"),
+    *(
+        figure
+        for rate in _RATES
+        for figure in _delays(f"delay_{rate}", f"online, {_rows(rate)}: log call until arrival", True)
+    ),
+    *_delays("outage_10", "online, 10 rows/s behind an outage in which 200,000 rows have gathered"),
+    Figure("file_s", "a file of 2 GiB, to a storage that takes 20 MiB/s", "s", 1, headline=True),
+    Figure("file_uploader_mib", "memory of the uploader meanwhile, at most (RSS)", "MiB", 0, headline=True),
+    *_delays("beside_file", "rows of the same run meanwhile, 10/s: log call until arrival", True),
+    *_delays("behind_file", "rows behind the file's end"),
+]
+
+
+class Table(NamedTuple):
+    """A table of a README: what is measured for it, and the lines that it has. `name`: of its marks there."""
+
+    name: str
+    measurements: list[Measurement]
+    figures: list[Figure]
+
+
+TABLES = [Table("measured", MEASUREMENTS, FIGURES), Table("uploads", UPLOAD_MEASUREMENTS, UPLOAD_FIGURES)]

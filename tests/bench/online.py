@@ -9,15 +9,13 @@ import sys
 import threading
 import time
 from pathlib import Path
-from urllib.parse import unquote
 
 _TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(_TESTS / part) for part in ("", "integration", "conformance", "../python_shim")]
 
 from bridge_driver import Driver, children_of, processes_with, pss_kib, wait_for  # noqa: E402
+from counting_server import CountingServer  # noqa: E402
 from load import LoadedBridge, finish  # noqa: E402
-from strict_run import HISTORY, SUMMARY, Run  # noqa: E402
-from strict_server import FILE_STREAM, Answer, Request, StrictServer  # noqa: E402
 from uploads import environment, start_sync  # noqa: E402
 
 _ROWS = 500_000
@@ -26,47 +24,6 @@ _SITES = 100
 _SECONDS = 20
 _RATE = 5_000  # rows a second of all sites together
 _DEADLINE = 300  # seconds
-
-
-class CountingServer(StrictServer):
-    """Answers like the strict one, but only counts the lines of file streams: it is not to be what is measured."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._counts: dict[tuple[str, str], int] = {}  # run's id and stream -> lines
-
-    def answer(self, request: Request) -> Answer:
-        stream = FILE_STREAM.fullmatch(request.path)
-        if not stream:
-            return super().answer(request)
-        run = self.runs[tuple(unquote(part) for part in stream.groups())]
-        for name, part in json.loads(request.body).get("files", {}).items():
-            held = self._counts.get((run.id, name), 0)
-            assert name == SUMMARY or part["offset"] == held, f"{name}: line {part['offset']} after {held}"
-            self._counts[run.id, name] = part["offset"] + len(part["content"])
-            run.streams.setdefault(name, _Count()).count = self._counts[run.id, name]
-        return Answer()
-
-    def rows(self) -> int:
-        return sum(count for (_run, stream), count in self._counts.items() if stream == HISTORY)
-
-
-class _Count(dict):
-    """Stands for a stream's lines, of which only the number is known."""
-
-    count = 0
-
-    def __len__(self) -> int:
-        return self.count
-
-
-def _line_count(run: Run) -> dict:
-    bucket = _bucket(run)
-    bucket["historyLineCount"] = len(run.streams.get(HISTORY, {}))
-    return bucket
-
-
-_bucket, Run.bucket = Run.bucket, _line_count
 
 
 def sync(folder: Path) -> dict:

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Measures flarebridge beside WandBReceiver and W&B's SDK in one run, prints the figures, and writes
-# them into docs/measured.md and build/bench.json.
-# usage: tests/bench/run.sh [--rounds N] [--only PATTERN] [--print-only]
+# Measures flarebridge beside WandBReceiver, W&B's SDK and `wandb sync` in one run, prints the figures, and writes
+# them into the tables of docs/measured.md and into build/bench.json.
+# usage: tests/bench/run.sh [--rounds N] [--table measured|uploads] [--only PATTERN] [--print-only]
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"

@@ -246,7 +246,7 @@ def test_sites_axes_smoothing_and_tables_do_what_their_labels_say(page, job):
     browser.run("document.querySelectorAll('.plot')[1].focus()")
     browser.press("Home")
     browser.press("ArrowRight")
-    assert browser.run("document.getElementById('live').textContent").startswith("step 1: ")
+    assert browser.run("document.getElementById('live').textContent").startswith("step 1, smoothed: ")
 
 
 def test_of_many_values_a_chart_has_every_spike_and_says_which_steps_it_stands_for(page, tmp_path):
@@ -263,6 +263,18 @@ def test_of_many_values_a_chart_has_every_spike_and_says_which_steps_it_stands_f
     browser.click("#figure input[value=most]")
     assert browser.run("document.querySelector('#values td').textContent") == "100"
     browser.run("cards[0].plot.focus()")
+    browser.run("cards[0].chart.unzoom()")
+    for key, first in (
+        ("Home", "0"),
+        ("ArrowRight", "4"),
+        ("ArrowRight", "8"),
+        ("End", "5,996"),
+        ("ArrowLeft", "5,992"),
+    ):
+        browser.press(key)  # there are more columns than pixels
+        assert browser.run("document.getElementById('live').textContent").startswith(f"step {first} to ")
+    browser.run("cards[0].chart.plot.setScale('x', {min: 4300, max: 4340})")
+    browser.wait("!cards[0].reset.hidden")
     browser.press("Escape")
     browser.wait("cards[0].reset.hidden")
 

@@ -167,8 +167,8 @@ function axesOf(view, theme) {
 }
 
 class Chart {
-  // `place`: an empty element of a fixed height, which the chart fills; `tell(lines)` is called with
-  // what is pointed at: {title, rows: [{label, value, color}]}, or null.
+  // `place`: an empty element of a fixed height, which the chart fills; `tell()` is called with what is
+  // pointed at, {title, rows: [{label, text, color}], left: pixels}, or null.
   constructor(place, metric, view, theme, tell) {
     this.layers = layersOf(metric, view);
     this.view = view;
@@ -223,11 +223,14 @@ class Chart {
     const most = this.layers.xs.length - 1;
     if (most < 0) return;
     const from = this.column === undefined ? (by > 0 ? -1 : most + 1) : this.column;
-    this.column = Math.min(Math.max(from + by, 0), most);
-    this.active = true;
-    this.plot.setCursor({left: this.plot.valToPos(this.layers.xs[this.column], "x"), top: 10});
-    this.tellColumn(this.column);
+    const column = Math.min(Math.max(from + by, 0), most);
+    // uPlot finds the column of a pixel, and there may be several in one.
+    const wasActive = this.active;
     this.active = false;
+    this.plot.setCursor({left: this.plot.valToPos(this.layers.xs[column], "x"), top: 10});
+    this.active = wasActive;
+    this.column = column;
+    this.tellColumn(column);
   }
 
   point(u) {
@@ -264,9 +267,10 @@ class Chart {
   }
 
   title(x) {
-    if (this.view.byTime) return `${durationText(x)} after the start`;
-    const first = `step ${x.toLocaleString("en-US")}`;
-    return this.width > 1 ? `${first} to ${(x + this.width - 1).toLocaleString("en-US")}` : first;
+    const how = this.view.smoothing > 0 ? ", smoothed" : "";
+    if (this.view.byTime) return `${durationText(x)} after the start${how}`;
+    const last = this.width > 1 ? ` to ${(x + this.width - 1).toLocaleString("en-US")}` : "";
+    return `step ${x.toLocaleString("en-US")}${last}${how}`;
   }
 }
 

@@ -64,6 +64,7 @@ function legend() {
       if (box.checked) view.hidden.delete(i);
       else view.hidden.add(i);
       redraw();
+      values();
     }});
     const line = swatch();
     entries.set(i, {box, line});
@@ -93,6 +94,7 @@ function paintLegend() {
 function showRuns(isShown) {
   data.runs.forEach((_, i) => (isShown(i) ? view.hidden.delete(i) : view.hidden.add(i)));
   redraw();
+  values();
 }
 
 function groupButtons() {
@@ -115,7 +117,6 @@ function redraw() {
   requestAnimationFrame(() => {
     waiting = false;
     for (const card of inSight) card.draw();
-    values();
   });
 }
 

@@ -35,11 +35,12 @@ function runsTable() {
   $("runs-note").textContent = notes.join(" ");
 }
 
-const mostRows = 200; // of metrics in the table: the search finds the others
+const mostCells = 20000; // of the table of metrics: the search finds the others
 function values() {
   const figure = document.querySelector('input[name="figure"]:checked').value;
   const shown = runOrder.filter((i) => !view.hidden.has(i));
   const found = cards.filter((card) => !card.element.hidden).map((card) => card.metric);
+  const mostRows = Math.max(10, Math.floor(mostCells / Math.max(shown.length, 1)));
   fill("values", tableOf(["metric", ...shown.map((i) => labels[i])], found.slice(0, mostRows).map((metric) => {
     const byRun = new Map(metric.series.map((series) => [series.run, series]));
     return [metric.name, ...shown.map((i) => (byRun.has(i) ? numberText(figuresOf(byRun.get(i))[figure]) : ""))];

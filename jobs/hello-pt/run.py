@@ -3,6 +3,7 @@
 usage: run.py [options of run.sh]    see arguments.py
 """
 
+import json
 import os
 import shlex
 import signal
@@ -87,19 +88,34 @@ def program() -> str:
     return os.environ.get("FLAREBRIDGE_BINARY") or str(Path(sys.executable).with_name("flarebridge"))
 
 
+def asked(*words: str) -> str:
+    """What the program flarebridge answers; nothing if it can't."""
+    try:
+        done = subprocess.run(
+            [program(), *words], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="replace"
+        )
+    except OSError as e:
+        tell(f"error: {program()} can't be started ({e.strerror}); jobs/setup.sh installs it")
+        return ""
+    return done.stdout
+
+
 def show_runs(folder: Path) -> dict[str, int]:
     """Prints the runs below the folder. Gives how many there are by state: "finished", "failed", "running"."""
     path = os.path.relpath(folder) if Path.cwd() in folder.parents else str(folder)
-    command = [program(), "show", "--wait", str(_FINISH_SECONDS), path]
-    try:
-        listed = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, errors="replace")
-        text = listed.stdout
-    except OSError as e:
-        text = ""
-        tell(f"error: {program()} can't be started ({e.strerror}); jobs/setup.sh installs it")
-    print(text, end="", flush=True)
-    states = [line.split()[0].rstrip(",") for line in text.splitlines() if line.startswith("  ")]
+    runs = json.loads(asked("show", "--json", "--wait", str(_FINISH_SECONDS), path) or "[]")
+    if runs:
+        print(asked("show", path), end="", flush=True)
+    states = [run["state"].split()[0].rstrip(",") for run in runs]
     return {state: states.count(state) for state in ("finished", "failed", "running")}
+
+
+def write_report(folder: Path) -> None:
+    """Makes a page of the runs' curves, if there is any run."""
+    page = folder / "report.html"
+    asked("report", str(folder), "-o", str(page))
+    if page.exists():
+        print(f"\nTheir curves, for a browser: {short(page)}", flush=True)
 
 
 def wanted_runs(arguments) -> int:
@@ -114,7 +130,7 @@ def what_next(folder: Path, arguments) -> str:
     at = short(latest if latest.is_symlink() and latest.resolve() == folder.resolve() else folder)
     ours = short(Path(program()))
     ours = ours if "/" in ours else f"./{ours}"
-    lines = [(f"{ours} show {at}", "this list; with one of its folders: config, summary and rows")]
+    lines = [(f"{ours} show {at} site-1", "one of the runs: config, summary and rows")]
     if arguments.mode == "offline":
         lines += [
             (f"{ours} login", "once: the key of your W&B account"),
@@ -146,6 +162,8 @@ def watch(argv: list[str], arguments, folder: Path) -> int:
         tell(f"error: the job ended, and of {wanted} runs {found['finished']} are finished:")
         tell_reasons(job)
         return 1
+    if wanted:
+        write_report(folder)
     print(f"\n{what_next(folder, arguments)}" if wanted else "hello-pt: nothing was to be tracked", flush=True)
     return 0
 

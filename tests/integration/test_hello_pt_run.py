@@ -28,13 +28,18 @@ shutil.rmtree(run, ignore_errors=True)
 (run / "wandb").mkdir(parents=True)
 print("2026-11-21 02:43:13,001 - INFO - hello-pt: site-1 round 1/1", flush=True)
 """
-# In the place of the program: a line for each run, as `flarebridge show` lists them.
-_SHOW = """\
+# In the place of the program: runs as `flarebridge show` lists them, and a report.
+_PROGRAM = """\
 #!/bin/sh
-for run in "$4"/hello-pt/wandb*; do
-  [ -d "$run" ] && printf 'site-run\\n  %s, 35 rows: loss\\n  %s\\n' "${STAND_IN_STATE:-finished}" "$run"
-done
-exit 0
+runs() {
+  for run in "$1"/hello-pt/wandb*; do [ -d "$run" ] && echo "$run"; done
+}
+case "$1 $2" in
+  "show --json")
+    runs "$5" | sed "s/.*/{\\"state\\": \\"${STAND_IN_STATE:-finished}\\"}/" | paste -sd, | sed 's/.*/[&]/' ;;
+  show*) runs "$2" ;;
+  report*) runs "$2" >"$4" ;;
+esac
 """
 
 
@@ -46,7 +51,7 @@ class Checkout:
         shutil.copytree(_JOBS / "hello-pt", root / "jobs" / "hello-pt", ignore=shutil.ignore_patterns("__pycache__"))
         (root / "jobs" / "hello-pt" / "job.py").write_text(job)
         self.program = root / "flarebridge"
-        self.program.write_text(_SHOW)
+        self.program.write_text(_PROGRAM)
         self.program.chmod(0o755)
 
     def start(self, *options: str, **environment: str) -> subprocess.Popen:
@@ -93,13 +98,15 @@ def test_the_end_shows_where_the_runs_are_and_what_can_be_typed(tmp_path):
     status, output = checkout.call()
     assert status == 0, output
     (folder,) = checkout.folders()
-    assert f"  build/hello-pt/{folder.name}/hello-pt/wandb" in output
+    assert f"build/hello-pt/{folder.name}/hello-pt/wandb\n" in output
+    assert f"for a browser: build/hello-pt/{folder.name}/report.html\n" in output
+    assert (folder / "report.html").read_text()
     typed = [line.split("#")[0] for line in output.splitlines() if line.startswith("  ./flarebridge ")]
     assert len(typed) == 3
     for line in typed:
         words = shlex.split(line)
         assert (tmp_path / words[0]).is_file()
-        assert all((tmp_path / word).exists() for word in words[2:])
+        assert all((tmp_path / word).exists() for word in words[2:3])
     assert "flarebridge sync build/hello-pt/latest" in output
     assert "sync" not in checkout.call("--mode", "online")[1]
 

@@ -306,7 +306,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         self._simulated = is_simulated(fl_ctx)
         # A bridge of one's own is reached by a socket that no other user can open.
         keys = find_keys(self.curve_key, self.curve_server_key) if process is None else None
-        self._stopping.begin(self.on_stop, fl_ctx.get_engine(), server)
+        self._stopping.begin(self.on_stop, fl_ctx.get_engine(), server, self._simulated)
         link = Link(self.endpoint, process, self.buffer_bytes, self._say, keys, self._stopping.asked)
         opened = (clean_name(job_id), run_name, side, result_folder(fl_ctx))
         sites = [self._site(name) for name in sites_of(fl_ctx, server)]

@@ -37,10 +37,17 @@ class Stopping:
         self._over = True
         self._told: set[str] = set()  # words, of each run of the session; the bridge repeats them
 
-    def begin(self, on_stop: str, engine: Any, server: bool) -> None:
-        """A run of the component begins, in a job process of the server or of a client."""
-        self._on_stop, self._engine = on_stop, engine
+    def begin(self, on_stop: str, engine: Any, server: bool, simulated: bool) -> None:
+        """A run of the component begins, in a job process of the server or of a client, or of the simulator's."""
+        self._engine = engine
         self._ends = "the job" if server else "this site's part of the job"
+        self._goes_on = ""  # why training does; empty: it does not
+        if simulated and not server:
+            # The server notices there no client's end, and would wait for it for ever (2.9.0); in production it does,
+            # after two minutes or so.
+            self._goes_on = 'in NVFlare\'s simulator only a receiver on the server can end the job (on_stop="abort")'
+        elif on_stop != _ABORT:
+            self._goes_on = f'on_stop="abort" would end {self._ends}'
         self._over, self._told = False, set()
 
     def end(self) -> None:
@@ -53,8 +60,8 @@ class Stopping:
             return
         first = not self._told
         self._told.add(words)
-        if self._on_stop != _ABORT:
-            self._say("warning", f'{words}; training goes on: on_stop="abort" would end {self._ends}')
+        if self._goes_on:
+            self._say("warning", f"{words}; training goes on: {self._goes_on}")
             return
         self._say("warning", f'{words}; that ends {self._ends}: on_stop="abort"')
         if first:

@@ -21,7 +21,7 @@ _ONE, _TWO = (f"the run of site-{number} was asked to stop in W&B (https://serve
 class _Job:
     """A job's process with a receiver of a run that goes on; what NVFlare fires in it reaches the receiver."""
 
-    def __init__(self, folder, monkeypatch, process: str = "SJ", **arguments):
+    def __init__(self, folder, monkeypatch, process: str = "SJ", job_id: str = "job-1", **arguments):
         from flarebridge import receiver as module
 
         self.link = _FullLink()
@@ -30,6 +30,7 @@ class _Job:
         self.receiver = BridgeReceiver(wandb_args={"name": "n"}, mode="online", **arguments)
         identity = "server" if process == "SJ" else "site-1"
         context = _context(folder, sites=("site-1", "site-2"), identity=identity, process=process)
+        context.get_job_id.return_value = job_id
         self._properties: dict = {}
         context.set_prop.side_effect = lambda key, value, **_how: self._properties.update({key: value})
         self.engine = context.get_engine()
@@ -86,6 +87,20 @@ def test_on_a_client_abort_ends_its_part_of_the_job(tmp_path, monkeypatch, caplo
 
 
 @pytest.mark.parametrize("on_stop", ["warn", "abort"])
+def test_on_a_client_of_the_simulator_whose_server_would_wait_for_it_nothing_ends(
+    tmp_path, monkeypatch, caplog, on_stop
+):
+    job = _Job(tmp_path, monkeypatch, process="CJ", job_id="simulate_job", on_stop=on_stop)
+    job.ask(_ONE)
+    (told,) = _told(caplog)
+    assert told.endswith(
+        f"{_ONE}; training goes on: in NVFlare's simulator only a receiver on the server can end the job "
+        '(on_stop="abort")'
+    )
+    assert not job.fired
+
+
+@pytest.mark.parametrize("on_stop", ["warn", "abort"])
 def test_a_run_that_is_over_is_not_stopped(tmp_path, monkeypatch, caplog, on_stop):
     job = _Job(tmp_path, monkeypatch, on_stop=on_stop)
     _end(job.receiver, caplog)
@@ -106,7 +121,7 @@ def test_a_second_run_of_the_same_component_is_asked_anew(tmp_path, monkeypatch,
 def test_a_job_that_can_not_be_ended_is_one_error_that_says_what_to_do(caplog):
     said = []
     stopping = Stopping(object(), lambda level, text: said.append((level, text)))
-    stopping.begin("abort", object(), server=True)  # which has no contexts
+    stopping.begin("abort", object(), server=True, simulated=False)  # which has no contexts
     stopping.asked(_ONE)
     _wait_for(lambda: len(said) == 2, "the error")
     level, text = said[1]

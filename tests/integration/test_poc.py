@@ -149,6 +149,27 @@ def test_the_runs_of_an_aborted_job_have_what_was_logged_and_are_failed(poc, tmp
         assert exit_code_of(log) == 1
 
 
+def test_a_job_that_a_stop_in_wandb_ends_brings_its_runs_back_as_failed(poc, tmp_path):
+    tracking = {"mode": "online", "on_stop": "abort"}
+    job = _Submitted(poc, tmp_path, "--rounds", "200", "--count", "20", "--pause", "0.05", tracking=tracking)
+
+    def run_of_site_2():
+        return [run for run in poc.wandb.runs.values() if run.rows and job.id in str(run.user_config) and
+                run.user_config.get("client") == "site-2"]  # fmt: skip
+
+    poc.wandb.wait_for(lambda _held: run_of_site_2(), 90)
+    poc.wandb.edit(run_of_site_2()[0].id, stopped=True)
+    assert poc.wait_done(job.id) == "FINISHED:EXECUTION_EXCEPTION"
+    runs = job.runs()
+    assert sorted(runs) == sorted(_SITES)
+    for site, log in runs.items():
+        found = values_in(log)
+        assert found == job.logged(site)[: len(found)]
+        assert found
+        assert exit_code_of(log) == 1
+    assert not poc.wandb.violations
+
+
 def test_a_killed_server_process_leaves_failed_runs_of_what_was_acknowledged(poc, tmp_path):
     job = _Submitted(poc, tmp_path, "--count", "5000", "--pause", "0.02", tracking={})
     job.wait_logged(100)

@@ -10,7 +10,7 @@ import pytest
 from bridge_driver import Driver, processes_with, wait_for
 from burst_job import Burst, exit_code_of, values_in
 from strict_server import StrictServer
-from test_online import _ONLINE, _assert_uploaded, as_user  # noqa: F401
+from test_online import _ONLINE, _assert_uploaded, _uploaders, as_user  # noqa: F401
 from uploads import environment, is_marked, make_run, start_sync
 from wandb_tools import rows
 
@@ -37,7 +37,7 @@ def _run_of_site(server: StrictServer, site: str):
     return found[0]
 
 
-def test_only_the_site_whose_run_was_stopped_is_named_and_both_runs_go_on(tmp_path, as_user):  # noqa: F811
+def test_only_the_site_whose_run_was_stopped_is_named_once_and_both_runs_go_on(tmp_path, as_user):  # noqa: F811
     with StrictServer() as server:
         as_user(server)
         with Driver(tmp_path, _ONLINE) as driver:
@@ -50,6 +50,8 @@ def test_only_the_site_whose_run_was_stopped_is_named_and_both_runs_go_on(tmp_pa
                 for site in ("site-1", "site-2"):
                     assert driver.data(site, "METRIC", "loss", step * 0.5, step)
             wait_for(lambda: _told(driver), "the notice", _WITHIN)
+            (uploader,) = _uploaders(driver)
+            os.kill(uploader, signal.SIGKILL)  # the next one hears it, too
             for step in range(40, 60):
                 for site in ("site-1", "site-2"):
                     assert driver.data(site, "METRIC", "loss", step * 0.5, step)

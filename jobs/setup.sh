@@ -43,7 +43,8 @@ trap 'echo "setup: interrupted; what is installed stays, and the next call goes 
 sign_of_life() {
   local what=$1 log=$2 begun=$SECONDS pause=5 line status=0 width
   [ ! -t 2 ] || pause=1
-  width=$(stty size <&2 2>/dev/null | cut -d ' ' -f 2) || width=80
+  width=$(stty size <&2 2>/dev/null | cut -d ' ' -f 2) || width=0
+  [ "${width:-0}" -gt 20 ] || width=80
   while true; do
     status=0
     read -r -t "$pause" || status=$?

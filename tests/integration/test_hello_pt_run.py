@@ -1,5 +1,6 @@
 """What a person meets who calls jobs/hello-pt/run.sh; the job itself is a stand-in."""
 
+import contextlib
 import os
 import re
 import shlex
@@ -246,6 +247,13 @@ def test_a_set_up_that_fails_ends_the_call(tmp_path):
 
 
 def _setup(root: Path, pip: str) -> tuple[int, str]:
+    """Gives setup.sh's exit status, and all output."""
+    started = _start_setup(root, pip)
+    output, _none = started.communicate(timeout=60)
+    return started.returncode, output
+
+
+def _start_setup(root: Path, pip: str) -> subprocess.Popen:
     """setup.sh where Debian's packages and the virtual environment are there, and `pip install` is shell commands."""
     (root / "jobs" / "hello-pt").mkdir(parents=True)
     shutil.copy(_JOBS / "setup.sh", root / "jobs")
@@ -258,11 +266,14 @@ def _setup(root: Path, pip: str) -> tuple[int, str]:
     query.write_text("#!/bin/sh\necho installed\n")
     for program in (python, query):
         program.chmod(0o755)
-    done = subprocess.run(
-        ["/bin/bash", str(root / "jobs" / "setup.sh")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        timeout=60, env={**os.environ, "PATH": f"{query.parent}:{os.environ['PATH']}"},
-    )  # fmt: skip
-    return done.returncode, done.stdout
+    return subprocess.Popen(
+        ["/bin/bash", str(root / "jobs" / "setup.sh")],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PATH": f"{query.parent}:{os.environ['PATH']}"},
+    )
 
 
 @pytest.mark.parametrize(
@@ -288,6 +299,29 @@ def test_a_step_that_takes_its_time_shows_that_it_goes_on(tmp_path):
     status, output = _setup(tmp_path, "echo Collecting torch; sleep 7; exit 1")
     assert status == 1
     assert re.search("installing Python packages: [56] s, Collecting torch", output)
+
+
+def test_an_interrupted_set_up_leaves_no_process_and_says_so(tmp_path):
+    started = _start_setup(tmp_path, f"touch {tmp_path}/begun; exec sleep 98.7")
+    try:
+        wait_for(lambda: (tmp_path / "begun").exists(), "pip")
+        os.killpg(started.pid, signal.SIGINT)  # as Ctrl-C does
+        output, _none = started.communicate(timeout=20)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(started.pid, signal.SIGKILL)
+    assert started.returncode == 130
+    assert "what is installed stays" in output
+    # All of them were in its group; a signal to an empty group is an error.
+    wait_for(lambda: not _is_group(started.pid), "the end of its processes")
+
+
+def _is_group(number: int) -> bool:
+    try:
+        os.killpg(number, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 # --- the parts ---

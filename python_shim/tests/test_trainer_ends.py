@@ -1,6 +1,7 @@
 """Training processes of their own that end in every way: what they logged arrives, or is counted. Real processes."""
 
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -58,6 +59,42 @@ def test_what_was_logged_before_a_sudden_end_arrives(end):
         assert site.server.values() == list(range(2000))
         assert site.outbox.stats()["dropped"] == {}
     assert all(level == "info" and "ended without a goodbye; kept of it: " in text for level, text in site.said)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_killed_at_any_moment_a_trainer_loses_nothing_that_is_not_counted(tmp_path, seed):
+    """Its log calls come as fast as they can; before each it notes the number of those that have returned."""
+    chance = random.Random(seed)
+    note = tmp_path / "returned"
+    note.write_bytes(bytes(8))
+    script = (
+        f"import mmap, struct\nnote = mmap.mmap(os.open({str(note)!r}, os.O_RDWR), 8)\n"
+        "print(flush=True)\nstep = 0\n"
+        "while True:\n"
+        "    struct.pack_into('<Q', note, 0, step)\n"
+        "    writer.log_metric('m', step, step)\n"
+        "    step += 1\n"
+        f"    time.sleep({chance.choice(['0', '0', '1e-4'])}) if step % 100 == 0 else None\n"
+    )
+    room = chance.choice([20_000, 1 << 20])
+    with _Site(buffer_bytes=room) as site, _start(site.trainers.endpoint, script) as process:
+        assert process.stdout.readline() == "\n"
+        before = chance.choice([1, 1000, 10_000, 50_000])
+        _wait_for(lambda: int.from_bytes(note.read_bytes(), "little") >= before, "log calls")
+        if chance.random() < 0.3:
+            site.open.clear()
+            time.sleep(0.1)  # the server is away for so long
+            site.open.set()
+        process.kill()
+        process.communicate()
+        returned = int.from_bytes(note.read_bytes(), "little")
+        site.trainers.close(30.0)
+        assert site.outbox.wait_acknowledged(_DEADLINE)
+        values = site.server.values()
+        assert values == sorted(set(values))
+        lost = site.outbox.stats()["dropped"].get(LOST, 0)
+        assert returned <= len(values) + lost <= returned + 1
+        assert lost == 0 or values[-1] + 1 >= returned  # what was logged last is there
 
 
 def test_the_sites_policy_holds_for_what_is_read_of_the_file():

@@ -51,7 +51,7 @@ Command OfUploader(const char* name, void (*add)(CLI::App& app, Arguments& to), 
 }
 
 // In the order in which --help lists them.
-std::array<Command, 10> Commands(char** argv) {
+std::array<Command, 11> Commands(char** argv) {
   return {Of("serve", AddServe, Serve),        Of("worker", AddWorker, Worker),
           Of("keygen", AddKeyGen, KeyGen),     OfUploader("upload", AddUpload, argv),
           Of("check", AddCheck, Check),        Of("show", AddShow, Show),

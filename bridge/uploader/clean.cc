@@ -8,9 +8,9 @@
 #include <system_error>
 #include <vector>
 
+#include "bridge/commands/amounts.h"
 #include "bridge/process/environment.h"
 #include "bridge/process/exit_code.h"
-#include "bridge/commands/amounts.h"
 #include "events/printable.h"
 #include "receivers/files/file_lock.h"
 #include "receivers/files/folders.h"

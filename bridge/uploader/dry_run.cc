@@ -2,9 +2,9 @@
 
 #include <iostream>
 
+#include "bridge/commands/amounts.h"
 #include "bridge/process/environment.h"
 #include "bridge/process/exit_code.h"
-#include "bridge/commands/amounts.h"
 #include "events/printable.h"
 #include "receivers/files/file_info.h"
 #include "receivers/wandb/log/log_summary.h"

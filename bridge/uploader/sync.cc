@@ -11,10 +11,10 @@
 #include <set>
 #include <thread>
 
+#include "bridge/commands/amounts.h"
 #include "bridge/process/environment.h"
 #include "bridge/process/exit_code.h"
 #include "bridge/process/secrets.h"
-#include "bridge/commands/amounts.h"
 #include "bridge/uploader/dry_run.h"
 #include "bridge/uploader/found_runs.h"
 #include "bridge/uploader/sync_screen.h"

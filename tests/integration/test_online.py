@@ -9,6 +9,7 @@ import subprocess
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from bridge_driver import Driver, children_of, processes_with, wait_for
@@ -481,6 +482,10 @@ def test_hello_pt_online_on_two_sites(tmp_path, as_user):
         output = job.finish()
         wait_for(lambda: not processes_with(str(tmp_path)), "the bridge's end")
         assert "View run at" in output
+        (entity, project, _run), *_ = server.runs
+        (group,) = {run.group for run in server.runs.values()}
+        page = f"View group at {server.url}/{entity}/{project}/groups/{quote(group, safe='')}"
+        assert output.count(page) == 2, "when the first run is there, and at the job's end"
         assert {run.user_config["client"] for run in server.runs.values()} == {"site-1", "site-2"}
         _assert_uploaded(server, tmp_path)
         key = server.key.encode()

@@ -209,3 +209,22 @@ def test_alerts_of_a_log_are_raised_once_however_often_it_is_uploaded(tmp_path: 
             assert done.returncode == 0, done.stderr
         assert len(server.run(_ID).alerts) == 1
         assert not server.violations
+
+
+def test_a_value_that_is_nested_too_deep_is_named_and_takes_nothing_with_it(tmp_path: Path):
+    deep = ["a"] * 100_000
+    row, summary = writer.history(0, {"loss": 1.0}), writer.summary_update({"loss": 1.0})
+    for items in (row.history.item, summary.summary.update):
+        items.add(nested_key=deep, value_json="2")
+    lists = _config(["lists"], 1)
+    lists.config.update[0].value_json = "[" * 100_000 + "]" * 100_000
+    records = [writer.header(), writer.run_record(_ID, entity="tester"), _config(deep, 1), lists, _config(["lr"], 0.1)]
+    log = writer.write_run(tmp_path / "made", _ID, [*records, summary, row, writer.exit_record(0)])
+    with StrictServer() as server:
+        done = sync(tmp_path / "made", environment(tmp_path, server))
+        assert done.returncode == 0, done.stderr
+        assert "not uploaded: 4 values that are nested deeper than 500" in done.stderr
+        run = server.run(_ID)
+        assert (run.user_config, [row["loss"] for row in run.rows]) == ({"lr": 0.1}, [1.0])
+        assert is_marked(log)
+        assert not server.violations

@@ -206,12 +206,12 @@ def _listeners(engine: Any) -> tuple[bool, bool]:
 
 
 def _may_listen(component: Any) -> bool:
-    kind = type(component)
-    if kind.__module__.startswith("flarebridge.") or isinstance(component, ConvertToFedEvent):
+    home = str(getattr(type(component).handle_event, "__module__", ""))
+    if home.startswith("flarebridge.") or isinstance(component, ConvertToFedEvent):
         return False
     if isinstance(component, AnalyticsReceiver):
         return any(str(name).endswith(EVENT) for name in component.events or ())
     if EVENT in (getattr(component, "_event_handlers", None) or ()):  # registered by name, from NVFlare 2.6 on
         return True
     # Of NVFlare's own no other does. What one of somebody else's listens to can't be seen from here.
-    return not str(getattr(kind.handle_event, "__module__", "")).startswith("nvflare.")
+    return not home.startswith("nvflare.")

@@ -113,9 +113,11 @@ def test_beside_a_receiver_of_nvflares_both_get_their_records(tmp_path):
         assert len(_counted(job, site)) > 20
 
 
-def test_beside_a_receiver_of_nvflares_on_the_clients_both_get_every_record(tmp_path):
-    """BridgeWriter's records reach ours by a call, and others by NVFlare's event, all before their run ends."""
-    job = Burst(tmp_path, "--count", "300", "--counting_at_clients", tracking={"client_side": True})
+@pytest.mark.parametrize("external", [False, True])
+def test_beside_a_receiver_of_nvflares_on_the_clients_both_get_every_record(tmp_path, external):
+    """BridgeWriter's records reach ours without an event, and others by NVFlare's, all before their run ends."""
+    options = ["--count", "300", "--counting_at_clients", *(["--external"] if external else [])]
+    job = Burst(tmp_path, *options, tracking={"client_side": True})
     job.finish()
     _assert_complete(job, 2)
     for site in ("site-1", "site-2"):

@@ -243,6 +243,26 @@ def test_a_set_up_that_fails_ends_the_call(tmp_path):
     assert _run_sh(tmp_path).returncode == 7
 
 
+def test_behind_the_set_up_the_job_runs_with_the_options_also_at_a_path_with_spaces(tmp_path):
+    root = tmp_path / "my checkout"
+    root.mkdir()
+    checkout = Checkout(root, _GOOD)
+    setup = root / "jobs" / "setup.sh"
+    setup.write_text("#!/bin/sh\necho setting up $1\n")
+    setup.chmod(0o755)
+    (root / ".venv" / "bin").mkdir(parents=True)
+    (root / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    done = subprocess.run(
+        [root / "jobs" / "hello-pt" / "run.sh", "--n_clients", "1", "--name", "of two words"],
+        capture_output=True, text=True, timeout=60, cwd=root,
+        env={**os.environ, "FLAREBRIDGE_BINARY": str(checkout.program)},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("setting up job\n") and "What next:" in done.stdout
+    (folder,) = checkout.folders()
+    assert (folder / "command.txt").read_text() == "jobs/hello-pt/run.sh --n_clients 1 --name 'of two words'\n"
+
+
 # --- the set-up ---
 
 

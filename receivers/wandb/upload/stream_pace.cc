@@ -29,7 +29,8 @@ void StreamPace::Begin(Time now) {
 
 void StreamPace::Sent(Time now, bool full) {
   const double passed = duration<double>(now - credit_at_).count();
-  credit_ = std::min(kCredit, credit_ + passed / kInterval) - 1;
+  // Nobody owes more than one: a backlog's many full requests are no reason to be silent behind it.
+  credit_ = std::max(std::min(kCredit, credit_ + passed / kInterval) - 1, -1.0);
   credit_at_ = now;
   due_ = soonest_ = full && !slowed_ ? now : now + kGap;
   alive_due_ = now + kAliveInterval;

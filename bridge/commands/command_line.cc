@@ -91,10 +91,19 @@ std::vector<std::string> WithEnvironment(const CLI::App& app, int argc, char** a
   return words;
 }
 
+std::string VersionText(bool verbose) {
+  std::string text = std::string("flarebridge ") + FLAREBRIDGE_VERSION;
+  if (verbose) text += std::string("\n") + FLAREBRIDGE_LIBRARIES;
+  return text;
+}
+
 int Parse(int argc, char** argv) {
   CLI::App app{"Takes events of federated training and writes W&B runs. Manual: bridge/README.md",
                "flarebridge"};
-  app.set_version_flag("--version", std::string("flarebridge ") + FLAREBRIDGE_VERSION);
+  bool verbose = false;
+  CLI::Option* more =
+      app.add_flag("--verbose", verbose, "With --version: its libraries, too")->configurable(false);
+  more->needs(app.set_version_flag("--version", [&verbose] { return VersionText(verbose); }));
   app.require_subcommand(1);
   app.set_config(std::string(kConfigFlag), "",
                  "TOML file; the options of `serve`, without dashes, in a section [serve]");

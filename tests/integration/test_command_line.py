@@ -72,6 +72,7 @@ def test_the_environment_of_serve_is_for_serve_alone(tmp_path):
 
 def test_help_and_version_are_answers(tmp_path):
     assert _run("--version").stdout.startswith("flarebridge 0.")
+    assert re.fullmatch(r"flarebridge 0\.[\d.]+\nwith .+\n", _run("--version", "--verbose").stdout)
     for command in ([], ["serve"], ["show"]):
         done = _run(*command, "--help")
         assert done.returncode == 0

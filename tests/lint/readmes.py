@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 _SOURCES = (".h", ".cc", ".c", ".py", ".sh")
-_TOP = ("events", "receivers", "bridge", "python_shim", "jobs", "tests")
+_TOP = ("events", "receivers", "bridge", "python_shim", "jobs", "packaging", "tests")
 _SKIPPED = ("build", "__pycache__")  # and what begins with a dot
 _HEADING = re.compile(r"^#+ +([\w.-]+(?:/[\w.-]+)*)/$")
 _NAME = re.compile(r"`([\w./*-]+(?:\.h|\.cc|\.c|\.py|\.sh))`")

@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# Builds the wheel that runs on any Linux. See --help.
+set -euo pipefail
+
+usage() {
+  cat <<'TEXT'
+usage: packaging/build.sh [--jobs N]
+
+Makes build/packaging/dist/flarebridge-VERSION-py3-none-manylinux_2_28_x86_64.whl: the package and its programs, which
+need nothing but a C library (glibc) of 2.28 or newer. Compiler, libraries and their checksums are pinned in
+packaging/requirements.txt and packaging/sources.txt.
+
+  --jobs N   compilers at once; the default is the number of processors
+
+Needs Debian 12 on x86-64 with: cmake ninja-build make perl tclsh pkg-config dpkg-dev python3-venv. It installs nothing, and works
+below build/packaging/. It may be interrupted and run again at any time. The first time compiles some 1,400 files.
+TEXT
+}
+
+jobs=$(nproc)
+while [ $# -gt 0 ]; do
+  case "$1" in
+    -h | --help) usage; exit 0 ;;
+    --jobs) [[ "${2:-}" =~ ^[1-9][0-9]*$ ]] || { echo "build: error: --jobs needs a number" >&2; exit 64; }
+      jobs=$2; shift 2 ;;
+    *) echo "build: error: unknown option '$1'; see --help" >&2; exit 64 ;;
+  esac
+done
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/.." && pwd)
+work="$root/build/packaging"
+machine=x86_64
+portable="$work/$machine"
+glibc=2.28
+
+fail() {
+  echo "build: error: $*" >&2
+  exit 1
+}
+
+check_machine() {
+  [ "$(uname -sm)" = "Linux $machine" ] || fail "this is $(uname -sm); the wheel is built on Linux on $machine"
+  local tool missing=()
+  for tool in cmake ninja make perl tclsh pkg-config dpkg-source dpkg-deb apt-get sha256sum python3; do
+    command -v "$tool" >/dev/null || missing+=("$tool")
+  done
+  [ ${#missing[@]} -eq 0 ] || fail "not installed: ${missing[*]}; apt-get install cmake ninja-build make perl tcl" \
+    "pkg-config dpkg-dev python3-venv"
+}
+
+# The compiler and the wheel's tools, as requirements.txt pins them.
+install_python_tools() {
+  local stamp="$work/python/.installed"
+  cmp -s "$here/requirements.txt" "$stamp" && return
+  echo "build: installing the compiler"
+  rm -rf "$work/python"
+  python3 -m venv "$work/python"
+  "$work/python/bin/python" -m pip install --quiet --require-hashes --no-deps --only-binary :all: \
+    -r "$here/requirements.txt"
+  cp "$here/requirements.txt" "$stamp"
+}
+
+write_compiler() {
+  local name=$1
+  shift
+  {
+    echo '#!/bin/sh'
+    echo "export ZIG_GLOBAL_CACHE_DIR='$work/zig-cache' ZIG_LOCAL_CACHE_DIR='$work/zig-cache'"
+    echo "exec $* \"\$@\""
+  } >"$portable/bin/$name"
+  chmod +x "$portable/bin/$name"
+}
+
+# A command of one word each for what calls compilers. Paths of this machine do not get into the programs.
+write_compilers() {
+  local zig target="$machine-linux-gnu.$glibc" hardened
+  zig="'$(echo "$work"/python/lib/python3*/site-packages/ziglang/zig)'"
+  hardened="-fPIC -fstack-protector-strong -ffunction-sections -fdata-sections -fno-sanitize=undefined"
+  hardened+=" -ffile-prefix-map='$root'=. -Wno-unused-command-line-argument"
+  mkdir -p "$portable/bin"
+  write_compiler cc "$zig" cc -target "$target" "$hardened"
+  write_compiler c++ "$zig" c++ -target "$target" "$hardened"
+  write_compiler ar "$zig" ar
+  write_compiler ranlib "$zig" ranlib
+  cat "$portable"/bin/* "$here/requirements.txt" >"$portable/compilers"
+}
+
+make_wheel() {
+  local dist="$work/dist" log="$portable/logs/wheel.log"
+  echo "build: building the programs and the wheel"
+  mkdir -p "$dist"
+  rm -f "$dist"/flarebridge-*.whl
+  # The same bytes whenever it is built: a time is the last commit's.
+  SOURCE_DATE_EPOCH=$(git -C "$root" log -1 --format=%ct 2>/dev/null || echo 1700000000) \
+    _PYTHON_HOST_PLATFORM="manylinux_${glibc/./_}_$machine" CMAKE_BUILD_PARALLEL_LEVEL="$jobs" \
+    "$work/python/bin/python" -m pip wheel "$root/python_shim" --no-deps --no-build-isolation --wheel-dir "$dist" \
+    --config-settings=build-dir="$portable/programs" \
+    --config-settings=install.strip=false \
+    --config-settings=wheel.reproducible=true \
+    --config-settings=cmake.define.CMAKE_TOOLCHAIN_FILE="$here/toolchain.cmake" \
+    --config-settings=cmake.define.PORTABLE="$portable" \
+    --config-settings=cmake.define.FLAREBRIDGE_LICENSES="$portable/licenses" >"$log" 2>&1 ||
+    { tail -n 30 "$log" >&2; fail "the wheel was not built; see $log"; }
+}
+
+check_machine
+mkdir -p "$work" "$portable/logs"
+exec 9>"$work/lock"
+flock -n 9 || fail "another build of this checkout is at work"
+install_python_tools
+write_compilers
+"$here/fetch.sh" "$work/cache" "$work/sources" "$work/headers"
+"$here/libraries.sh" "$work/sources" "$work/headers" "$portable" "$jobs"
+make_wheel
+"$work/python/bin/python" "$here/check.py" "$work"/dist/flarebridge-*.whl

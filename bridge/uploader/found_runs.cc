@@ -9,6 +9,7 @@
 #include "bridge/commands/amounts.h"
 #include "receivers/wandb/log/log_summary.h"
 #include "receivers/wandb/upload/known_logs.h"
+#include "receivers/wandb/upload/log_copies.h"
 #include "receivers/wandb/upload/upload_notes.h"
 
 namespace flarebridge {
@@ -46,6 +47,25 @@ Expected<void> CheckId(const FoundRuns& found, const SyncArguments& arguments) {
                            : "; there are " + std::to_string(names.size()) + " below the paths"));
 }
 
+// A copy's rows are on the server with those of what it is a copy of, which may be there already.
+void LeaveOutCopies(FoundRuns& found) {
+  std::vector<fs::path> all = found.LeftOutFor(kUploadedAlready);
+  all.insert(all.end(), found.logs.begin(), found.logs.end());
+  const std::vector<fs::path> each = wandb::WithoutCopies(all);
+  if (each.size() == all.size()) return;
+  const std::set<fs::path> taken(each.begin(), each.end());
+  std::vector<fs::path> logs;
+  logs.reserve(found.logs.size());
+  for (fs::path& log : found.logs) {
+    if (taken.count(log) > 0) {
+      logs.push_back(std::move(log));
+    } else {
+      found.left_out.push_back({std::move(log), kCopy});
+    }
+  }
+  found.logs = std::move(logs);
+}
+
 }  // namespace
 
 std::vector<fs::path> FoundRuns::LeftOutFor(const std::string& why) const {
@@ -81,6 +101,7 @@ Expected<FoundRuns> FindRuns(const SyncArguments& arguments, const fs::path& not
       }
     }
   }
+  LeaveOutCopies(found);
   if (Expected<void> one = CheckId(found, arguments); !one) return Propagate(one);
   return found;
 }

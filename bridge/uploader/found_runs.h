@@ -26,6 +26,7 @@ struct FoundRuns {
 };
 
 inline constexpr const char* kUploadedAlready = "uploaded already";
+inline constexpr const char* kCopy = "copies of others";
 inline constexpr const char* kOnline = "W&B's own online run";
 
 // Below all paths. `notes`: folder for notes that are not beside their logs. Errors: kIo (nothing

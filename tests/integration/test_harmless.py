@@ -81,6 +81,28 @@ def test_parts_in_folders_of_different_places_go_in_the_order_of_their_times(tmp
         assert not server.violations
 
 
+@pytest.mark.parametrize("longer", ["neither", "copy", "original"])
+def test_a_copy_of_a_run_is_no_second_part(tmp_path, longer):
+    """A backup beside the run, or `latest-run` copied as a folder; one of them may have gone on."""
+    run = make_run(tmp_path / "a", 1, rows=50)
+    copied = tmp_path / "b" / "latest-run"
+    shutil.copytree(run.log.parent, copied)
+    copy = copied / run.log.name
+    kept = copy if longer == "copy" else run.log
+    whole = run.log.read_bytes()
+    if longer != "neither":  # the other one was copied before the run's end
+        (run.log if longer == "copy" else copy).write_bytes(whole[: len(whole) // 2])
+    with StrictServer() as server:
+        for _again in range(2):
+            done = sync(tmp_path, environment(tmp_path, server), "--jobs", "8")
+            assert done.returncode == 0, done.stderr
+            assert server.run(run.run_id).rows == run.rows
+            assert is_marked(kept)
+        assert not server.violations
+        sync(run.log.parent if longer == "copy" else copied, environment(tmp_path, server))  # by itself
+        assert server.run(run.run_id).rows == run.rows
+
+
 def test_a_lost_note_costs_no_row(tmp_path):
     run = make_run(tmp_path, 1, rows=50)
     with StrictServer() as server:

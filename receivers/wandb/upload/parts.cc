@@ -9,6 +9,7 @@
 #include "events/to_integer.h"
 #include "receivers/wandb/log/run_folder.h"
 #include "receivers/wandb/upload/line_buffer.h"
+#include "receivers/wandb/upload/log_copies.h"
 #include "receivers/wandb/upload/log_follower.h"
 #include "receivers/wandb/upload/sent_records.h"
 #include "receivers/wandb/upload/upload_notes.h"
@@ -88,7 +89,8 @@ std::vector<fs::path> PartsOf(const fs::path& given, const PartsSearch& search) 
     const bool there = std::any_of(parts.begin(), parts.end(),
                                    [&](const Part& part) { return part.log == other; });
     const std::optional<LogIdentity> identity = there ? std::nullopt : IdentityOf(other);
-    if (!there && IsSameRun(own, identity, search)) parts.push_back(PartOf(other, identity));
+    if (!there && IsSameRun(own, identity, search) && !AreCopies(log, other))
+      parts.push_back(PartOf(other, identity));
   }
   // Beside each other their names order them, which need no readable log and no clock of here.
   const bool beside = std::all_of(parts.begin(), parts.end(), [&](const Part& part) {

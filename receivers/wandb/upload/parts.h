@@ -27,7 +27,7 @@ struct PartsSearch {
 
 // All logs of the run that this one is of, oldest first, this one among them: by the time at which
 // the run began, then by the names of their folders, "<run or offline-run>-<time>-<id>", those set
-// aside as damaged before the one that replaced them.
+// aside as damaged before the one that replaced them. A copy of this one is no part.
 std::vector<std::filesystem::path> PartsOf(const std::filesystem::path& log,
                                            const PartsSearch& search);
 

@@ -72,7 +72,7 @@ write_compiler() {
   chmod +x "$portable/bin/$name"
 }
 
-# A command of one word each for what calls compilers. Paths of this machine do not get into the programs.
+# A command of one word each for what calls compilers. Sources are named relative to the checkout.
 write_compilers() {
   local zig target="$machine-linux-gnu.$glibc" hardened
   zig="'$(echo "$work"/python/lib/python3*/site-packages/ziglang/zig)'"

@@ -91,7 +91,7 @@ make_wheel() {
   echo "build: building the programs and the wheel"
   mkdir -p "$dist"
   rm -f "$dist"/flarebridge-*.whl
-  # The same bytes whenever it is built: a time is the last commit's.
+  # Times in the wheel are the last commit's, whenever it is built.
   SOURCE_DATE_EPOCH=$(git -C "$root" log -1 --format=%ct 2>/dev/null || echo 1700000000) \
     _PYTHON_HOST_PLATFORM="manylinux_${glibc/./_}_$machine" CMAKE_BUILD_PARALLEL_LEVEL="$jobs" \
     "$work/python/bin/python" -m pip wheel "$root/python_shim" --no-deps --no-build-isolation --wheel-dir "$dist" \

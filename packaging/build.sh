@@ -72,7 +72,7 @@ write_compiler() {
   chmod +x "$portable/bin/$name"
 }
 
-# A command of one word each for what calls compilers. Paths of this machine do not get into the programs.
+# A command of one word each for what calls compilers. Sources are named relative to the checkout.
 write_compilers() {
   local zig target="$machine-linux-gnu.$glibc" hardened
   zig="'$(echo "$work"/python/lib/python3*/site-packages/ziglang/zig)'"
@@ -91,7 +91,7 @@ make_wheel() {
   echo "build: building the programs and the wheel"
   mkdir -p "$dist"
   rm -f "$dist"/flarebridge-*.whl
-  # The same bytes whenever it is built: a time is the last commit's.
+  # Times in the wheel are the last commit's, whenever it is built.
   SOURCE_DATE_EPOCH=$(git -C "$root" log -1 --format=%ct 2>/dev/null || echo 1700000000) \
     _PYTHON_HOST_PLATFORM="manylinux_${glibc/./_}_$machine" CMAKE_BUILD_PARALLEL_LEVEL="$jobs" \
     "$work/python/bin/python" -m pip wheel "$root/python_shim" --no-deps --no-build-isolation --wheel-dir "$dist" \

@@ -106,4 +106,11 @@ Expected<std::string> ReadWhole(const std::filesystem::path& path, size_t most) 
               path.string() + " has more than " + std::to_string(most) + " bytes");
 }
 
+std::optional<std::string> ReadRange(int fd, uint64_t begin, uint64_t end) {
+  std::string bytes(end - begin, 0);
+  const Expected<size_t> got = ReadAt(fd, begin, bytes.data(), bytes.size());
+  if (!got || *got < bytes.size()) return std::nullopt;
+  return bytes;
+}
+
 }  // namespace flarebridge

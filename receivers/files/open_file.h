@@ -8,6 +8,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "events/error.h"
@@ -47,6 +49,9 @@ Expected<void> PersistContent(int fd);
 // The same for a file that others write, which was opened to be read. One that can't be written at
 // all, as on a file system that is mounted to be read, is on the disk. Errors: kIo, kTemporary.
 Expected<void> PersistOthers(int fd);
+
+// Bytes of a file, all from `begin` to before `end`; nothing if they are not there.
+std::optional<std::string> ReadRange(int fd, uint64_t begin, uint64_t end);
 
 // The whole file, if it has at most so many bytes. Errors: kTooLarge, kIo, kTemporary.
 Expected<std::string> ReadWhole(const std::filesystem::path& path, size_t most);

@@ -18,17 +18,9 @@ namespace fs = std::filesystem;
 
 constexpr uint64_t kHead = 64 << 10, kTail = 4 << 10;
 
-// Bytes of a file; nothing if they are not all there.
-std::optional<std::string> Bytes(int fd, uint64_t begin, uint64_t end) {
-  std::string bytes(end - begin, 0);
-  const Expected<size_t> got = ReadAt(fd, begin, bytes.data(), bytes.size());
-  if (!got || *got < bytes.size()) return std::nullopt;
-  return bytes;
-}
-
 bool AreEqual(int one, int other, uint64_t begin, uint64_t end) {
-  const std::optional<std::string> bytes = Bytes(one, begin, end);
-  return bytes && bytes == Bytes(other, begin, end);
+  const std::optional<std::string> bytes = ReadRange(one, begin, end);
+  return bytes && bytes == ReadRange(other, begin, end);
 }
 
 uint64_t SizeOf(const fs::path& log) {

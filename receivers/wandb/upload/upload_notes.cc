@@ -33,11 +33,7 @@ uint64_t Now() {
 // Bytes of a file; nothing if they are not all there.
 std::optional<std::string> PartOf(const fs::path& file, uint64_t begin, uint64_t end) {
   const Expected<UniqueFd> open = OpenToRead(file);
-  if (!open) return std::nullopt;
-  std::string part(end - begin, 0);
-  const Expected<size_t> got = ReadAt(open->get(), begin, part.data(), part.size());
-  if (!got || *got < part.size()) return std::nullopt;
-  return part;
+  return open ? ReadRange(open->get(), begin, end) : std::nullopt;
 }
 
 // What a log begins with, and keeps: up to its first run record, as far as it tells logs apart.

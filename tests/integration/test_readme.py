@@ -56,6 +56,7 @@ def test_its_commands_are_taken(tmp_path):
         words = [str(tmp_path) if word == "FOLDER" else word for word in command]
         done = subprocess.run(
             [find_binary(), *words, *asked.get(words[0], [])],
+            cwd=tmp_path,
             env={**clean, "HOME": str(tmp_path), "WANDB_BASE_URL": "http://127.0.0.1:9"},
             capture_output=True, text=True, timeout=60,
         )  # fmt: skip

@@ -12,12 +12,13 @@ fail() {
   exit 1
 }
 
-# apt with lists of its own: the machine may know no sources, and stays as it is.
+# apt with lists of its own: the machine may know no sources, and stays as it is. The release comes before its updates
+# (by name): a version that is in both is asked for there, for mirrors of updates drop what a point release took over.
 private_apt() {
   local state="$cache/apt" lines
   mkdir -p "$state/lists/partial" "$state/archives/partial"
   lines=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN)' 'Created-By: Packages' |
-    awk '$2 ~ /^bookworm/ && $3 == "main" && $4 == "Debian"' | sort -u)
+    awk '$2 ~ /^bookworm/ && $3 == "main" && $4 == "Debian"' | sort -u -k 2,2)
   [ -n "$lines" ] || fail "apt knows no Debian 12 (bookworm) here; the build is made on that system"
   echo "$lines" | while read -r uri release component _; do
     echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $uri $release $component"

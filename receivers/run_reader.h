@@ -32,6 +32,18 @@ struct RunSummary {
   uint64_t bad_bytes = 0;  // of damage in its middle; what could be read behind it was
 };
 
+// One word: "running", "finished", "failed".
+constexpr const char* NameOf(RunSummary::State state) {
+  switch (state) {
+    case RunSummary::State::kRunning:
+      return "running";
+    case RunSummary::State::kFinished:
+      return "finished";
+    default:
+      return "failed";
+  }
+}
+
 // One row: keys and their JSON, in the order of the log.
 struct Cell {
   std::string_view key;

@@ -72,17 +72,6 @@ std::vector<std::string> ShortNames(const std::vector<const RunSummary*>& runs) 
   return names;
 }
 
-const char* NameOf(RunSummary::State state) {
-  switch (state) {
-    case RunSummary::State::kRunning:
-      return "running";
-    case RunSummary::State::kFinished:
-      return "finished";
-    default:
-      return "failed";
-  }
-}
-
 std::string StateOf(const RunSummary& run) {
   std::string state = NameOf(run.state);
   if (run.state == RunSummary::State::kFailed)

@@ -21,8 +21,6 @@ std::vector<std::string> ShortNames(const std::vector<const RunSummary*>& runs);
 // What a run is sorted and called by: its site, else its name, else its id.
 const std::string& SiteOrName(const RunSummary& run);
 
-// "running", "finished", "failed".
-const char* NameOf(RunSummary::State state);
 // "finished", "failed (exit code 1)", and how much of it can't be read.
 std::string StateOf(const RunSummary& run);
 // Local time, to the minute; "" if the log does not say.

@@ -60,15 +60,7 @@ void AppendList(const List& list, std::string& out, Write write) {
 }
 
 const char* NameOf(const ReportRun& run) {
-  if (!run.unreadable.empty()) return "unreadable";
-  switch (run.state) {
-    case RunSummary::State::kRunning:
-      return "running";
-    case RunSummary::State::kFinished:
-      return "finished";
-    default:
-      return "failed";
-  }
+  return run.unreadable.empty() ? NameOf(run.state) : "unreadable";
 }
 
 void AppendRun(const ReportRun& run, std::string& out) {

@@ -6,6 +6,7 @@ Names are loaded when they are first used.
 
 import importlib
 
+from .carried import hand_over
 from .registry import register_when_loaded
 from .version import __version__
 
@@ -18,7 +19,8 @@ _HOME_OF = {
 }
 __all__ = ["BridgeForwarder", "BridgeReceiver", "BridgeWriter", "add_tracking", "register_tracking", "__version__"]
 
-register_when_loaded()
+if not hand_over(__name__):
+    register_when_loaded()
 
 
 def __getattr__(name: str):

@@ -17,6 +17,7 @@ from nvflare.apis.signal import Signal
 from nvflare.widgets.widget import Widget
 
 from .arguments import check_flags, check_numbers
+from .carried import is_carried
 from .cutting import Parts
 from .definition import Definable, check_at_definition
 from .events import Encoder, clean_name
@@ -30,6 +31,7 @@ from .rules import fields_of_a_job
 from .socket_place import NoPlace
 from .taker import Taker
 from .trainer_link import ENDPOINT, ENDPOINT_OF, TrainerLink
+from .version import __version__
 from .words import count_of
 
 _EVENT = "analytix_log_stats"
@@ -146,6 +148,8 @@ class BridgeForwarder(Definable, Widget):
         if self._outbox is None or self._running:
             return
         self._running = True
+        if is_carried():
+            self._say("info", f"it is not installed here; the job has brought version {__version__}")
         self._outbox.start()
         if self._trainers is not None:
             self._outbox_of_trainers = self._outbox  # also while the run ends

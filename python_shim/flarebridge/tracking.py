@@ -6,6 +6,7 @@ from nvflare.app_common.widgets.convert_to_fed_event import ConvertToFedEvent
 from nvflare.app_common.widgets.streaming import AnalyticsReceiver
 from nvflare.job_config.api import FedJob
 
+from .carrying import carry as carry_package
 from .client_apps import SERVER as _SERVER
 from .client_apps import SiteArguments, check_names, receiver_arguments, targets_of
 from .forwarder import BridgeForwarder
@@ -30,9 +31,13 @@ def add_tracking(
     clients: Optional[list[str]] = None,
     per_site: Optional[dict[str, dict]] = None,
     policy: Optional[dict] = None,
+    carry: Optional[bool] = None,
     **receiver_args,
 ) -> Any:
     """Adds tracking to a Job API job or a recipe and gives it back.
+
+    flarebridge has to be installed where runs are written: on the server, and with client_side on each site. Other
+    sites may have it from the job (`carry`).
 
     Args:
         job_or_recipe: a FedJob (or a subclass), or a recipe.
@@ -45,6 +50,10 @@ def add_tracking(
         per_site: a client's name -> its own `include`, `exclude`, `policy`, and with client_side any of
             BridgeReceiver's arguments; entries of its `wandb_args` and `policy` go before those for all.
         policy: further fields of a policy (kinds, digits, max_bytes); all of it narrows what the site's own allows.
+        carry: the job brings the Python part of flarebridge, which a site uses if it has none installed. None: to
+            clients to which it brings code anyway, a training script for example; True: to server and clients, so that
+            the training goes on, untracked, where nothing is installed; False: nothing of it is in the job (NVFlare 2.7
+            and later), which then brings no code on its account.
 
     Call it once, after the clients' executors were added: it adds to the client apps that the job has by then, or to
     all clients if there are none. Raises ValueError or TypeError, which name what is wrong, before anything is added.
@@ -60,6 +69,8 @@ def add_tracking(
             "include, exclude and policy are held by BridgeForwarder, so they need forward=True: NVFlare's own channel "
             "(ConvertToFedEvent) sends every record whole"
         )
+    if carry not in (None, True, False):
+        raise TypeError(f"carry must be True, False or None, not {carry!r}")
     job = _job_of(job_or_recipe)
     given = {"wandb_args": wandb_args, "mode": mode, **receiver_args}
     check_names("add_tracking", given, receiver_arguments())
@@ -87,6 +98,7 @@ def add_tracking(
         added += [(target, "event_to_fed", ConvertToFedEvent(events_to_convert=[_EVENT])) for target in targets]
     for target, name, component in added:
         job.to(component, target, id=name)
+    carry_package(job, ([_SERVER] if carry and receiver is not None else []) + targets, carry)
     prepare_relays(job)
     return job_or_recipe
 

@@ -1,13 +1,21 @@
 """A job's definition: where tracking is added, what is exported, and what NVFlare's loader builds of it."""
 
+import copy
 import json
+import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
+import flarebridge
 import pytest
 from flarebridge import BridgeForwarder, BridgeReceiver, add_tracking
+from flarebridge.carried import MARK
 from nvflare.job_config.api import FedJob
 from nvflare.widgets.widget import Widget
+
+_PACKAGE = Path(flarebridge.__file__).parent
 
 
 class _SomeWidget(Widget):
@@ -88,6 +96,7 @@ def test_a_policy_is_checked_where_the_job_is_defined_and_reaches_all_that_may_l
 
 def test_receivers_of_others_on_the_server_still_get_their_events():
     from nvflare.app_common.widgets.streaming import AnalyticsReceiver
+
     class Other(AnalyticsReceiver):
         def initialize(self, fl_ctx): ...
         def save(self, fl_ctx, shareable, record_origin): ...
@@ -139,3 +148,77 @@ def test_components_can_be_made_where_neither_pyzmq_nor_the_program_is():
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "0.1.0"
+
+
+def _job(*sites: str, script: str = "") -> FedJob:
+    job = FedJob(name="carried")
+    for site in sites:
+        job.to(_SomeWidget(), site, id="widget")
+        if script:
+            job._deploy_map[site].add_external_script(script)
+    return job
+
+
+def _custom_folders(job: FedJob, folder: Path) -> dict[str, set]:
+    """By app: the files of flarebridge that the exported job has."""
+    job.export_job(str(folder))
+    apps = sorted((folder / "carried").glob("app*"))
+    return {app.name: {path.name for path in (app / "custom" / "flarebridge").glob("*.py")} for app in apps}
+
+
+def test_a_job_that_brings_a_script_brings_the_package_to_sites_without_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "client.py").write_text("")
+    job = add_tracking(_job("site-1", "site-2", script=str(tmp_path / "client.py")))
+    found = _custom_folders(job, tmp_path / "jobs")
+    assert {"__init__.py", "writer.py", "forwarder.py"} <= found["app_site-1"] and found["app_site-1"] == found[
+        "app_site-2"
+    ]
+    assert "__init__.py" not in found["app_server"]
+    # Whoever has the definition exports it, whenever.
+    again = copy.deepcopy(job)
+    assert _custom_folders(again, tmp_path / "again") == found
+
+
+def test_a_job_can_carry_it_everywhere_or_nowhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    everywhere = _custom_folders(add_tracking(_job("site-1"), carry=True), tmp_path / "everywhere")
+    assert all("__init__.py" in files for files in everywhere.values())
+    job = _job("site-1")
+    if hasattr(job, "set_app_packages"):  # NVFlare 2.7 and later
+        job.set_app_packages(["mine"])
+        nowhere = _custom_folders(add_tracking(job, carry=False), tmp_path / "nowhere")
+        assert not any(nowhere.values())
+        assert job.job.app_packages == ["mine", "flarebridge"]
+    with pytest.raises(TypeError, match="carry must be"):
+        add_tracking(_job("site-1"), carry="yes")
+
+
+def test_a_home_that_takes_nothing_does_not_keep_a_job_from_being_defined(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    found = _custom_folders(add_tracking(_job("site-1"), carry=True), tmp_path / "jobs")
+    assert "writer.py" in found["app_site-1"]
+
+
+def _import_with(*folders: Path) -> str:
+    """Which flarebridge a process takes that finds these folders first."""
+    program = "import flarebridge, flarebridge.version as v; print(flarebridge.__file__, v.__version__)"
+    environment = {**os.environ, "PYTHONPATH": ":".join(map(str, folders))}
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
+    return done.stdout or done.stderr
+
+
+def test_an_installed_package_goes_before_a_carried_one(tmp_path):
+    for place in ("carried", "other_job", "broken", "installed"):
+        shutil.copytree(_PACKAGE, tmp_path / place / "flarebridge", ignore=shutil.ignore_patterns("bin", "__pycache__"))
+    for place in ("carried", "other_job"):
+        (tmp_path / place / "flarebridge" / MARK).touch()
+    (tmp_path / "broken" / "flarebridge" / "__init__.py").write_text("import nothing_of_this_name")
+    (tmp_path / "installed" / "flarebridge" / "version.py").write_text("__version__ = '9.9'")
+    carried, other, broken, installed = (tmp_path / name for name in ("carried", "other_job", "broken", "installed"))
+    assert _import_with(carried, other, installed).split() == [f"{installed}/flarebridge/__init__.py", "9.9"]
+    assert _import_with(carried, other).startswith(f"{carried}/")
+    assert _import_with(carried, broken).startswith(f"{carried}/")

@@ -165,6 +165,7 @@ class TrainerLink:
             self._send_ack(identity, peer)
         elif kind == FromShim.BYE:
             del self._peers[identity]
+            self._count_dropped(peer)
             self._end_session(peer)
 
     def _on_hello(self, identity: bytes, message: list) -> None:
@@ -200,6 +201,16 @@ class TrainerLink:
     def _end_session(self, peer: Peer) -> None:
         with contextlib.suppress(BadRequest):
             self._inbox.take(self._site, peer.request(peer.received + 1, 0, b"", bye=True))
+
+    def _count_dropped(self, peer: Peer) -> None:
+        """Of a trainer that said goodbye: records that it could not even send, which its file tells."""
+        file = self._file(peer.session)
+        left = look(file)
+        if left is not None and left.lost:
+            self._outbox.count_drop(LOST, left.lost)
+            self._report("warning", f"training process {left.pid} has dropped {count_of(left.lost, 'record')}")
+            with contextlib.suppress(OSError):
+                os.unlink(file)
 
     def _take(self, identity: bytes, peer: Peer) -> bool:
         """Brings what a trainer has sent into the outbox, as far as there is room. True: some of it. Raises BadRequest.

@@ -198,7 +198,7 @@ class TrainerWriter:
         with self._lock:
             kept, self._kept = self._kept, None
         if kept is not None:
-            kept.close(remove=not handed_on)
+            kept.close(remove=not handed_on and not self._all_dropped())  # the forwarder counts what was dropped
         if lost:
             self._report("warning", f"{lost} records of this training process are lost: {'; '.join(reasons)}")
 

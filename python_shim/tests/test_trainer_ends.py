@@ -354,3 +354,20 @@ def test_a_refused_trainer_goes_nvflares_way_from_then_on():
         done = _run(site.trainers.endpoint, script)
         assert [line.split()[1] for line in done.stdout.splitlines()] == ["1"]
         assert "1 records of this training process are lost: 1 bridge not available" in done.stderr
+
+
+def test_what_a_trainer_left_out_is_counted_at_the_site_though_it_said_goodbye():
+    """A value that no event holds, in a process that ends as it should."""
+    with _Site() as site:
+        script = "writer.add_image('i', b'x' * (2 << 20), 0)\n"
+        done = _run(site.trainers.endpoint, _LOG.format(count=100) + script)
+        assert done.returncode == 0
+        assert "1 records of this training process are lost" in done.stderr
+        _wait_for(lambda: site.outbox.stats()["dropped"], "its word about what it left out")
+        folder = os.path.dirname(site.trainers.endpoint[len("ipc://") :])
+        _wait_for(lambda: os.listdir(folder) == ["trainer"], "its file to be removed")
+        site.trainers.close(5.0)
+        assert site.outbox.wait_acknowledged(_DEADLINE)
+        assert site.server.values() == list(range(100))
+        assert site.outbox.stats()["dropped"] == {LOST: 1}
+        assert [level for level, text in site.said if "has dropped 1 record" in text] == ["warning"]

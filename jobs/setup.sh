@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes this checkout ready to run: Debian's packages, a virtual environment, the built wheel.
+# Makes this checkout ready to run: Debian's packages, a virtual environment, the wheel.
 # Repeating it is cheap: each step is done only if what it depends on has changed.
 set -euo pipefail
 
@@ -14,6 +14,10 @@ Installs what is missing on a Debian 12 machine (as root or with sudo):
 
   job     what jobs/hello-pt needs (the default)
   tests   in addition the test tools and the wandb package
+
+For `job` the wheel for any Linux is taken where packaging/build.sh has made it from this checkout's sources, or
+where FLAREBRIDGE_WHEEL names its file, whatever that is made of. Then nothing is compiled: any Linux with Python
+and its venv module will do, and only where these are missing a Debian package is installed.
 
 Logs of the steps are in build/logs/. While a step goes on, its log's last line is
 shown every few seconds. It may be interrupted and run again at any time.
@@ -90,6 +94,28 @@ setup: the whole output is in $log"
   fi
 }
 
+# Finds the wheel for any Linux that is installed instead of one that is built; without one `portable` stays empty.
+choose_wheel() {
+  local found
+  [ "$mode" = job ] || return 0
+  if [ -n "${FLAREBRIDGE_WHEEL:-}" ]; then
+    [ -f "$FLAREBRIDGE_WHEEL" ] || fail "FLAREBRIDGE_WHEEL names $FLAREBRIDGE_WHEEL, which is no file"
+    portable=$FLAREBRIDGE_WHEEL
+    return 0
+  fi
+  for found in "$root"/build/packaging/dist/flarebridge-*_"$(uname -m)".whl; do
+    [ -f "$found" ] || continue
+    if [ "$(cat "$found.sources" 2>/dev/null)" = "$sources" ]; then
+      portable=$found
+    else
+      say "${found#"$root/"} is not made from the sources that are here now: building from these" \
+        "(packaging/build.sh makes it anew; FLAREBRIDGE_WHEEL=FILE takes it as it is)"
+    fi
+  done
+}
+
+has_python() { command -v python3 >/dev/null && python3 -c 'import ensurepip, venv' 2>/dev/null; }
+
 debian_packages() {
   local wanted=(cmake ninja-build g++ pkg-config python3 python3-venv
     libzmq3-dev cppzmq-dev libmsgpack-cxx-dev libspdlog-dev libprotozero-dev zlib1g-dev libdeflate-dev libpng-dev libcurl4-openssl-dev
@@ -99,6 +125,11 @@ debian_packages() {
     wanted+=(doctest-dev librapidcheck-dev libbenchmark-dev valgrind strace clang-format clang-tidy git
       chromium-headless-shell) # 96 MB with what it needs, 30 s
   fi
+  if [ -n "$portable" ]; then
+    if has_python; then return 0; fi
+    wanted=(python3 python3-venv)
+  fi
+  command -v apt-get >/dev/null || fail "this script installs with apt-get, which is missing; it wants: ${wanted[*]}"
   local missing=() package
   for package in "${wanted[@]}"; do
     dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
@@ -142,20 +173,8 @@ virtual_environment() {
   for file in "${files[@]}"; do cp "$file" "$(stamp_of "$file")"; done
 }
 
-# A hash of all that the wheel is made of.
-sources_hash() {
-  (cd "$root" && find CMakeLists.txt events receivers bridge python_shim -type f \
-    \( -name '*.cc' -o -name '*.h' -o -name '*.py' -o -name '*.txt' -o -name '*.toml' -o -name '*.md' \
-    -o -name '*.cmake' -o -name '*.html' -o -name '*.css' -o -name '*.js' \) \
-    -not -path '*/tests/*' -print0 | sort -z | xargs -0 sha256sum | sha256sum)
-}
-
-wheel() {
-  local stamp="$venv/.wheel" folder="$root/build/wheel" wanted
-  wanted=$(sources_hash)
-  if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] &&
-    [ -x "$venv/bin/flarebridge" ] && compgen -G "$venv/lib/python3*/site-packages/flarebridge/bin/flarebridge-upload" \
-    >/dev/null; then return 0; fi
+build_wheel() {
+  local folder="$root/build/wheel"
   say "building the flarebridge wheel (about two minutes the first time)"
   if [ "$mode" = tests ]; then
     # The tests need a build of their own: the program is compiled once for both.
@@ -165,19 +184,35 @@ wheel() {
   rm -f "$root"/build/dist/flarebridge-*.whl
   logged "$logs/wheel.log" "building the wheel" "$venv/bin/python" -m pip wheel "$root/python_shim" --no-deps \
     --wheel-dir "$root/build/dist" --config-settings=build-dir="$folder"
+}
+
+wheel() {
+  local stamp="$venv/.wheel" wanted=$sources file=$portable
+  [ -z "$portable" ] || wanted=$(sha256sum <"$portable")
+  if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] &&
+    [ -x "$venv/bin/flarebridge" ] && compgen -G "$venv/lib/python3*/site-packages/flarebridge/bin/flarebridge-upload" \
+    >/dev/null; then return 0; fi
+  if [ -n "$portable" ]; then
+    say "installing $portable: nothing is compiled"
+  else
+    build_wheel
+    file=$(compgen -G "$root/build/dist/flarebridge-*.whl")
+  fi
   logged "$logs/wheel-install.log" "installing the wheel" "$venv/bin/python" -m pip install --no-deps \
-    --force-reinstall "$root"/build/dist/flarebridge-*.whl
+    --force-reinstall "$file"
   echo "$wanted" >"$stamp"
 }
 
 [ "$(uname -s)" = Linux ] || fail "flarebridge runs on Linux; this is $(uname -s)"
-command -v apt-get >/dev/null || fail "this script installs with apt-get, which is missing; its function debian_packages lists what the bridge needs"
 mkdir -p "$logs"
 exec 9>"$root/build/setup.lock"
 if ! flock -n 9; then
   say "waiting for another setup of this checkout"
   flock 9
 fi
+sources=$("$root/packaging/sources_hash.sh")
+portable=""
+choose_wheel
 debian_packages
 virtual_environment
 wheel

@@ -109,9 +109,12 @@ check_machine
 mkdir -p "$work" "$portable/logs"
 exec 9>"$work/lock"
 flock -n 9 || fail "another build of this checkout is at work"
+sources=$("$here/sources_hash.sh")
 install_python_tools
 write_compilers
 "$here/fetch.sh" "$work/cache" "$work/sources" "$work/headers"
 "$here/libraries.sh" "$work/sources" "$work/headers" "$portable" "$jobs"
 make_wheel
 "$work/python/bin/python" "$here/check.py" "$work"/dist/flarebridge-*.whl
+# jobs/setup.sh takes the wheel as long as these are the sources.
+for wheel in "$work"/dist/flarebridge-*_"$machine".whl; do echo "$sources" >"$wheel.sources"; done

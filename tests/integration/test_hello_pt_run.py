@@ -1,8 +1,6 @@
 """What a person meets who calls jobs/hello-pt/run.sh; the job itself is a stand-in."""
 
-import contextlib
 import os
-import re
 import shlex
 import shutil
 import signal
@@ -261,87 +259,6 @@ def test_behind_the_set_up_the_job_runs_with_the_options_also_at_a_path_with_spa
     assert done.stdout.startswith("setting up job\n") and "What next:" in done.stdout
     (folder,) = checkout.folders()
     assert (folder / "command.txt").read_text() == "jobs/hello-pt/run.sh --n_clients 1 --name 'of two words'\n"
-
-
-# --- the set-up ---
-
-
-def _setup(root: Path, pip: str) -> tuple[int, str]:
-    """Gives setup.sh's exit status, and all output."""
-    started = _start_setup(root, pip)
-    output, _none = started.communicate(timeout=60)
-    return started.returncode, output
-
-
-def _start_setup(root: Path, pip: str) -> subprocess.Popen:
-    """setup.sh where Debian's packages and the virtual environment are there, and `pip install` is shell commands."""
-    (root / "jobs" / "hello-pt").mkdir(parents=True)
-    shutil.copy(_JOBS / "setup.sh", root / "jobs")
-    shutil.copy(_JOBS / "hello-pt" / "requirements.txt", root / "jobs" / "hello-pt")
-    python = root / ".venv" / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    python.write_text(f'#!/bin/sh\n[ "$3" = install ] || exit 0\n{pip}\n')
-    query = root / "tools" / "dpkg-query"
-    query.parent.mkdir()
-    query.write_text("#!/bin/sh\necho installed\n")
-    for program in (python, query):
-        program.chmod(0o755)
-    return subprocess.Popen(
-        ["/bin/bash", str(root / "jobs" / "setup.sh")],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        env={**os.environ, "PATH": f"{query.parent}:{os.environ['PATH']}"},
-    )
-
-
-@pytest.mark.parametrize(
-    ("pip", "words"),
-    [
-        ("echo 'Temporary failure in name resolution'; exit 1", "the network can't be reached"),
-        ("echo 'ERROR: No matching distribution found for torch==0'; exit 1", "torch==0"),
-        ("echo 'OSError: [Errno 28] No space left on device'; exit 1", "the disk is full"),
-        ("echo much; echo 'ERROR: odd'; echo more; exit 1", "ERROR: odd"),
-        ("exit 1", "installing Python packages failed"),
-    ],
-)
-def test_a_step_of_the_set_up_that_fails_says_why_in_one_line(tmp_path, pip, words):
-    status, output = _setup(tmp_path, pip)
-    assert status == 1
-    (told,) = [line for line in output.splitlines() if "error" in line]
-    assert words in told
-    assert str(tmp_path / "build" / "logs" / "pip.log") in output
-    assert len(output.splitlines()) < 6
-
-
-def test_a_step_that_takes_its_time_shows_that_it_goes_on(tmp_path):
-    status, output = _setup(tmp_path, "echo Collecting torch; sleep 7; exit 1")
-    assert status == 1
-    assert re.search("installing Python packages: [56] s, Collecting torch", output)
-
-
-def test_an_interrupted_set_up_leaves_no_process_and_says_so(tmp_path):
-    started = _start_setup(tmp_path, f"touch {tmp_path}/begun; exec sleep 98.7")
-    try:
-        wait_for(lambda: (tmp_path / "begun").exists(), "pip")
-        os.killpg(started.pid, signal.SIGINT)  # as Ctrl-C does
-        output, _none = started.communicate(timeout=20)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(started.pid, signal.SIGKILL)
-    assert started.returncode == 130
-    assert "what is installed stays" in output
-    # All of them were in its group; a signal to an empty group is an error.
-    wait_for(lambda: not _is_group(started.pid), "the end of its processes")
-
-
-def _is_group(number: int) -> bool:
-    try:
-        os.killpg(number, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 # --- the parts ---

@@ -68,7 +68,8 @@ int ShowAll(const std::vector<FoundRun>& runs, const Wanted& wanted, bool json) 
   if (json) {
     PrintListAsJson(list);
   } else if (!list.runs.empty()) {
-    PrintList(list, wanted.place);
+    PrintRuns(list, wanted.place);
+    PrintMetrics(list);
   }
   int status = kExitOk;
   for (const Error& error : list.errors) status = ComplainOfRuns(error);
@@ -87,10 +88,30 @@ void AddShow(CLI::App& app, ShowArguments& to) {
   auto* json = show->add_flag("--json", to.json,
                               "As JSON with all digits (NaN and Infinity as bare words, as W&B "
                               "writes them)");
-  show->add_flag("--csv", to.csv, "The rows of one run as CSV, values as JSON")->excludes(json);
+  auto* csv = show->add_flag("--csv", to.csv, "The rows of one run as CSV, values as JSON");
+  csv->excludes(json);
   show->add_option("--rows", to.rows, "Rows in the table, the last ones; 0: all")
       ->check(CLI::Range(0, 1000000000))
       ->capture_default_str();
+  // A flag that may have words behind it.
+  auto* plot = show->add_option_function<std::vector<std::string>>(
+      "--plot",
+      [&to](const std::vector<std::string>& words) {
+        to.plots = true;
+        for (const std::string& word : words)
+          if (!word.empty()) to.plot.metrics.push_back(word);
+      },
+      "Draw the curves of all runs, a chart for each metric of these names (* and ? stand for any "
+      "characters); without a name for the first " +
+          std::to_string(kUnnamedCharts));
+  plot->type_name("METRIC")->expected(0, -1)->excludes(json)->excludes(csv);
+  show->add_option_function<std::string>(
+          "--x", [&to](const std::string& word) { to.plot.time = word == "time"; },
+          "What charts run over: the step, or the time since each run's start")
+      ->type_name("step|time")
+      ->check(CLI::IsMember({"step", "time"}))
+      ->needs(plot);
+  show->add_flag("--log", to.plot.log, "Charts with a logarithmic axis")->needs(plot);
   show->add_option("--wait", to.wait,
                    "Seconds to wait until every run has ended; exit status 3 if one has not")
       ->check(CLI::Range(0, 86400));
@@ -110,7 +131,9 @@ int Show(const ShowArguments& arguments) {
   }
   if (!runs) return ComplainOfRuns(runs.error());
   int shown = kExitOk;
-  if (IsListed(wanted, *runs, arguments.csv)) {
+  if (arguments.plots) {
+    shown = ShowPlots(*runs, wanted.place, arguments.plot);
+  } else if (IsListed(wanted, *runs, arguments.csv)) {
     if (arguments.csv)
       return Complain("--csv takes one run; there are " + std::to_string(runs->size()) + " below " +
                           wanted.place + (wanted.run.empty() ? "" : " that are " + wanted.run),

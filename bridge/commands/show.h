@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "bridge/commands/show_plot.h"
+
 namespace flarebridge {
 
 struct ShowArguments {
@@ -14,6 +16,8 @@ struct ShowArguments {
   bool csv = false;
   int rows = 20;
   int wait = 0;
+  bool plots = false;
+  PlotChoice plot;
 };
 
 // Declares the command and its options.

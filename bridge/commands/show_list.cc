@@ -24,66 +24,6 @@ std::string DurationOf(const ListedRun& run) {
   return started > 0 && last >= started ? SecondsInWords(last - started) : "";
 }
 
-void PrintRuns(const RunList& list, const fs::path& below) {
-  using Side = TextTable::Side;
-  TextTable table({{"run"},
-                   {"state"},
-                   {"started"},
-                   {"lasted", Side::kRight},
-                   {"rows", Side::kRight},
-                   {"uploaded"},
-                   {"folder"}});
-  for (const ListedRun& listed : list.runs) {
-    const RunSummary& run = listed.summary;
-    std::error_code ignored;
-    const fs::path folder = listed.found.log.parent_path();
-    const fs::path shown = fs::proximate(folder, below, ignored);
-    table.Add({listed.name, StateOf(run), StartOf(run), DurationOf(listed), Grouped(run.rows),
-               run.uploaded ? "yes" : "no", (ignored ? folder : shown).string()});
-  }
-  table.Print(std::cout);
-}
-
-// The metrics of all runs in the order of their first rows.
-std::vector<std::string> MetricsOf(const RunList& list) {
-  std::vector<std::string> names;
-  std::set<std::string_view> known;
-  for (const ListedRun& run : list.runs)
-    for (const MetricRange& metric : run.ranges.metrics())
-      if (known.insert(metric.name).second) names.push_back(metric.name);
-  return names;
-}
-
-void PrintMetrics(const RunList& list) {
-  const std::vector<std::string> metrics = MetricsOf(list);
-  if (metrics.empty()) return;
-  using Side = TextTable::Side;
-  TextTable table({{"metric"},
-                   {"run"},
-                   {"last", Side::kRight},
-                   {"lowest", Side::kRight},
-                   {"highest", Side::kRight}});
-  size_t lines = 0, shown = 0;
-  for (const std::string& name : metrics) {
-    if (shown > 0 && lines + list.runs.size() > kMostLines) break;
-    bool first = true;
-    for (const ListedRun& run : list.runs) {
-      const MetricRange* metric = run.ranges.Find(name);
-      if (metric == nullptr) continue;
-      const bool any = metric->lowest <= metric->highest;
-      table.Add({first ? name : "", run.name, Rounded(metric->last),
-                 any ? Rounded(metric->lowest) : "", any ? Rounded(metric->highest) : ""});
-      first = false;
-      ++lines;
-    }
-    ++shown;
-  }
-  std::cout << '\n';
-  table.Print(std::cout);
-  if (shown < metrics.size())
-    std::cout << "and " << Counted(metrics.size() - shown, "metric") << " more\n";
-}
-
 std::string JsonOf(std::string_view text) { return ToJson(text); }
 
 void PrintRunAsJson(const ListedRun& listed) {
@@ -108,21 +48,25 @@ void PrintRunAsJson(const ListedRun& listed) {
 
 }  // namespace
 
-RunList ReadRuns(const std::vector<FoundRun>& found) {
+RunList ReadRuns(const std::vector<FoundRun>& found, const RowOfRun& visit) {
   RunList list;
   std::vector<const RunSummary*> summaries;
   list.runs.reserve(found.size());
   summaries.reserve(found.size());
-  for (const FoundRun& one : found) {
+  for (size_t place = 0; place < found.size(); ++place) {
+    const FoundRun& one = found[place];
     MetricRanges ranges;
-    Expected<RunSummary> run = one.reader->Read(one.log, [&](const Row& row) { ranges.Take(row); });
+    Expected<RunSummary> run = one.reader->Read(one.log, [&](const Row& row) {
+      ranges.Take(row);
+      if (visit) visit(place, row);
+    });
     if (!run) {
       list.errors.push_back(run.error());
       continue;
     }
     run->config.clear();
     run->summary.clear();
-    list.runs.push_back({one, std::move(*run), std::move(ranges), ""});
+    list.runs.push_back({one, std::move(*run), std::move(ranges), "", place});
     summaries.push_back(&list.runs.back().summary);
   }
   const std::vector<std::string> names = ShortNames(summaries);
@@ -156,9 +100,63 @@ std::vector<FoundRun> Meant(const RunList& list, std::string_view word) {
   return meant;
 }
 
-void PrintList(const RunList& list, const std::string& below) {
-  PrintRuns(list, below);
-  PrintMetrics(list);
+std::vector<std::string> MetricsOf(const RunList& list) {
+  std::vector<std::string> names;
+  std::set<std::string_view> known;
+  for (const ListedRun& run : list.runs)
+    for (const MetricRange& metric : run.ranges.metrics())
+      if (known.insert(metric.name).second) names.push_back(metric.name);
+  return names;
+}
+
+void PrintRuns(const RunList& list, const std::string& below) {
+  using Side = TextTable::Side;
+  TextTable table({{"run"},
+                   {"state"},
+                   {"started"},
+                   {"lasted", Side::kRight},
+                   {"rows", Side::kRight},
+                   {"uploaded"},
+                   {"folder"}});
+  for (const ListedRun& listed : list.runs) {
+    const RunSummary& run = listed.summary;
+    std::error_code ignored;
+    const fs::path folder = listed.found.log.parent_path();
+    const fs::path shown = fs::proximate(folder, below, ignored);
+    table.Add({listed.name, StateOf(run), StartOf(run), DurationOf(listed), Grouped(run.rows),
+               run.uploaded ? "yes" : "no", (ignored ? folder : shown).string()});
+  }
+  table.Print(std::cout);
+}
+
+void PrintMetrics(const RunList& list) {
+  const std::vector<std::string> metrics = MetricsOf(list);
+  if (metrics.empty()) return;
+  using Side = TextTable::Side;
+  TextTable table({{"metric"},
+                   {"run"},
+                   {"last", Side::kRight},
+                   {"lowest", Side::kRight},
+                   {"highest", Side::kRight}});
+  size_t lines = 0, shown = 0;
+  for (const std::string& name : metrics) {
+    if (shown > 0 && lines + list.runs.size() > kMostLines) break;
+    bool first = true;
+    for (const ListedRun& run : list.runs) {
+      const MetricRange* metric = run.ranges.Find(name);
+      if (metric == nullptr) continue;
+      const bool any = metric->lowest <= metric->highest;
+      table.Add({first ? name : "", run.name, Rounded(metric->last),
+                 any ? Rounded(metric->lowest) : "", any ? Rounded(metric->highest) : ""});
+      first = false;
+      ++lines;
+    }
+    ++shown;
+  }
+  std::cout << '\n';
+  table.Print(std::cout);
+  if (shown < metrics.size())
+    std::cout << "and " << Counted(metrics.size() - shown, "metric") << " more\n";
 }
 
 void PrintListAsJson(const RunList& list) {

@@ -1,6 +1,7 @@
 // `flarebridge show` of a folder: its runs, sorted by site, and their metrics. Used by `show`.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,19 +18,27 @@ struct ListedRun {
   RunSummary summary;
   MetricRanges ranges;
   std::string name;  // the short one
+  size_t place = 0;  // among the runs as they were found
 };
 struct RunList {
   std::vector<ListedRun> runs;  // sorted by site (or name), then by their start
   std::vector<Error> errors;    // of those that could not be read
 };
-RunList ReadRuns(const std::vector<FoundRun>& found);
+// Gets each row, too, with the place of its run among those found.
+using RowOfRun = std::function<void(size_t place, const Row& row)>;
+RunList ReadRuns(const std::vector<FoundRun>& found, const RowOfRun& visit = {});
 
 // The runs that a word means: those that have it as short name, site, name or id; else for
 // "latest" the one that began last; else those whose id begins so.
 std::vector<FoundRun> Meant(const RunList& list, std::string_view word);
 
-// `below`: the folder that was asked for, which paths are told from.
-void PrintList(const RunList& list, const std::string& below);
+// The metrics of all runs in the order of their first rows.
+std::vector<std::string> MetricsOf(const RunList& list);
+
+// In two tables: the runs, and their metrics. `below`: the folder that was asked for, which paths
+// are told from.
+void PrintRuns(const RunList& list, const std::string& below);
+void PrintMetrics(const RunList& list);
 void PrintListAsJson(const RunList& list);
 
 }  // namespace flarebridge

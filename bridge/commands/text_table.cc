@@ -4,24 +4,14 @@
 #include <ostream>
 #include <utility>
 
+#include "bridge/plot/characters.h"
 #include "events/printable.h"
 
 namespace flarebridge {
-namespace {
-
-// Code points of valid UTF-8.
-size_t WidthOf(const std::string& text) {
-  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
-    constexpr unsigned kLead = 0xc0, kFollows = 0x80;
-    return (static_cast<unsigned char>(c) & kLead) != kFollows;
-  }));
-}
-
-}  // namespace
 
 TextTable::TextTable(std::vector<Column> columns) : columns_(std::move(columns)) {
   widths_.reserve(columns_.size());
-  for (const Column& column : columns_) widths_.push_back(WidthOf(column.title));
+  for (const Column& column : columns_) widths_.push_back(CharactersOf(column.title));
 }
 
 void TextTable::Add(const std::vector<std::string>& cells) {
@@ -29,7 +19,7 @@ void TextTable::Add(const std::vector<std::string>& cells) {
   line.reserve(cells.size());
   for (size_t i = 0; i < cells.size(); ++i) {
     line.push_back(Printable(cells[i]));
-    widths_[i] = std::max(widths_[i], WidthOf(line.back()));
+    widths_[i] = std::max(widths_[i], CharactersOf(line.back()));
   }
 }
 
@@ -44,7 +34,7 @@ void TextTable::Print(std::ostream& out) const {
 void TextTable::PrintLine(std::ostream& out, const std::vector<std::string>& cells) const {
   std::string line;
   for (size_t i = 0; i < cells.size(); ++i) {
-    const std::string room(widths_[i] - WidthOf(cells[i]), ' ');
+    const std::string room(widths_[i] - CharactersOf(cells[i]), ' ');
     if (i > 0) line += "  ";
     line += columns_[i].side == Side::kRight ? room + cells[i] : cells[i] + room;
   }

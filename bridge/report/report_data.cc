@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "bridge/report/cell_value.h"
+#include "bridge/report/row_place.h"
 
 namespace flarebridge {
 namespace {
@@ -79,20 +80,13 @@ void ReportData::AddRow(const Row& row) {
 float ReportData::BeginRow(const Row& row) {
   ReportRun& run = runs_.back();
   ++run.rows;
-  int64_t step = step_ + 1;
-  double time = std::numeric_limits<double>::quiet_NaN(), runtime = 0;
-  for (const Cell& cell : row) {
-    if (!cell.key.starts_with('_')) continue;
-    if (cell.key == kRowStep) step = StepIn(cell.json).value_or(step);
-    if (cell.key == kRowTime) time = NumberIn(cell.json).value_or(time);
-    if (cell.key == kRowRuntime) runtime = NumberIn(cell.json).value_or(0);
-  }
-  if (run.rows > 1 && step < step_) ++run.steps_back;
-  step_ = step;
-  if (!std::isfinite(time)) return std::numeric_limits<float>::quiet_NaN();
-  if (std::isnan(run.start)) run.start = std::isfinite(runtime) ? time - runtime : time;
-  run.last_time = std::isnan(run.last_time) ? time : std::max(run.last_time, time);
-  return static_cast<float>(time - run.start);
+  const RowPlace place = PlaceOf(row, step_);
+  if (run.rows > 1 && place.step < step_) ++run.steps_back;
+  step_ = place.step;
+  if (!std::isfinite(place.time)) return std::numeric_limits<float>::quiet_NaN();
+  if (std::isnan(run.start)) run.start = place.Start();
+  run.last_time = std::isnan(run.last_time) ? place.time : std::max(run.last_time, place.time);
+  return static_cast<float>(place.time - run.start);
 }
 
 void ReportData::AddCell(uint32_t key, std::string_view json, float time) {

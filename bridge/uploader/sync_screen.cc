@@ -1,12 +1,12 @@
 #include "bridge/uploader/sync_screen.h"
 
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <iostream>
 
 #include "bridge/commands/amounts.h"
+#include "bridge/commands/terminal.h"
 #include "bridge/uploader/found_runs.h"
 #include "events/printable.h"
 
@@ -26,13 +26,6 @@ constexpr seconds kWaitInterval{60};
 constexpr seconds kSpeedTime{10};
 constexpr milliseconds kSampleInterval{500};
 
-size_t TerminalWidth() {
-  constexpr size_t kUsual = 80;
-  winsize size{};
-  const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  return known ? size.ws_col : kUsual;
-}
-
 // A wait without its numbers, which differ from attempt to attempt.
 std::string KindOf(std::string words) {
   words.erase(
@@ -44,7 +37,7 @@ std::string KindOf(std::string words) {
 }  // namespace
 
 SyncScreen::SyncScreen(std::optional<size_t> runs, uint64_t bytes, int retry_for)
-    : terminal_(isatty(STDERR_FILENO) == 1),
+    : terminal_(IsTerminal(STDERR_FILENO)),
       runs_(runs),
       all_bytes_(bytes),
       retry_for_(retry_for),
@@ -124,7 +117,7 @@ void SyncScreen::Tick() {
   const auto now = steady_clock::now();
   const ProgressNumbers numbers = Numbers(now);
   if (terminal_) {
-    std::string line = ProgressLine(numbers, TerminalWidth() - 1);
+    std::string line = ProgressLine(numbers, SizeOfTerminal(STDERR_FILENO).columns - 1);
     if (line == drawn_) return;
     std::cerr << "\r\033[K" << line << std::flush;
     drawn_ = std::move(line);

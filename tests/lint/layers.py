@@ -32,6 +32,7 @@ _MAY_USE = {
     "bridge/workers": {"events", "receivers/files", "receivers", "bridge/process", "bridge/journal", "bridge/intake"},
     "bridge/uploads": {"events", "receivers/files", "receivers", "bridge/process"},
     "bridge/report": {"events", "receivers"},
+    "bridge/plot": {"events", "receivers", "bridge/report"},
     "bridge": {
         "events",
         "receivers/files",
@@ -53,6 +54,7 @@ _MAY_USE = {
         "bridge/workers",
         "bridge/uploads",
         "bridge/report",
+        "bridge/plot",
     },
     "bridge/uploader": {
         "events",

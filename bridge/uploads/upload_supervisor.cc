@@ -114,10 +114,11 @@ void UploadSupervisor::OnReadable() {
   const bool open = process_->Receive(bytes);
   reader_.Feed(bytes);
   FrameReader::Frame frame{};
-  for (Expected<bool> next = reader_.Next(frame); next && *next; next = reader_.Next(frame)) {
-    OnFrame(frame);
-  }
-  if (!open) loop_.Remove(process_->socket());
+  Expected<bool> next = reader_.Next(frame);
+  for (; next && *next; next = reader_.Next(frame)) OnFrame(frame);
+  // Nothing behind a frame that can't be read can be understood: the next one goes on from the queue.
+  if (!next) process_->Kill();
+  if (!open || !next) loop_.Remove(process_->socket());
 }
 
 void UploadSupervisor::OnFrame(const FrameReader::Frame& frame) {

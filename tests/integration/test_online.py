@@ -421,30 +421,6 @@ def test_without_a_key_the_run_is_written_and_the_user_is_told(tmp_path, as_user
         assert len(rows(log)) == 1
 
 
-def test_without_the_program_that_uploads_the_run_is_written_and_the_user_is_told(tmp_path, as_user, monkeypatch):
-    program = Path(os.environ["FLAREBRIDGE_BINARY"])
-    alone = shutil.copy(program, tmp_path)
-    with StrictServer() as server:
-        as_user(server)
-        monkeypatch.setenv("FLAREBRIDGE_BINARY", alone)
-        with Driver(tmp_path, _ONLINE) as driver:
-            driver.start_run("site-1")
-            driver.data("site-1", "METRIC", "loss", 1.0, 0)
-            words = f"uploads need the program {tmp_path}/flarebridge-upload, which is not there"
-            wait_for(lambda: any(words in text for _level, text in driver.reports), "the message")
-            driver.end()
-        assert not server.calls
-        (log,) = logs_below(tmp_path).values()
-        assert len(rows(log)) == 1
-        synced = subprocess.run([alone, "sync", tmp_path], capture_output=True, text=True)
-        assert (synced.returncode, synced.stdout) == (78, "")
-        assert words in synced.stderr
-        shutil.copy(program.with_name("flarebridge-upload"), tmp_path)
-        done = subprocess.run([alone, "sync", tmp_path], env=environment(tmp_path, server), capture_output=True)
-        assert done.returncode == 0, done.stderr
-        _assert_uploaded(server, tmp_path)
-
-
 def test_a_hundred_runs_at_once_keep_to_the_servers_limits(tmp_path, as_user):
     """At most 2 requests a second to a run's file stream, but for the first few; and a fair part for each."""
     times: dict[str, list[float]] = {}

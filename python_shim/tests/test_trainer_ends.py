@@ -297,6 +297,7 @@ class Context:
                 raise TypeError(value)
             print(key, value, data_type.name, more.pop("writer").name, sorted(more.items()), number, flush=True)
 api.default_context = Context
+api.client_api = Context.api  # NVFlare 2.5
 """
 
 

@@ -91,6 +91,7 @@ def _send(site: Cell, topic: str, request: dict, name: str):
     """What a component of the site sends when it puts that name into its context."""
     engine = SimpleNamespace(get_cell=lambda: site)
     context = FLContextManager(engine=engine, identity_name=name, job_id="job-1").new_context()
+    context.set_prop("__process_type__", "CP")  # NVFlare 2.6 and 2.7 add the job to the target of a job's process
     shareable = Shareable()
     shareable.update(request)
     shareable.set_header(SENDER, name)

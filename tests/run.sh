@@ -16,6 +16,7 @@ modes:
   asan     address and undefined-behaviour sanitizer: unit, shim, conformance and integration tests
   tsan     thread sanitizer: the same
   --matrix [VERSION...]   on NVFlare 2.5 to the newest, and writes docs/proven.md's table (tests/matrix/run.sh --help)
+  --packages [NAME...]    the packages, made and tried in bare roots of Debian (packaging/check_all.sh --help)
   -h, --help
 
 options of ctest that are passed on:
@@ -36,6 +37,7 @@ matrix=no
 case "${1:-}" in
   -h | --help) usage; exit 0 ;;
   --matrix) matrix=yes; shift ;;
+  --packages) exec "$(dirname "${BASH_SOURCE[0]}")/../packaging/check_all.sh" "${@:2}" ;;
   asan | tsan) preset=$1; shift ;;
 esac
 

@@ -58,6 +58,17 @@ inline constexpr std::string_view kRowRuntime = "_runtime";
 // The row's views live for the call.
 using RowVisitor = std::function<void(const Row& row)>;
 
+// What a reader tells on its way, in the order of the log; what is empty is not asked for. Views
+// live for the call.
+struct RunVisitor {
+  RowVisitor row;
+  // A piece of what the run's program wrote on its console, with its control characters; lines may
+  // be in several pieces.
+  std::function<void(std::string_view text)> console;
+  // A file of the run: what it is called, and its place for RunReader::ReadFile().
+  std::function<void(std::string_view name, std::string_view place)> file;
+};
+
 // Whether a log is whole.
 struct LogCondition {
   enum class Damage : uint8_t {
@@ -81,10 +92,21 @@ class RunReader {
   // Tells by its name alone whether a file is a log of this tracking system.
   virtual bool IsLog(const std::filesystem::path& file) const = 0;
 
-  // Reads the log in one pass of bounded memory, and calls visit (if given) for each row. Errors:
-  // kIo, kMalformed; the words name the log.
+  // Reads the log in one pass of bounded memory, and calls what `visit` has. Errors: kIo,
+  // kMalformed; the words name the log.
   virtual Expected<RunSummary> Read(const std::filesystem::path& log,
-                                    const RowVisitor& visit) const = 0;
+                                    const RunVisitor& visit) const = 0;
+  // The same with each row only, or with nothing (null).
+  Expected<RunSummary> Read(const std::filesystem::path& log, const RowVisitor& visit) const {
+    return Read(log, RunVisitor{visit, {}, {}});
+  }
+
+  // A file of the run as a whole, by its place as a visitor was told it, or as an image's member
+  // "path" in a row says it. Nothing outside of the run is read. Errors: kTooLarge (it has more
+  // than `most` bytes; nothing is read), kForbidden (the place is no file of the run), kIo,
+  // kTemporary, kMalformed; the words do not name it.
+  virtual Expected<std::string> ReadFile(const std::filesystem::path& log, std::string_view place,
+                                         size_t most) const = 0;
 
   // Reads all of the log and changes nothing. Errors: kIo, kMalformed; the words do not name it.
   virtual Expected<LogCondition> Check(const std::filesystem::path& log) const = 0;

@@ -14,14 +14,17 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little);
 
-void AppendBytes(std::string_view bytes, std::string& out) {
-  ValueNode node;
-  node.kind = ValueKind::kBinary;
-  node.text = bytes;
-  AppendStrictJson(Value(&node), out);
+}  // namespace
+
+std::string Shortened(std::string_view text, size_t most) {
+  if (text.size() <= most) return std::string(text);
+  while (most > 0 && (text[most] & 0xC0) == 0x80) --most;  // within a character of UTF-8
+  return std::string(text.substr(0, most)) + "…";
 }
 
-}  // namespace
+bool IsText(std::string_view bytes) {
+  return bytes.find('\0') == std::string_view::npos && utf8::is_valid(bytes.begin(), bytes.end());
+}
 
 void AppendPageText(std::string_view text, std::string& out) {
   std::string valid;
@@ -45,11 +48,18 @@ void AppendPageNumber(double number, std::string& out) {
 }
 
 void AppendPageArray(std::span<const double> numbers, std::string& out) {
-  AppendBytes({reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes()}, out);
+  AppendPageBytes({reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes()}, out);
 }
 
 void AppendPageArray(std::span<const float> numbers, std::string& out) {
-  AppendBytes({reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes()}, out);
+  AppendPageBytes({reinterpret_cast<const char*>(numbers.data()), numbers.size_bytes()}, out);
+}
+
+void AppendPageBytes(std::string_view bytes, std::string& out) {
+  ValueNode node;
+  node.kind = ValueKind::kBinary;
+  node.text = bytes;
+  AppendStrictJson(Value(&node), out);
 }
 
 }  // namespace flarebridge

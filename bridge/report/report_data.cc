@@ -4,31 +4,95 @@
 #include <cmath>
 
 #include "bridge/report/cell_value.h"
+#include "bridge/report/page_text.h"
 #include "bridge/report/row_place.h"
 
 namespace flarebridge {
 namespace {
 
-std::string Shorten(std::string_view text, size_t most) {
-  if (text.size() <= most) return std::string(text);
-  while (most > 0 && (text[most] & 0xC0) == 0x80) --most;  // within a character of UTF-8
-  return std::string(text.substr(0, most)) + "…";
+// What W&B's package and we write of a run ourselves, and what is shown elsewhere in a report.
+bool IsUsersText(std::string_view name) {
+  for (const std::string_view known :
+       {"config.yaml", "requirements.txt", "conda-environment.yaml", "output.log", "diff.patch"})
+    if (name == known) return false;
+  for (const std::string_view begin : {"media/", "code/", "artifact/", "logs/", "wandb-"})
+    if (name.starts_with(begin)) return false;
+  return true;
 }
 
 }  // namespace
 
 void ReportData::Add(const FoundRun& found) {
+  found_.push_back(found);
   runs_.emplace_back().log = found.log.string();
   columns_.assign(keys_.size(), {});
   keys_of_row_.clear();
   step_ = -1;
-  const Expected<RunSummary> summary =
-      found.reader->Read(found.log, [this](const Row& row) { AddRow(row); });
+  images_.BeginRun();
+  run_files_.clear();
+  RunVisitor visit;
+  visit.row = [this](const Row& row) { AddRow(row); };
+  visit.console = [this](std::string_view piece) { AddConsole(piece); };
+  visit.file = [this](std::string_view name, std::string_view place) {
+    if (!IsUsersText(name) || name.size() > kMostKeyBytes || place.size() > kMostKeyBytes) return;
+    if (run_files_.size() < kMostFiles || run_files_.contains(std::string(name))) {
+      run_files_.insert_or_assign(std::string(name), place);
+    } else {
+      ++runs_.back().other_files;
+    }
+  };
+  const Expected<RunSummary> summary = found.reader->Read(found.log, visit);
+  images_.EndRun();
+  runs_.back().console.End();
+  FitConsoleToOthers();
+  AddFiles();
   if (summary) {
     TakeSummary(*summary);
   } else {
     runs_.back().unreadable = summary.error().message;
   }
+}
+
+void ReportData::AddFiles() {
+  for (const auto& [name, place] : run_files_) {
+    const Expected<std::string> text =
+        found_.back().reader->ReadFile(found_.back().log, place, kMostFileBytes);
+    if (!text || !IsText(*text) || file_bytes_ + text->size() > kMostBytesOfFiles) {
+      ++runs_.back().other_files;
+      continue;
+    }
+    file_bytes_ += text->size();
+    files_.push_back({static_cast<uint32_t>(runs_.size() - 1), name, *text});
+  }
+}
+
+void ReportData::AddConsole(std::string_view piece) {
+  runs_.back().console.Take(piece, kMostBytesOfConsole);
+}
+
+void ReportData::FitConsoleToOthers() {
+  runs_.back().console.Fit(kMostBytesOfConsole);
+  size_t bytes = 0;
+  for (const ReportRun& run : runs_) bytes += run.console.text().size();
+  if (bytes > kMostBytesOfConsoles) FitConsoles(kMostBytesOfConsoles / runs_.size());
+}
+
+void ReportData::FitConsoles(size_t most_bytes) {
+  for (ReportRun& run : runs_) run.console.Fit(most_bytes);
+}
+
+size_t ReportData::MostConsoleBytes() const {
+  size_t most = 0;
+  for (const ReportRun& run : runs_) most = std::max(most, run.console.text().size());
+  return most;
+}
+
+void ReportData::LoadImages(size_t most) {
+  images_.Load(
+      [this](uint32_t run, std::string_view place, size_t most_bytes) {
+        return found_[run].reader->ReadFile(found_[run].log, place, most_bytes);
+      },
+      most);
 }
 
 void ReportData::Fit(size_t most_bins) {
@@ -52,7 +116,7 @@ void ReportData::TakeSummary(const RunSummary& summary) {
   run.bad_bytes = summary.bad_bytes;
   run.left_out += summary.left_out;
   for (const auto& [key, json] : summary.config) {
-    std::string name = Shorten(key, kMostConfigBytes), value = Shorten(json, kMostConfigBytes);
+    std::string name = Shortened(key, kMostConfigBytes), value = Shortened(json, kMostConfigBytes);
     const size_t bytes = name.size() + value.size();
     if (run.config.size() >= kMostConfigKeys || config_bytes_ + bytes > kMostBytesOfConfig) {
       ++run.left_out;
@@ -65,14 +129,28 @@ void ReportData::TakeSummary(const RunSummary& summary) {
 
 void ReportData::AddRow(const Row& row) {
   const float time = BeginRow(row);
+  media_.Take(row);
   keys_of_row_.resize(row.size(), kNone);
   for (size_t i = 0; i < row.size(); ++i) {
-    if (row[i].key.starts_with('_')) continue;
+    if (row[i].key.starts_with('_') || media_.Holds(i)) continue;
     const uint32_t key = KeyOf(row[i].key, i);
     if (key == kNone) {
       ++runs_.back().left_out;
     } else {
       AddCell(key, row[i].json, time);
+    }
+  }
+  AddMedia();
+}
+
+void ReportData::AddMedia() {
+  for (const MediaValue& value : media_.values()) {
+    const uint32_t key = FindKey(value.key);
+    const auto run = static_cast<uint32_t>(runs_.size() - 1);
+    if (key == kNone) {
+      ++runs_.back().left_out;
+    } else if (!images_.Take(key, run, step_, value)) {
+      ++others_[key];
     }
   }
 }

@@ -8,6 +8,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "bridge/report/media_json.h"
+#include "bridge/report/page_json.h"
 #include "bridge/report/page_text.h"
 
 namespace flarebridge {
@@ -17,54 +19,12 @@ namespace {
 constexpr size_t kMostDifferent = 60;
 constexpr size_t kMostDifferentBytes = 120;
 
-// Writes `"name":`, behind a comma where one is needed, and what follows is its value.
-class Object {
- public:
-  explicit Object(std::string& out) : out_(out) { out_.push_back('{'); }
-  std::string& At(std::string_view name) {
-    if (!first_) out_.push_back(',');
-    first_ = false;
-    AppendPageText(name, out_);
-    out_.push_back(':');
-    return out_;
-  }
-  void Text(std::string_view name, std::string_view text) { AppendPageText(text, At(name)); }
-  void Number(std::string_view name, double number) { AppendPageNumber(number, At(name)); }
-  template <class Integer>
-  void Whole(std::string_view name, Integer number) {
-    At(name) += std::to_string(number);
-  }
-  // Left out where it says nothing.
-  template <class Integer>
-  void Some(std::string_view name, Integer number) {
-    if (number != 0) Whole(name, number);
-  }
-  void Close() { out_.push_back('}'); }
-
- private:
-  std::string& out_;
-  bool first_ = true;
-};
-
-// write(item) for each, with commas between them.
-template <class List, class Write>
-void AppendList(const List& list, std::string& out, Write write) {
-  out.push_back('[');
-  bool first = true;
-  for (const auto& item : list) {
-    if (!first) out.push_back(',');
-    first = false;
-    write(item);
-  }
-  out.push_back(']');
-}
-
 const char* NameOf(const ReportRun& run) {
   return run.unreadable.empty() ? NameOf(run.state) : "unreadable";
 }
 
 void AppendRun(const ReportRun& run, std::string& out) {
-  Object object(out);
+  PageObject object(out);
   object.Text("name", run.name);
   object.Text("id", run.id);
   object.Text("project", run.project);
@@ -75,6 +35,7 @@ void AppendRun(const ReportRun& run, std::string& out) {
   object.Whole("rows", run.rows);
   object.Some("bad_bytes", run.bad_bytes);
   object.Some("left_out", run.left_out);
+  object.Some("other_files", run.other_files);
   object.Some("steps_back", run.steps_back);
   if (!run.unreadable.empty()) object.Text("unreadable", run.unreadable);
   if (std::isfinite(run.start)) {
@@ -110,7 +71,7 @@ void AppendConfig(const std::vector<ReportRun>& runs, std::string& out) {
   std::vector<std::pair<std::string_view, Values>> same, different;
   for (auto& [key, values] : ConfigByKey(runs))
     (AreTheSame(values) ? same : different).emplace_back(key, values);
-  Object object(out);
+  PageObject object(out);
   object.Some("left_out", different.size() - std::min(different.size(), kMostDifferent));
   different.resize(std::min(different.size(), kMostDifferent));
   AppendList(same, object.At("same"), [&](const auto& entry) {
@@ -144,7 +105,7 @@ std::string AxisJson(const SeriesBins& series) {
   std::string out;
   std::vector<float> times;
   bool single = true;
-  Object object(out);
+  PageObject object(out);
   object.Whole("shift", series.shift());
   uint64_t before = 0;
   // The first place, and from each to the next: short numbers.
@@ -179,7 +140,7 @@ bool HasRanges(const SeriesBins& series) {
 
 void AppendSeries(const ReportSeries& series, size_t axis, std::string& out) {
   const SeriesBins& bins = series.bins;
-  Object object(out);
+  PageObject object(out);
   object.Whole("key", series.key);
   object.Whole("run", series.run);
   object.Whole("axis", axis);
@@ -195,7 +156,7 @@ void AppendSeries(const ReportSeries& series, size_t axis, std::string& out) {
   object.Close();
 }
 
-void AppendCurves(const ReportData& data, Object& object, std::string& out) {
+void AppendCurves(const ReportData& data, PageObject& object, std::string& out) {
   std::unordered_map<std::string, size_t> places;
   std::vector<const std::string*> axes;
   AppendList(data.series(), object.At("series"), [&](const ReportSeries& series) {
@@ -220,26 +181,11 @@ size_t FewerBins(size_t bins, size_t bytes, size_t most) {
   return std::min(bins - 1, static_cast<size_t>(static_cast<double>(bins) * share));
 }
 
-// --- texts ---
-
-void AppendTexts(const ReportTexts& texts, std::string& out) {
-  Object object(out);
-  object.Whole("key", texts.key);
-  object.Whole("run", texts.run);
-  object.Whole("all", texts.all);
-  AppendList(texts.latest, object.At("latest"), [&](const auto& entry) {
-    out += '[' + std::to_string(entry.first) + ',';
-    AppendPageText(entry.second, out);
-    out.push_back(']');
-  });
-  object.Close();
-}
-
 }  // namespace
 
 std::string ReportJson(const ReportData& data, const ReportOrigin& origin) {
   std::string out;
-  Object object(out);
+  PageObject object(out);
   object.Text("program", origin.program);
   object.Number("made", origin.made);
   AppendList(origin.folders, object.At("folders"),
@@ -249,8 +195,7 @@ std::string ReportJson(const ReportData& data, const ReportOrigin& origin) {
   AppendList(data.keys(), object.At("keys"),
              [&](const std::string& key) { AppendPageText(key, out); });
   AppendCurves(data, object, out);
-  AppendList(data.texts(), object.At("texts"),
-             [&](const ReportTexts& texts) { AppendTexts(texts, out); });
+  AppendMedia(data, object, out);
   AppendList(data.others(), object.At("others"), [&](const auto& entry) {
     out += '[' + std::to_string(entry.first) + ',' + std::to_string(entry.second) + ']';
   });
@@ -259,18 +204,31 @@ std::string ReportJson(const ReportData& data, const ReportOrigin& origin) {
 }
 
 std::string FittedReportJson(ReportData& data, const ReportOrigin& origin, size_t most_bytes) {
+  // Images have what the rest leaves, and this much of it in any case.
+  const size_t for_images = std::min(data.images().WantedBytes(), most_bytes / 5 * 3);
+  const size_t most = most_bytes - for_images;
   // What is too much by its values alone is not written first.
   for (size_t bytes = LeastBytes(data), bins = data.MostBins();
-       bytes > most_bytes && bins > SeriesBins::kFewest;
-       bytes = LeastBytes(data), bins = data.MostBins())
-    data.Fit(FewerBins(bins, bytes, most_bytes));
+       bytes > most && bins > SeriesBins::kFewest; bytes = LeastBytes(data), bins = data.MostBins())
+    data.Fit(FewerBins(bins, bytes, most));
   std::string json = ReportJson(data, origin);
-  for (size_t bins = data.MostBins(); json.size() > most_bytes && bins > SeriesBins::kFewest;
+  for (size_t bins = data.MostBins(); json.size() > most && bins > SeriesBins::kFewest;
        bins = data.MostBins()) {
-    data.Fit(FewerBins(bins, json.size(), most_bytes));
+    data.Fit(FewerBins(bins, json.size(), most));
     json = ReportJson(data, origin);
   }
-  return json;
+  // A text may take six times its bytes.
+  for (size_t bytes = data.MostConsoleBytes(); json.size() > most && bytes > 0;
+       bytes = data.MostConsoleBytes()) {
+    data.FitConsoles(bytes / 2);
+    json = ReportJson(data, origin);
+  }
+  if (for_images == 0) return json;
+  // What is said of images that can't be shown is not known before.
+  constexpr size_t kForFaults = 300'000;
+  const size_t taken = json.size() + kForFaults;
+  data.LoadImages(most_bytes - std::min(taken, most_bytes));
+  return ReportJson(data, origin);
 }
 
 }  // namespace flarebridge

@@ -85,8 +85,18 @@ Expected<void> PersistOthers(int fd) {
 Expected<std::string> ReadWhole(const std::filesystem::path& path, size_t most) {
   const Expected<UniqueFd> file = OpenToRead(path);
   if (!file) return FailOf(path.string(), file);
-  const Expected<FileInfo> info = InfoOf(file->get());
-  if (!info) return FailOf(path.string(), info);
+  Expected<std::string> content = ReadWhole(file->get(), most);
+  if (!content) return FailOf(path.string(), content);
+  return content;
+}
+
+Expected<std::string> ReadWhole(int fd, size_t most) {
+  const Expected<FileInfo> info = InfoOf(fd);
+  if (!info) return Propagate(info);
+  const auto too_large = [most] {
+    return Fail(ErrorCode::kTooLarge, "has more than " + std::to_string(most) + " bytes");
+  };
+  if (info->size > most) return too_large();
   // A byte more than there are, so that the first read tells the end. Files that the kernel makes
   // up, as in /proc, tell no size.
   constexpr uint64_t kLeast = 4096;
@@ -95,15 +105,13 @@ Expected<std::string> ReadWhole(const std::filesystem::path& path, size_t most) 
   while (content.size() <= most) {
     const size_t had = content.size();
     content.resize(had + std::max<size_t>(step, had));
-    const Expected<size_t> got =
-        ReadAt(file->get(), had, content.data() + had, content.size() - had);
-    if (!got) return FailOf(path.string(), got);
+    const Expected<size_t> got = ReadAt(fd, had, content.data() + had, content.size() - had);
+    if (!got) return Propagate(got);
     const bool end = had + *got < content.size();
     content.resize(had + *got);
     if (end && content.size() <= most) return content;
   }
-  return Fail(ErrorCode::kTooLarge,
-              path.string() + " has more than " + std::to_string(most) + " bytes");
+  return too_large();
 }
 
 std::optional<std::string> ReadRange(int fd, uint64_t begin, uint64_t end) {

@@ -53,7 +53,9 @@ Expected<void> PersistOthers(int fd);
 // Bytes of a file, all from `begin` to before `end`; nothing if they are not there.
 std::optional<std::string> ReadRange(int fd, uint64_t begin, uint64_t end);
 
-// The whole file, if it has at most so many bytes. Errors: kTooLarge, kIo, kTemporary.
+// The whole file, if it has at most so many bytes. Errors: kTooLarge, kIo, kTemporary; the words
+// name the file if the path is given.
 Expected<std::string> ReadWhole(const std::filesystem::path& path, size_t most);
+Expected<std::string> ReadWhole(int fd, size_t most);
 
 }  // namespace flarebridge

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace flarebridge {
@@ -14,5 +15,8 @@ std::array<uint8_t, 16> StableHashBytes(std::string_view text);
 
 // The first 8 of them, little-endian.
 uint64_t StableHash(std::string_view text);
+
+// The bytes' SHA-256 as 64 lower-case hex digits, as W&B's rows and file names have it.
+std::string HexSha256(std::string_view bytes);
 
 }  // namespace flarebridge

@@ -1,7 +1,6 @@
 """`flarebridge report`: what is typed, what is in the file, and what a real browser makes of it, without a network."""
 
 import base64
-import json
 import math
 import os
 import re
@@ -9,41 +8,18 @@ import stat
 import struct
 import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 from bridge_driver import Driver
 from browser import Browser
 from flarebridge.bridge_process import find_binary
-from run_log_writer import exit_record, header, history, run_record, write_run
-
-_HOSTILE = '</script><img src=x onerror="hacked=1"><!--<script>\''
-
-
-def _report(*arguments: Any) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        [find_binary(), "report", *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False
-    )
-
-
-def _made(*arguments: Any, status: int = 0) -> subprocess.CompletedProcess:
-    done = _report(*arguments)
-    assert done.returncode == status, done.stderr
-    return done
-
-
-def _data(page: str) -> dict:
-    return json.loads(re.search(r'<script type="application/json" id="data"[^>]*>(.*?)</script>', page, re.S)[1])
+from reports import HOSTILE, data_of, made, report, write
+from run_log_writer import header, history, run_record, write_run
 
 
 def _values(series: dict) -> list[float]:
     raw = base64.b64decode(series["mean"])
     return list(struct.unpack(f"<{len(raw) // 8}d", raw))
-
-
-def _write(folder: Path, name: str, rows: list[dict], **fields: Any) -> Path:
-    records = [header(), run_record(name, **{"display_name": name, **fields})]
-    return write_run(folder, name, [*records, *[history(i, row) for i, row in enumerate(rows)], exit_record()])
 
 
 # --- the command ---
@@ -63,9 +39,9 @@ def job(tmp_path_factory) -> Path:
 
 
 def test_a_job_becomes_one_file_with_every_value_of_every_site(job, tmp_path):
-    told = _made(job, "-o", tmp_path / "report.html").stdout
+    told = made(job, "-o", tmp_path / "report.html").stdout
     assert re.fullmatch(rf"{tmp_path}/report.html: 3 runs, 120 rows, 2 metrics; 0.\d MB\n", told)
-    data = _data((tmp_path / "report.html").read_text())
+    data = data_of((tmp_path / "report.html").read_text())
     assert [run["name"] for run in data["runs"]].count("site-2-job-run") == 1
     assert {run["state"] for run in data["runs"]} == {"finished"}
     assert ["lr", "0.1"] in data["config"]["same"]
@@ -74,7 +50,7 @@ def test_a_job_becomes_one_file_with_every_value_of_every_site(job, tmp_path):
         loss = [math.exp(-step / 10) + number / 10 for step in range(40)]
         is_loss = data["keys"][series["key"]] == "train/loss"
         assert _values(series) == (loss if is_loss else [1 - value for value in loss])
-    assert _made(job, "-o", "-").stdout.startswith("<!DOCTYPE html>")
+    assert made(job, "-o", "-").stdout.startswith("<!DOCTYPE html>")
 
 
 def test_a_report_is_replaced_as_a_whole_and_nothing_else_is_left_beside_it(job, tmp_path):
@@ -87,7 +63,7 @@ def test_a_report_is_replaced_as_a_whole_and_nothing_else_is_left_beside_it(job,
     assert (folder / "report.html").read_text().startswith("<!DOCTYPE html>")
     (folder / "link.html").symlink_to("../elsewhere.html")
     for _ in range(2):  # the link leads nowhere, then to a file
-        _made(job, "-o", folder / "link.html")
+        made(job, "-o", folder / "link.html")
         assert (folder / "link.html").is_symlink()
         assert not (tmp_path / "elsewhere.html").is_symlink()
 
@@ -105,27 +81,27 @@ def test_what_is_typed_wrong_is_told_and_nothing_is_written(job, tmp_path):
         ([job, "-o", "/dev/null"], 73, "-o - writes to standard output"),
         ([job, "-o", "/proc/no-such-place/r.html"], 73, "/proc/no-such-place"),
     ):
-        done = _report(*arguments)
+        done = report(*arguments)
         assert (done.returncode, done.stdout) == (status, ""), done.stderr
         assert words in done.stderr
     assert log.read_bytes() == before
     assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
     assert list(tmp_path.iterdir()) == []
-    assert "needs no network" in _report("--help").stdout
+    assert "needs no network" in report("--help").stdout
 
 
 def test_of_a_damaged_log_is_shown_what_can_be_read_and_the_status_says_so(tmp_path):
-    whole = _write(tmp_path / "a", "whole", [{"loss": 1.0}] * 10)
-    damaged = _write(tmp_path / "b", "damaged", [{"loss": 2.0, "text": "x" * 1000}] * 200)
+    whole = write(tmp_path / "a", "whole", [{"loss": 1.0}] * 10)
+    damaged = write(tmp_path / "b", "damaged", [{"loss": 2.0, "text": "x" * 1000}] * 200)
     content = bytearray(damaged.read_bytes())
     content[70000] ^= 1
     damaged.write_bytes(content)
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "run-none.wandb").write_bytes(b"nothing of W&B's")
-    done = _made(tmp_path, "-o", tmp_path / "r.html", status=65)
+    done = made(tmp_path, "-o", tmp_path / "r.html", status=65)
     assert f"{damaged}: damaged: " in done.stderr
     assert "run-none.wandb" in done.stderr
-    data = _data((tmp_path / "r.html").read_text())
+    data = data_of((tmp_path / "r.html").read_text())
     rows = {run["log"]: run["rows"] for run in data["runs"]}
     assert rows[str(whole)] == 10
     assert 150 < rows[str(damaged)] < 200
@@ -133,33 +109,6 @@ def test_of_a_damaged_log_is_shown_what_can_be_read_and_the_status_says_so(tmp_p
 
 
 # --- the page in a browser ---
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with Browser(tmp_path_factory.mktemp("chromium")) as opened:
-        yield opened
-
-
-@pytest.fixture
-def page(browser, tmp_path):
-    """Makes a report of paths and opens it; at the end nothing was asked of a network and nothing went wrong."""
-    file = tmp_path / "report.html"
-
-    def make(*paths: Any, status: int = 0) -> Browser:
-        _made(*paths, "-o", file, status=status)
-        browser.prefer("light")
-        browser.resize(1280, 900)
-        browser.point_at(0, 0)
-        browser.console.clear()
-        browser.requests.clear()
-        browser.open(file)
-        return browser
-
-    yield make
-    browser.run("1")  # takes what it had to say
-    assert browser.console == []
-    assert [url for url in browser.requests if not url.startswith("data:")] == [file.as_uri()]
 
 
 _CARD = "cards.find((card) => card.metric.name === {name!r})"
@@ -250,7 +199,7 @@ def test_sites_axes_smoothing_and_tables_do_what_their_labels_say(page, job):
 
 
 def test_of_many_values_a_chart_has_every_spike_and_says_which_steps_it_stands_for(page, tmp_path):
-    _write(tmp_path, "made0001", [{"loss": 100.0 if step == 4321 else step % 7} for step in range(6000)])
+    write(tmp_path, "made0001", [{"loss": 100.0 if step == 4321 else step % 7} for step in range(6000)])
     browser = page(tmp_path)
     browser.wait("cards[0].chart")
     assert browser.run("Math.max(...cards[0].chart.layers.runs[0].most)") == 100
@@ -305,23 +254,23 @@ def test_each_job_has_a_mean_of_its_own_also_where_its_sites_log_at_different_st
 
 
 def test_no_name_and_no_value_can_become_a_part_of_the_page(page, tmp_path):
-    rows = [{_HOSTILE: 1.0, "text": _HOSTILE, "__proto__": 2.0, "constructor": 3.0, "": 4.0}] * 3
-    _write(tmp_path, "made0001", rows, display_name=_HOSTILE, run_group=_HOSTILE)
-    _write(tmp_path, "made0002", rows, display_name=_HOSTILE, run_group=_HOSTILE, notes=_HOSTILE)
+    rows = [{HOSTILE: 1.0, "text": HOSTILE, "__proto__": 2.0, "constructor": 3.0, "": 4.0}] * 3
+    write(tmp_path, "made0001", rows, display_name=HOSTILE, run_group=HOSTILE)
+    write(tmp_path, "made0002", rows, display_name=HOSTILE, run_group=HOSTILE, notes=HOSTILE)
     browser = page(tmp_path)
     browser.wait("cards.every((card) => card.chart)")
     assert browser.run("typeof hacked") == "undefined"
     assert browser.run("document.querySelectorAll('img').length") == 0
     assert browser.run("document.querySelectorAll('script').length") == 3
-    assert browser.run("labels") == [_HOSTILE, f"{_HOSTILE} (2)"]
-    assert _HOSTILE in browser.run("[...document.querySelectorAll('h3')].map((title) => title.textContent)")
-    assert browser.run("document.querySelector('#texts pre').textContent") == _HOSTILE
-    assert "step 1" in _point_at_step(browser, _HOSTILE, 1)
+    assert browser.run("labels") == [HOSTILE, f"{HOSTILE} (2)"]
+    assert HOSTILE in browser.run("[...document.querySelectorAll('h3')].map((title) => title.textContent)")
+    assert browser.run("document.querySelector('#texts pre').textContent") == HOSTILE
+    assert "step 1" in _point_at_step(browser, HOSTILE, 1)
 
 
 def test_values_that_are_no_numbers_are_gaps_and_are_told(page, tmp_path):
     values = [1.0, 2.0, float("nan"), 4.0, float("inf"), 6.0, 7.0]
-    _write(tmp_path, "made0001", [{"loss": value, "picture": {"_type": "image-file"}} for value in values])
+    write(tmp_path, "made0001", [{"loss": value, "picture": {"_type": "image-file"}} for value in values])
     browser = page(tmp_path)
     browser.wait("cards.every((card) => card.chart)")
     assert browser.run("cards[0].note.textContent") == "made0001: 1 NaN and 1 infinite, first at step 2"
@@ -332,8 +281,8 @@ def test_values_that_are_no_numbers_are_gaps_and_are_told(page, tmp_path):
 
 
 def test_curves_are_seen_however_large_their_values_and_however_short_they_are(page, tmp_path):
-    _write(tmp_path, "made0001", [{"large": 1.7e308 * (-1) ** step, "level": 3.0} for step in range(9)])
-    _write(tmp_path, "made0002", [{"large": 1e200 * step} for step in range(9)])
+    write(tmp_path, "made0001", [{"large": 1.7e308 * (-1) ** step, "level": 3.0} for step in range(9)])
+    write(tmp_path, "made0002", [{"large": 1e200 * step} for step in range(9)])
     far = [history(10**12 + step, {"level": 4.0}) for step in range(9)]
     write_run(tmp_path, "made0003", [header(), run_record("made0003"), *far])
     browser = page(tmp_path)
@@ -359,7 +308,7 @@ def test_steps_that_go_back_and_logs_that_are_damaged_are_told_above_the_charts(
 def test_a_thousand_metrics_are_drawn_when_they_are_seen_and_found_by_their_names(page, tmp_path):
     row = {f"layer/{i}/weight": float(i) for i in range(1000)}
     for run in ("made0001", "made0002"):
-        _write(tmp_path, run, [row] * 4)
+        write(tmp_path, run, [row] * 4)
     browser = page(tmp_path)
     browser.wait("cards.filter((card) => card.chart).length > 2")
     assert browser.run("cards.length") == 1000

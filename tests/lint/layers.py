@@ -31,7 +31,7 @@ _MAY_USE = {
     "bridge/intake": {"events", "receivers", "bridge/journal"},
     "bridge/workers": {"events", "receivers/files", "receivers", "bridge/process", "bridge/journal", "bridge/intake"},
     "bridge/uploads": {"events", "receivers/files", "receivers", "bridge/process"},
-    "bridge/report": {"events", "receivers"},
+    "bridge/report": {"events", "receivers/files", "receivers"},
     "bridge/plot": {"events", "receivers", "bridge/report"},
     "bridge": {
         "events",
@@ -87,7 +87,6 @@ _HOMES = {
     r"sodium\.h": {
         "receivers/json.cc",
         "receivers/files/stable_hash.cc",
-        "receivers/wandb/run/image.cc",
         "bridge/journal/journal_schema.cc",
     },
     r"seccomp\.h": {"bridge/workers/allowed_calls.cc"},

@@ -112,6 +112,8 @@ function groupButtons() {
 let waiting = false;
 function redraw() {
   paintLegend();
+  showImages();
+  showTexts();
   if (waiting) return;
   waiting = true;
   requestAnimationFrame(() => {
@@ -163,6 +165,7 @@ function setPrinting(on) {
   const all = on ? cards.filter((card) => !card.element.hidden).slice(0, mostPrinted) : [...inSight];
   for (const card of cards) if (!on && !inSight.has(card)) card.clear();
   for (const card of all) card.draw();
+  printImages(on);
 }
 
 describe();
@@ -175,7 +178,9 @@ $("grid").append(...cards.map((card) => card.element));
 search();
 runsTable();
 configTable();
-textsList();
+imagesSection();
+textsSection();
+consolesSection();
 for (const card of cards) {
   sight.observe(card.element);
   sizes.observe(card.plot);

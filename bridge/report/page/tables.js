@@ -1,4 +1,4 @@
-// The tables below the charts, and the texts.
+// The tables below the charts.
 "use strict";
 
 // A table of texts and elements; the first column names the row. Columns of which all are numbers, or
@@ -54,19 +54,4 @@ function configTable() {
   $("config-section").hidden = data.config.same.length === 0;
   const value = (json) => make("span", {}, plain(json));
   fill("config", tableOf(["key", "value"], data.config.same.map(([key, json]) => [key, value(json)])));
-}
-
-function textsList() {
-  $("texts-section").hidden = data.texts.length === 0 && data.others.length === 0;
-  for (const texts of data.texts) {
-    const words = `${data.keys[texts.key]} · ${labels[texts.run]} (${amount(texts.all, "text")}` +
-      `${texts.all > texts.latest.length ? `, the last ${texts.latest.length} are here` : ""})`;
-    $("texts").append(make("details", {}, make("summary", {}, words), ...texts.latest.flatMap(([step, json]) => [
-      make("p", {class: "muted"}, `step ${step}`), make("pre", {}, plain(json)),
-    ])));
-  }
-  if (data.others.length) {
-    const list = data.others.map(([key, count]) => `${data.keys[key]} (${count})`).join(", ");
-    $("texts").append(make("p", {class: "muted"}, `Not in this report, because they are neither numbers nor texts: ${list}.`));
-  }
 }

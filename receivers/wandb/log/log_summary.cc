@@ -50,12 +50,17 @@ class Latest {
 
 class Summing {
  public:
-  Summing(const RowVisitor& visit, LogSummary& log)
-      : visit_(visit), log_(log), config_(log.config), summary_(log.summary) {}
+  Summing(const RowVisitor& visit, const OtherVisitor& visit_other, LogSummary& log)
+      : visit_(visit),
+        visit_other_(visit_other),
+        log_(log),
+        config_(log.config),
+        summary_(log.summary) {}
   void Take(const ParsedRecord& record);
 
  private:
   const RowVisitor& visit_;
+  const OtherVisitor& visit_other_;
   LogSummary& log_;
   Latest config_;
   Latest summary_;
@@ -84,14 +89,18 @@ void Summing::Take(const ParsedRecord& record) {
       log_.state =
           record.exit_code == 0 ? LogSummary::State::kFinished : LogSummary::State::kFailed;
       break;
+    case Kind::kOutput:
+    case Kind::kFiles:
+      if (visit_other_) visit_other_(record);
+      break;
     default:
       break;
   }
 }
 
-Expected<LogSummary> ReadOpenLog(int fd, const RowVisitor& visit) {
+Expected<LogSummary> ReadOpenLog(int fd, const RowVisitor& visit, const OtherVisitor& visit_other) {
   LogSummary log;
-  Summing summing(visit, log);
+  Summing summing(visit, visit_other, log);
   const Expected<LogEnd> end =
       ReadRecords(fd, OnDamage::kSkip,
                   [&](const ParsedRecord& record, uint64_t /*start*/) { summing.Take(record); });
@@ -103,10 +112,11 @@ Expected<LogSummary> ReadOpenLog(int fd, const RowVisitor& visit) {
 
 }  // namespace
 
-Expected<LogSummary> ReadLog(const fs::path& log, const RowVisitor& visit) {
+Expected<LogSummary> ReadLog(const fs::path& log, const RowVisitor& visit,
+                             const OtherVisitor& visit_other) {
   const Expected<UniqueFd> file = OpenToRead(log);
   if (!file) return FailIo(log.string(), file);
-  Expected<LogSummary> summary = ReadOpenLog(file->get(), visit);
+  Expected<LogSummary> summary = ReadOpenLog(file->get(), visit, visit_other);
   if (!summary) return Fail(summary.error().code, log.string() + ": " + summary.error().message);
   return summary;
 }

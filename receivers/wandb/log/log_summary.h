@@ -36,8 +36,13 @@ inline constexpr size_t kMaxKeyBytes = size_t{64} << 20;  // with their values
 // One history row: keys (components joined by '.') and their JSON.
 using RowVisitor = std::function<void(const std::vector<ParsedRecord::ParsedItem>& row)>;
 
-// Reads the log and calls visit (if given) for each row. Errors: kIo, kMalformed.
-Expected<LogSummary> ReadLog(const std::filesystem::path& log, const RowVisitor& visit);
+// A record that is in no summary: output, files.
+using OtherVisitor = std::function<void(const ParsedRecord& record)>;
+
+// Reads the log and calls what is given for each row and for each other record. Errors: kIo,
+// kMalformed.
+Expected<LogSummary> ReadLog(const std::filesystem::path& log, const RowVisitor& visit,
+                             const OtherVisitor& visit_other = {});
 
 // `run-<id>.wandb`, by its name alone.
 bool IsLog(const std::filesystem::path& path);

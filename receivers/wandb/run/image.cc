@@ -1,9 +1,10 @@
 #include "receivers/wandb/run/image.h"
 
 #include <png.h>
-#include <sodium.h>
 
 #include <array>
+
+#include "receivers/files/stable_hash.h"
 
 namespace flarebridge::wandb {
 namespace {
@@ -70,15 +71,6 @@ std::optional<Image> EncodePng(const Value& value) {
     return std::nullopt;
   file.resize(size);
   return Image{std::move(file), "png", png.width, png.height};
-}
-
-std::string HexSha256(std::string_view bytes) {
-  std::array<unsigned char, crypto_hash_sha256_BYTES> hash{};
-  crypto_hash_sha256(hash.data(), reinterpret_cast<const unsigned char*>(bytes.data()),
-                     bytes.size());
-  std::array<char, 2 * crypto_hash_sha256_BYTES + 1> hex{};
-  sodium_bin2hex(hex.data(), hex.size(), hash.data(), hash.size());
-  return hex.data();
 }
 
 }  // namespace

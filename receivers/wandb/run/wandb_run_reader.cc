@@ -4,6 +4,7 @@
 
 #include "receivers/files/file_lock.h"
 #include "receivers/files/keep_and_cut.h"
+#include "receivers/files/open_below.h"
 #include "receivers/files/open_file.h"
 #include "receivers/wandb/log/log_repair.h"
 #include "receivers/wandb/log/log_summary.h"
@@ -60,21 +61,38 @@ class Reader : public RunReader {
  public:
   bool IsLog(const fs::path& file) const override { return wandb::IsLog(file); }
 
-  Expected<RunSummary> Read(const fs::path& log, const RowVisitor& visit) const override {
+  using RunReader::Read;
+  Expected<RunSummary> Read(const fs::path& log, const RunVisitor& visit) const override {
     wandb::RowVisitor visit_items;
     Row row;
-    if (visit) {
+    if (visit.row) {
       visit_items = [&](const std::vector<wandb::ParsedRecord::ParsedItem>& items) {
         row.clear();
         for (const auto& item : items) row.push_back({item.key, item.json});
-        visit(row);
+        visit.row(row);
       };
     }
-    Expected<wandb::LogSummary> summary = wandb::ReadLog(log, visit_items);
+    Expected<wandb::LogSummary> summary =
+        wandb::ReadLog(log, visit_items, [&](const wandb::ParsedRecord& record) {
+          if (visit.console && record.kind == wandb::ParsedRecord::Kind::kOutput)
+            visit.console(record.line);
+          for (const std::string_view file : record.files) {
+            if (visit.file) visit.file(file, file);
+          }
+        });
     if (!summary) return Propagate(std::move(summary));
     RunSummary run = ForPeople(std::move(*summary));
     run.uploaded = wandb::IsUploaded(log);
     return run;
+  }
+
+  Expected<std::string> ReadFile(const fs::path& log, std::string_view place,
+                                 size_t most) const override {
+    // Others may have made the folder, and written the place.
+    const Expected<UniqueFd> file =
+        OpenBelow(log.parent_path() / "files", fs::path(place), Links::kRefuse);
+    if (!file) return Propagate(file);
+    return ReadWhole(file->get(), most);
   }
 
   Expected<LogCondition> Check(const fs::path& log) const override {

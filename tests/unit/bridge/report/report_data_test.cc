@@ -3,44 +3,17 @@
 #include <doctest/doctest.h>
 
 #include <cmath>
-#include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
 #include "bridge/report/report_json.h"
+#include "tests/unit/bridge/report/made_run.h"
 
 using namespace flarebridge;
+using flarebridge::testing::MadeRun;
 
 namespace {
-
-// A run that is made of rows.
-class MadeRun : public RunReader {
- public:
-  using Rows = std::function<void(const RowVisitor& visit)>;
-  explicit MadeRun(Rows rows) : rows_(std::move(rows)) {}
-
-  bool IsLog(const std::filesystem::path&) const override { return true; }
-  Expected<RunSummary> Read(const std::filesystem::path& log,
-                            const RowVisitor& visit) const override {
-    rows_(visit);
-    if (fails) return Fail(ErrorCode::kIo, log.string() + ": can't be read: it is a test");
-    return summary;
-  }
-  Expected<LogCondition> Check(const std::filesystem::path&) const override {
-    return LogCondition();
-  }
-  Expected<std::string> Repair(const std::filesystem::path&, const LogCondition&) const override {
-    return std::string();
-  }
-  FoundRun found() const { return {"made.log", this}; }
-
-  RunSummary summary;
-  bool fails = false;
-
- private:
-  Rows rows_;
-};
 
 nlohmann::json JsonOf(const ReportData& data) {
   return nlohmann::json::parse(ReportJson(data, {}));

@@ -144,7 +144,7 @@ virtual_environment() {
 
 # A hash of all that the wheel is made of.
 sources_hash() {
-  (cd "$root" && find CMakeLists.txt events receivers bridge python_shim -type f \
+  (cd "$root" && find CMakeLists.txt pyproject.toml README.md events receivers bridge python_shim -type f \
     \( -name '*.cc' -o -name '*.h' -o -name '*.py' -o -name '*.txt' -o -name '*.toml' -o -name '*.md' \
     -o -name '*.cmake' -o -name '*.html' -o -name '*.css' -o -name '*.js' \) \
     -not -path '*/tests/*' -print0 | sort -z | xargs -0 sha256sum | sha256sum)
@@ -163,7 +163,7 @@ wheel() {
     logged "$logs/wheel-configure.log" "configuring the release build" cmake -S "$root" --preset release
   fi
   rm -f "$root"/build/dist/flarebridge-*.whl
-  logged "$logs/wheel.log" "building the wheel" "$venv/bin/python" -m pip wheel "$root/python_shim" --no-deps \
+  logged "$logs/wheel.log" "building the wheel" "$venv/bin/python" -m pip wheel "$root" --no-deps \
     --wheel-dir "$root/build/dist" --config-settings=build-dir="$folder"
   logged "$logs/wheel-install.log" "installing the wheel" "$venv/bin/python" -m pip install --no-deps \
     --force-reinstall "$root"/build/dist/flarebridge-*.whl

@@ -182,7 +182,7 @@ build_wheel() {
     logged "$logs/wheel-configure.log" "configuring the release build" cmake -S "$root" --preset release
   fi
   rm -f "$root"/build/dist/flarebridge-*.whl
-  logged "$logs/wheel.log" "building the wheel" "$venv/bin/python" -m pip wheel "$root/python_shim" --no-deps \
+  logged "$logs/wheel.log" "building the wheel" "$venv/bin/python" -m pip wheel "$root" --no-deps \
     --wheel-dir "$root/build/dist" --config-settings=build-dir="$folder"
 }
 

@@ -94,7 +94,7 @@ make_wheel() {
   # Times in the wheel are the last commit's, whenever it is built. Compiled for size: one file of less than 4.5 MB.
   SOURCE_DATE_EPOCH=$(git -C "$root" log -1 --format=%ct 2>/dev/null || echo 1700000000) \
     _PYTHON_HOST_PLATFORM="manylinux_${glibc/./_}_$machine" CMAKE_BUILD_PARALLEL_LEVEL="$jobs" \
-    "$work/python/bin/python" -m pip wheel "$root/python_shim" --no-deps --no-build-isolation --wheel-dir "$dist" \
+    "$work/python/bin/python" -m pip wheel "$root" --no-deps --no-build-isolation --wheel-dir "$dist" \
     --config-settings=build-dir="$portable/programs" \
     --config-settings=install.strip=false \
     --config-settings=wheel.reproducible=true \

@@ -12,7 +12,7 @@ from pathlib import Path
 import rattler_build
 
 _HERE = Path(__file__).resolve().parent
-_PROJECT = (_HERE.parents[1] / "python_shim" / "pyproject.toml").read_text()
+_PROJECT = (_HERE.parents[1] / "pyproject.toml").read_text()
 _PLATFORMS = ("linux-64", "linux-aarch64")
 # What conda-forge calls otherwise than PyPI.
 _NAMES = {"msgpack": "msgpack-python"}

@@ -21,6 +21,7 @@ _SESSION_OPENED, _RUN_STARTED, DATA, _RUN_ENDED, _SESSION_ENDED = range(5)
 _TYPES = {
     "SCALAR": 1, "SCALARS": 2, "METRIC": 3, "METRICS": 4, "PARAMETER": 5, "PARAMETERS": 6, "TAG": 7,
     "TAGS": 8, "TEXT": 9, "IMAGE": 10, "MODEL": 11, "LOG_RECORD": 12, "INIT_DATA": 13,
+    "MEDIA": 14, "OPERATION": 15,  # ours: NVFlare has no such types
 }  # fmt: skip
 TYPE_NAMES = {code: name for name, code in _TYPES.items()}
 # NVFlare names a writer by its member name on the wire and by its value in JSON.

@@ -16,7 +16,7 @@ from .events import NUMBER_KEY, Record, plain_number
 from .forks import forget_in_child
 from .local_site import find
 from .nvflare_way import current_api
-from .trainer_link import ENDPOINT, ENDPOINT_OF
+from .trainer_names import ENDPOINT, ENDPOINT_OF
 
 try:  # NVFlare 2.6 and later
     from nvflare.apis.analytix import AnalyticsDataType, LogWriterName
@@ -119,6 +119,12 @@ class BridgeWriter:
     def log_line(self, line: str, receivers: Names = None) -> None:
         """A line of the run's console output."""
         self._send(_Type.LOG_RECORD, _WANDB, "log", line, None, receivers)
+
+    def send(
+        self, data_type: str, tag: str, value: Any, step: Optional[int] = None, path: Optional[str] = None
+    ) -> None:
+        """A record of any type, by its name in events/README.md: for flarebridge.wandb."""
+        self._send(_Type.__members__.get(data_type, data_type), _WANDB, tag, value, step, None, path)
 
     def flush(self, timeout: float = 5.0) -> bool:
         """Waits until all that was logged so far is on the server's disk. Everything goes by itself without it.

@@ -1,0 +1,426 @@
+"""The run of a script: what wandb.init() gives. Any thread; nothing that logs waits or raises."""
+
+import glob
+import os
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Optional, Union
+
+from ..forks import forget_in_child
+from . import exits
+from .configuration import Config
+from .console import Console
+from .definitions import Metric, definition
+from .errors import UsageError
+from .files import text_file
+from .folders import run_folders, wandb_folder
+from .last_values import GONE, Summary
+from .media import media_of
+from .odd import Odd
+from .settings import Settings
+from .terminal import is_true, say, say_once
+from .values import PLAIN, row_value, summary_value
+
+_FOLDER_WAIT = 5.0  # seconds that run.dir waits for its folder, which the bridge makes
+
+
+class Plan(NamedTuple):
+    """What init has decided."""
+
+    settings: Settings  # resolved
+    run_id: str
+    mode: str  # "online", "offline" or "disabled"
+    home: str  # "script", "site" (of a job) or "nowhere"
+    folder: str  # absolute, above the runs of a script
+    started: float  # seconds since the epoch
+    resumed: bool = False
+    first_step: int = 0
+
+
+class Run:
+    """W&B's Run, as far as it goes here (python_shim/README.md of the project)."""
+
+    def __init__(self, plan: Plan, sink: Any, config: dict):
+        """`config` is in the run already."""
+        self._plan, self._sink = plan, sink
+        self._settings = plan.settings
+        self._lock = threading.RLock()  # a signal handler may log in the middle of a log call
+        self._step = plan.first_step
+        self._odd = Odd()
+        self._over = False
+        self._pid = os.getpid()
+        self._name, self._notes = plan.settings.run_name, plan.settings.run_notes
+        self._tags = tuple(plan.settings.run_tags)
+        self.config = Config(self._config_changed)
+        self.config._items.update(config)
+        self.summary = Summary(self._summary_changed)
+        self._console: Optional[Console] = None
+        if _is_captured(plan):
+            self._console = Console(self._line)
+            self._console.begin()
+        exits.finish_at_exit(self)
+        forget_in_child(self)
+
+    # --- logging ---
+
+    def log(
+        self, data: Any, step: Optional[int] = None, commit: Optional[bool] = None, sync: Optional[bool] = None
+    ) -> None:
+        """A row, or a part of one, by W&B's rules for steps.
+
+        Without `step` the call completes the row of run.step, unless commit=False. With one the row stays open for
+        what is logged at the same step. A lower step than run.step, which W&B's client ignores, is kept, in a row of
+        its own that tells its step. `sync` is of older clients and says nothing.
+        """
+        try:
+            self._log(data, step, commit)
+        except Exception as e:  # a row is never worth a training
+            self._odd("log()", f"{type(e).__name__}: {e}; the call is left out")
+
+    def _log(self, data: Any, step: Any, commit: Optional[bool]) -> None:
+        if type(data) is not dict:
+            if not isinstance(data, Mapping):
+                self._odd("log()", f"takes a dict, not {type(data).__name__}; the call is left out")
+                return
+            data = dict(data)
+        if self._over or self._pid != os.getpid():
+            self._refuse()
+            return
+        row, media = data, ()
+        for key, value in data.items():
+            if type(value) not in PLAIN or type(key) is not str or not key:
+                row, media = self._parts(data, ())
+                break
+        with self._lock:
+            at, commit = self._place(step, commit)
+            if row or not media:
+                self._sink.send("METRICS", "metrics", row, at)
+            for name, value in media:
+                self._sink.send("MEDIA", name, value, at)
+            self.summary.note(row)
+            if commit and at == self._step:
+                self._step = at + 1
+
+    def _place(self, step: Any, commit: Optional[bool]) -> tuple:
+        """The row's step, and whether it is complete. Under the lock."""
+        if step is None:
+            return self._step, commit is None or commit
+        try:
+            at = int(step)
+            if at < 0 or at >= 1 << 63 or at != step:
+                raise ValueError("a step is a whole number from 0 on")
+        except Exception:
+            self._odd("step", f"{str(step)[:50]!r} is no whole number from 0 on: the row goes to step {self._step}")
+            return self._step, commit is None or commit
+        if at < self._step:
+            say_once(
+                "warning",
+                f"a row of step {at} came behind one of step {self._step}: such rows are kept, each beside the others"
+                " with its own step; log a metric of its own and define_metric() for other axes",
+            )
+        else:
+            self._step = at
+        return at, bool(commit)
+
+    def _parts(self, data: dict, around: tuple) -> tuple:
+        """What is data as a row, and what are media, each by its name with the dicts around it."""
+        row: dict = {}
+        media: list = []
+        for key, value in list(data.items()):
+            key = key if type(key) is str else self._named(key)
+            if not key:
+                continue
+            if type(value) in PLAIN:
+                row[key] = value
+                continue
+            found = media_of(value, self._odd, key)
+            if found is not None:
+                if found:
+                    media.append((key, {**found, **({"in": list(around)} if around else {})}))
+            elif isinstance(value, dict) and value and len(around) < 8:
+                inner, more = self._parts(value, (*around, key))
+                media += more
+                if inner:
+                    row[key] = inner
+            elif not (isinstance(value, Mapping) and not value):
+                row[key] = row_value(value, key, self._odd)
+        return row, media
+
+    def _named(self, key: Any) -> str:
+        self._odd("log()", f"a key is a {type(key).__name__}; it became a text")
+        return str(key)
+
+    def define_metric(
+        self,
+        name: str,
+        step_metric: Union[str, Metric, None] = None,
+        step_sync: Optional[bool] = None,
+        hidden: Optional[bool] = None,
+        summary: Optional[str] = None,
+        goal: Optional[str] = None,
+        overwrite: Optional[bool] = None,
+    ) -> Metric:
+        """As W&B's; `goal` and the summary "best", which its client had once, are taken. Raises Error."""
+        metric = definition(name, step_metric, step_sync, hidden, summary, goal, overwrite)
+        self._operate(metric.name, metric.as_value())
+        return metric
+
+    def alert(self, title: str, text: str, level: Any = None, wait_duration: Any = None) -> None:
+        """A message to whoever is to be told. `wait_duration`: seconds or a timedelta until the next of this title."""
+        seconds = 60.0 if wait_duration is None else wait_duration
+        seconds = seconds.total_seconds() if hasattr(seconds, "total_seconds") else float(seconds)
+        level = str(getattr(level, "value", level) or "INFO").upper()
+        if level not in ("INFO", "WARN", "ERROR"):
+            raise UsageError(f"alert() has level = {level!r}; it must be INFO, WARN or ERROR")
+        value = {"op": "alert", "text": str(text), "level": level, "wait_duration_ms": int(seconds * 1000)}
+        self._operate(str(title), value)
+
+    def save(self, glob_str: Any = None, base_path: Any = None, policy: str = "live") -> list:
+        """Files of text of up to 1 MiB, as they are now, whatever `policy` says. Gives the names that they have."""
+        saved = []
+        pattern = os.fspath(glob_str) if glob_str is not None else ""
+        pattern = pattern.decode() if isinstance(pattern, bytes) else pattern
+        for path in sorted(glob.glob(pattern)):
+            text = text_file(path, self._odd)
+            if text is not None:
+                base = os.path.abspath(os.fspath(base_path)) if base_path else os.path.dirname(os.path.abspath(path))
+                name = os.path.relpath(os.path.abspath(path), base)
+                self._sink.send("TEXT", "text", text, path=name)
+                saved.append(name)
+        return saved
+
+    def log_code(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: a script's code stays where it is."""
+        say_once("info", "log_code() does nothing here: no code leaves the machine")
+
+    def describe(self, said: dict) -> None:
+        """Name, notes, group, job_type and tags of a run that was begun by others."""
+        self._operate("run", {"op": "run", **said})
+
+    # --- what it is ---
+
+    @property
+    def id(self) -> str:
+        return self._plan.run_id
+
+    @property
+    def name(self) -> Optional[str]:
+        return self._name
+
+    @name.setter
+    def name(self, name: str) -> None:
+        self._name = str(name)
+        self._operate("run", {"op": "run", "name": self._name})
+
+    @property
+    def notes(self) -> Optional[str]:
+        return self._notes
+
+    @notes.setter
+    def notes(self, notes: str) -> None:
+        self._notes = str(notes)
+        self._operate("run", {"op": "run", "notes": self._notes})
+
+    @property
+    def tags(self) -> tuple:
+        return self._tags
+
+    @tags.setter
+    def tags(self, tags: Any) -> None:
+        self._tags = (tags,) if isinstance(tags, str) else tuple(str(tag) for tag in tags or ())
+        self._operate("run", {"op": "run", "tags": list(self._tags)})
+
+    @property
+    def project(self) -> str:
+        return self._settings.project or "uncategorized"
+
+    project_name = project
+
+    @property
+    def entity(self) -> str:
+        return self._settings.entity or ""
+
+    @property
+    def group(self) -> str:
+        return self._settings.run_group or ""
+
+    @property
+    def job_type(self) -> str:
+        return self._settings.run_job_type or ""
+
+    @property
+    def settings(self) -> Settings:
+        return self._settings
+
+    @property
+    def step(self) -> int:
+        """Of the row that is open, or comes next."""
+        return self._step
+
+    @property
+    def starting_step(self) -> int:
+        return self._plan.first_step
+
+    @property
+    def resumed(self) -> bool:
+        return self._plan.resumed
+
+    @property
+    def start_time(self) -> float:
+        return self._plan.started
+
+    @property
+    def offline(self) -> bool:
+        return self._plan.mode != "online"
+
+    @property
+    def disabled(self) -> bool:
+        return self._plan.mode == "disabled"
+
+    @property
+    def sweep_id(self) -> None:
+        return None
+
+    @property
+    def path(self) -> str:
+        return "/".join(filter(None, (self.entity, self.project, self.id)))
+
+    @property
+    def url(self) -> Optional[str]:
+        """Its page, where it is uploaded and the entity is known."""
+        if self._plan.mode != "online" or not self.entity or self._plan.home != "script":
+            return None
+        base = (self._settings.base_url or "https://api.wandb.ai").replace("//api.wandb.ai", "//wandb.ai").rstrip("/")
+        return f"{base}/{self.entity}/{self.project}/runs/{self.id}"
+
+    def get_url(self) -> Optional[str]:
+        return self.url
+
+    @property
+    def dir(self) -> str:
+        """The folder `files` of the run; what a script writes there stays there."""
+        if self._plan.home != "script":
+            return os.path.join(self._plan.folder, "wandb")
+        deadline = time.monotonic() + _FOLDER_WAIT
+        while True:
+            found = run_folders(self._plan.folder, self.id)
+            if found or time.monotonic() >= deadline or self._over:
+                break
+            time.sleep(0.01)
+        # As receivers/wandb/log/run_folder.cc names it.
+        kind = "run" if self._plan.mode == "online" else "offline-run"
+        begun = time.strftime("%Y%m%d_%H%M%S", time.localtime(self._plan.started))
+        folder = found[-1] if found else os.path.join(wandb_folder(self._plan.folder), f"{kind}-{begun}-{self.id}")
+        return os.path.join(folder, "files")
+
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"flarebridge's Run has no {name!r} yet: artifacts, tables, models and sweeps are not there"
+        )
+
+    # --- its end ---
+
+    def finish(self, exit_code: Optional[int] = None, quiet: Optional[bool] = None) -> None:
+        """Returns when all that was logged is on disk; uploading goes on behind it."""
+        self._finish(0 if exit_code is None else int(exit_code), "")
+
+    join = finish
+
+    def finish_at_exit(self, exit_code: int, reason: str) -> None:
+        """The script ends."""
+        self._finish(exit_code, reason)
+
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(self, kind: Any, value: Any, trace: Any) -> bool:
+        self._finish(0 if kind is None else 1, "" if kind is None else f"{kind.__name__}: {value}"[:1000])
+        return False
+
+    @property
+    def is_over(self) -> bool:
+        return self._over
+
+    def forget_in_child(self) -> None:
+        """A forked child's rows are not taken: the link is its parent's."""
+        self._lock = threading.RLock()
+
+    def _finish(self, exit_code: int, reason: str) -> None:
+        with self._lock:
+            if self._over or self._pid != os.getpid():
+                return
+            self._over = True
+        exits.forget(self)
+        if self._console is not None:
+            self._console.end()
+        ended = self._sink.end(exit_code, reason)
+        self._odd.tell()
+        if ended.lost:
+            say("warning", f"run {self.id}: {ended.lost} of its events are lost: {ended.why}")
+        if self._plan.home == "script" and self._plan.mode == "offline":
+            say(
+                "info", f"run {self.id} is in {os.path.dirname(self.dir)}; upload it with: flarebridge sync that folder"
+            )
+
+    # --- parts of the above ---
+
+    def _refuse(self) -> None:
+        if self._pid != os.getpid():
+            say_once(
+                "warning", "a forked child logs nothing into its parent's run; call init() in it for one of its own"
+            )
+        else:
+            say_once("warning", f"run {self.id} is finished: what is logged behind its end is left out")
+
+    def _operate(self, tag: str, value: dict) -> None:
+        if self._over or self._pid != os.getpid():
+            self._refuse()
+            return
+        with self._lock:
+            self._sink.send("OPERATION", tag, value)
+
+    def _config_changed(self, found: dict) -> None:
+        if self._over or self._pid != os.getpid():
+            self._refuse()
+            return
+        with self._lock:
+            self._sink.send("PARAMETERS", "config", found)
+
+    def _summary_changed(self, path: tuple, value: Any) -> Any:
+        """Of a value inside of a dict the whole dict is sent: the summary's keys are the outermost."""
+        key = path[0] if type(path[0]) is str else str(path[0])
+        if value is GONE and len(path) == 1:
+            self._operate(key, {"op": "summary_delete"})
+            return None
+        if value is not GONE:
+            value = summary_value(value, key, self._odd)
+        whole = value
+        if len(path) > 1:
+            whole = _with(self.summary.as_dict().get(key), path[1:], value)
+        self._operate(key, {"op": "summary", "value": whole})
+        return value
+
+    def _line(self, line: str) -> None:
+        if line.strip():
+            self._sink.send("LOG_RECORD", "console", line)
+
+
+def _with(held: Any, path: tuple, value: Any) -> dict:
+    """The dict with another value at the path."""
+    found = dict(held) if isinstance(held, Mapping) else {}
+    if len(path) > 1:
+        found[path[0]] = _with(found.get(path[0]), path[1:], value)
+    elif value is GONE:
+        found.pop(path[0], None)
+    else:
+        found[path[0]] = value
+    return found
+
+
+def _is_captured(plan: Plan) -> bool:
+    """What is printed goes into the run: of a script unless it says no, of a site's script if it says so."""
+    said = str(plan.settings.console or "auto").lower()
+    if plan.home == "nowhere" or said in ("off", "false", "0"):
+        return False
+    return plan.home == "script" or said in ("wrap", "wrap_raw", "wrap_emu", "redirect") or is_true(said)

@@ -192,6 +192,11 @@ def numbers_of(value: Any) -> Any:
 
 _NOTHING: dict = {}
 
+# The keyword under which NVFlare's own way carries the name of a type that NVFlare does not know. Such a record is a
+# MODEL of W&B's there, which NVFlare's receivers do nothing with.
+TYPE_KEY = "flarebridge_type"
+OUR_TYPES = ("MEDIA", "OPERATION")
+
 # The keyword under which BridgeWriter numbers its records: [writer's id, number from 1 on].
 NUMBER_KEY = "flarebridge"
 
@@ -217,13 +222,15 @@ def record_of(shareable: dict) -> tuple[Record, Any]:
     data, meta = dxo["data"], dxo["meta"]
     extra = data.get("analytics_kwargs")
     step = data.get("global_step")
-    number = None
+    number, data_type = None, meta.get("analytics_data_type")
     if extra:
         step = extra.get("global_step") if step is None else step
         number = extra.get(NUMBER_KEY)
-        extra = {k: v for k, v in extra.items() if k not in ("global_step", "path", NUMBER_KEY)}
+        if extra.get(TYPE_KEY) in OUR_TYPES and name_of(data_type) == "MODEL":
+            data_type = extra[TYPE_KEY]
+        extra = {k: v for k, v in extra.items() if k not in ("global_step", "path", NUMBER_KEY, TYPE_KEY)}
     fields = (
-        meta.get("analytics_data_type"),
+        data_type,
         meta.get("tracker_key"),
         data["track_key"],
         data["track_value"],

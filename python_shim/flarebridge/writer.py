@@ -15,7 +15,7 @@ from nvflare.client import api as client_api
 from .events import NUMBER_KEY, Record, plain_number
 from .forks import forget_in_child
 from .local_site import find
-from .nvflare_way import current_api
+from .nvflare_way import current_api, nvflares_type
 from .trainer_names import ENDPOINT, ENDPOINT_OF
 
 try:  # NVFlare 2.6 and later
@@ -164,6 +164,7 @@ class BridgeWriter:
             more = {**(extra or {}), NUMBER_KEY: [self._id, self._number]}
         if path is not None:
             more["path"] = path
+        data_type = nvflares_type(data_type, more) if isinstance(data_type, str) else data_type
         try:
             if step is not None:
                 more["global_step"] = plain_number(step)

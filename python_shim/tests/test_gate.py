@@ -17,7 +17,8 @@ from flarebridge.cutting import Parts, cut
 from flarebridge.events import Encoder, EventRejected, Record
 from flarebridge.gate import Gate, open_gate
 from flarebridge.inbox import Inbox
-from flarebridge.policy import Kept, Policy
+from flarebridge.judgement import Kept
+from flarebridge.policy import Policy
 from flarebridge.rules import KINDS, Rule
 from nvflare.apis.analytix import AnalyticsDataType
 from nvflare.apis.event_type import EventType

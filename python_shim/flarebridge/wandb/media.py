@@ -5,6 +5,7 @@ a script may change it behind.
 """
 
 import os
+from types import ModuleType
 from typing import Any, Callable, Optional
 
 from .files import MOST
@@ -52,19 +53,24 @@ class Media:
         return f"<{type(self).__name__}{': ' + self._wrong if self._wrong else ''}>"
 
 
-def media_of(value: Any, odd: Odd, key: str) -> Optional[dict]:
-    """The map of what is logged as media; {} if it can't be, which is told; None if it is none."""
-    one = _as_media(value)
+def media_of(value: Any, odd: Odd, key: str, most_raw: int = MOST) -> Optional[dict]:
+    """The map of what is logged as media; {} if it can't be, which is told; None if it is none.
+
+    `most_raw`: bytes above which pixels become a PNG file here, where others make it otherwise.
+    """
     try:
+        one = _as_media(value)
         if one is not None:
-            return _fitting(one.as_value, one.as_small_value, type(one).__name__)
+            return _fitting(one.as_value, one.as_small_value, type(one).__name__, most_raw)
         if isinstance(value, (list, tuple)) and value:
             items = [_as_media(item) for item in value]
             if all(item is not None for item in items):
-                return _list_of(items, odd, key)
+                return _list_of(items, odd, key, most_raw)
     except NotLogged as e:
         odd(key, f"{e}; it is not logged")
         return {}
+    except Exception:  # of an object that can't be asked what it is
+        return None
     return None
 
 
@@ -77,16 +83,15 @@ def _as_media(value: Any) -> Optional[Media]:
         from .scenes import Plotly
 
         return Plotly(value)
-    if (home.startswith("matplotlib.") and hasattr(value, "savefig")) or getattr(value, "__name__", "") == (
-        "matplotlib.pyplot"
-    ):
+    is_pyplot = isinstance(value, ModuleType) and value.__name__ == "matplotlib.pyplot"
+    if is_pyplot or (home.startswith("matplotlib.") and hasattr(value, "savefig")):
         from .image import Image
 
         return Image(value)
     return None
 
 
-def _list_of(items: list, odd: Odd, key: str) -> dict:
+def _list_of(items: list, odd: Odd, key: str, most_raw: int) -> dict:
     if len(items) > _MOST_OF_A_LIST:
         odd(key, f"of {len(items)} the first {_MOST_OF_A_LIST} are logged, as W&B takes no more in one list")
         items = items[:_MOST_OF_A_LIST]
@@ -97,13 +102,13 @@ def _list_of(items: list, odd: Odd, key: str) -> dict:
     def small() -> dict:
         return {"_type": "list", "items": [item.as_small_value() for item in items]}
 
-    return _fitting(whole, small, f"a list of {len(items)}")
+    return _fitting(whole, small, f"a list of {len(items)}", most_raw)
 
 
-def _fitting(whole: Callable[[], dict], small: Callable[[], dict], what: str) -> dict:
+def _fitting(whole: Callable[[], dict], small: Callable[[], dict], what: str, most_raw: int) -> dict:
     """What fits an event. Raises NotLogged."""
     value = whole()
-    if size_of(value) + _ROOM > MOST:
+    if size_of(value) + _ROOM > most_raw:
         value = small()
     if size_of(value) + _ROOM > MOST:
         raise NotLogged(f"{what} has {size_of(value)} bytes: larger than 1 MiB, which is not possible yet")

@@ -55,7 +55,7 @@ def of_array(array: Any, channels_first: bool, normalize: bool) -> Pixels:
     numpy = sys.modules["numpy"]
     while array.ndim > 3 and array.shape[0] == 1:
         array = array[0]
-    if array.ndim == 3 and (channels_first or array.shape[2] > 4) and array.shape[0] <= 4:
+    if array.ndim == 3 and (channels_first or array.shape[2] > 4) and array.shape[0] in (1, 3, 4):
         array = array.transpose(1, 2, 0)
     if array.ndim == 2:
         array = array[:, :, None]

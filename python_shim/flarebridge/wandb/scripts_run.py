@@ -84,7 +84,7 @@ class Run:
                 self._odd("log()", f"takes a dict, not {type(data).__name__}; the call is left out")
                 return
             data = dict(data)
-        if self._over or self._pid != os.getpid():
+        if self._over or not self.is_this_process:
             self._refuse()
             return
         row, media = data, ()
@@ -134,7 +134,7 @@ class Run:
             if type(value) in PLAIN:
                 row[key] = value
                 continue
-            found = media_of(value, self._odd, key)
+            found = media_of(value, self._odd, key, self._sink.most_raw)
             if found is not None:
                 if found:
                     media.append((key, {**found, **({"in": list(around)} if around else {})}))
@@ -342,13 +342,18 @@ class Run:
     def is_over(self) -> bool:
         return self._over
 
+    @property
+    def is_this_process(self) -> bool:
+        """False in a forked child."""
+        return self._pid == os.getpid()
+
     def forget_in_child(self) -> None:
         """A forked child's rows are not taken: the link is its parent's."""
         self._lock = threading.RLock()
 
     def _finish(self, exit_code: int, reason: str) -> None:
         with self._lock:
-            if self._over or self._pid != os.getpid():
+            if self._over or not self.is_this_process:
                 return
             self._over = True
         exits.forget(self)
@@ -366,7 +371,7 @@ class Run:
     # --- parts of the above ---
 
     def _refuse(self) -> None:
-        if self._pid != os.getpid():
+        if not self.is_this_process:
             say_once(
                 "warning", "a forked child logs nothing into its parent's run; call init() in it for one of its own"
             )
@@ -374,14 +379,14 @@ class Run:
             say_once("warning", f"run {self.id} is finished: what is logged behind its end is left out")
 
     def _operate(self, tag: str, value: dict) -> None:
-        if self._over or self._pid != os.getpid():
+        if self._over or not self.is_this_process:
             self._refuse()
             return
         with self._lock:
             self._sink.send("OPERATION", tag, value)
 
     def _config_changed(self, found: dict) -> None:
-        if self._over or self._pid != os.getpid():
+        if self._over or not self.is_this_process:
             self._refuse()
             return
         with self._lock:

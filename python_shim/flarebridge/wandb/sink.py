@@ -14,6 +14,7 @@ from ..cutting import Parts
 from ..events import Encoder, EventRejected, Record, clean_name
 from ..link import Link
 from ..opening import open_session
+from .files import MOST
 from .folders import wandb_folder
 
 _BUFFER = 64 << 20  # bytes
@@ -33,6 +34,8 @@ class Ended(NamedTuple):
 class Nowhere:
     """Of a run that is disabled."""
 
+    most_raw = MOST  # bytes of pixels that are sent as they are
+
     def send(
         self, data_type: str, tag: str, value: Any, step: Optional[int] = None, path: Optional[str] = None
     ) -> None:
@@ -45,6 +48,8 @@ class Nowhere:
 
 class Standalone:
     """A session of this process with a bridge that it starts."""
+
+    most_raw = MOST
 
     def __init__(self, folder: str, run_id: str, project: str, arguments: dict, report: Report):
         """`folder`: absolute, above the runs; `arguments`: of the receiver for W&B. Raises EventRejected."""
@@ -94,6 +99,8 @@ class Standalone:
 
 class OfASite:
     """The run of the NVFlare site whose script this is: it was begun by the job, and goes on behind the script."""
+
+    most_raw = 64 << 10  # what leaves a site may be small only, and travels over NVFlare's connection
 
     def __init__(self) -> None:
         from ..writer import BridgeWriter

@@ -47,7 +47,7 @@ def start(active: Optional[Run], arguments: dict) -> Active:
     settings = settings_of(arguments.get("settings"), given)
     _tell_without_effect(arguments)
     reinit = settings.reinit
-    if active is not None and not active.is_over:
+    if active is not None and not active.is_over and active.is_this_process:
         if reinit in (True, "finish_previous", "true", "True", "1"):
             active.finish()
         elif reinit != "create_new":
@@ -68,10 +68,11 @@ def start(active: Optional[Run], arguments: dict) -> Active:
 def _standalone(settings: Settings, mode: str, config: dict) -> Run:
     folder = _folder(settings.root_dir)
     run_id = settings.run_id or new_id()
-    resumed, first_step = _resume(settings, folder, run_id)
+    found = _earlier(settings, folder, run_id)
+    first_step, held = _read_back(found) if found else (0, {})
     if settings.mode is None and mode == "offline":
         say_once("info", "no key of W&B's is found (WANDB_API_KEY, ~/.netrc): the run is written offline")
-    plan = Plan(settings, run_id, mode, "script", folder, time.time(), resumed, first_step)
+    plan = Plan(settings, run_id, mode, "script", folder, time.time(), bool(found), first_step)
     own = {
         "standalone": True, "id": run_id, "mode": mode, "config": config, "project": settings.project,
         "entity": settings.entity, "name": settings.run_name, "group": settings.run_group, "notes": settings.run_notes,
@@ -80,7 +81,22 @@ def _standalone(settings: Settings, mode: str, config: dict) -> Run:
     # Nothing is said where nothing is given: a run that goes on keeps what it has.
     own = {key: value for key, value in own.items() if value not in (None, "", [], {})}
     sink = Standalone(folder, run_id, settings.project or "uncategorized", own, _report)
-    return Run(plan, sink, config)
+    if not found:
+        return Run(plan, sink, config)
+    run = Run(plan, sink, held)  # what a run that goes on is called from now on is added to it
+    run.config.update(config, allow_val_change=True)
+    _describe(run, settings)
+    return run
+
+
+def _describe(run: Run, settings: Settings) -> None:
+    said = {
+        "name": settings.run_name, "notes": settings.run_notes, "group": settings.run_group,
+        "job_type": settings.run_job_type, "tags": settings.run_tags,
+    }  # fmt: skip
+    said = {key: value for key, value in said.items() if value}
+    if said:
+        run.describe(said)
 
 
 def _of_a_site(settings: Settings, config: dict) -> Run:
@@ -98,13 +114,7 @@ def _of_a_site(settings: Settings, config: dict) -> Run:
     run = Run(Plan(settings, settings.run_id or new_id(), mode, "site", os.getcwd(), time.time()), OfASite(), {})
     if config:
         run.config.update(config)
-    said = {
-        "name": settings.run_name, "notes": settings.run_notes, "group": settings.run_group,
-        "job_type": settings.run_job_type, "tags": settings.run_tags,
-    }  # fmt: skip
-    said = {key: value for key, value in said.items() if value}
-    if said:
-        run.describe(said)
+    _describe(run, settings)
     return run
 
 
@@ -123,8 +133,8 @@ def _folder(given: Optional[str]) -> str:
     return other
 
 
-def _resume(settings: Settings, folder: str, run_id: str) -> tuple:
-    """Whether the run goes on, and at which step. Raises UsageError."""
+def _earlier(settings: Settings, folder: str, run_id: str) -> str:
+    """The folder of the run that goes on; "": it begins. Raises UsageError."""
     how = settings.resume
     how = {True: "allow", False: None, "auto": "allow", "True": "allow"}.get(how, how)
     if how not in (None, "allow", "must", "never"):
@@ -133,28 +143,26 @@ def _resume(settings: Settings, folder: str, run_id: str) -> tuple:
     if how == "must" and not found:
         raise UsageError(f"resume='must', and run {run_id!r} is not below {wandb_folder(folder)}")
     if not found:
-        return False, 0
+        return ""
     if how == "never":
         raise UsageError(f"resume='never', and run {run_id!r} is there: {found[-1]}")
     if how is None:
         say("warning", f"run {run_id!r} is there already, and goes on: {found[-1]}")
-    return True, _next_step(found[-1])
+    return found[-1]
 
 
-def _next_step(folder: str) -> int:
-    """Behind the last row of a run that is on disk."""
+def _read_back(folder: str) -> tuple:
+    """The step behind the last row of a run that is on disk, and its config."""
     try:
         shown = subprocess.run(
             [find_binary(), "show", "--json", folder], capture_output=True, timeout=_SHOW, check=True, text=True
         )
-        return _last_step(json.loads(shown.stdout)) + 1
-    except (BridgeUnavailable, OSError, ValueError, KeyError, subprocess.SubprocessError) as e:
-        say("warning", f"the last step of {folder} can't be read ({type(e).__name__}): rows begin at step 0")
-        return 0
-
-
-def _last_step(shown: dict) -> int:
-    return int(shown["summary"].get("_step", -1))
+        run = json.loads(shown.stdout)
+        last = max((int(row.get("_step", -1)) for row in run["rows"]), default=-1)
+        return last + 1, {key: value for key, value in run["config"].items() if key != "_wandb"}
+    except (BridgeUnavailable, OSError, ValueError, KeyError, TypeError, subprocess.SubprocessError) as e:
+        say("warning", f"{folder} can't be read ({type(e).__name__}): rows begin at step 0 again")
+        return 0, {}
 
 
 def _config_of(arguments: dict) -> dict:

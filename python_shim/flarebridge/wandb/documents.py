@@ -6,8 +6,8 @@ from typing import Any, Optional
 from .media import Media, NotLogged, content_of, members
 from .values import as_array, text_of
 
-# What W&B shows (wandb/sdk/data_types at 0.31).
-_AUDIO = (".wav", ".mp3", ".ogg", ".flac", ".m4a", ".aac", ".opus", ".aif", ".aiff", ".webm")
+# As events/README.md of the project has them.
+_AUDIO = (".wav", ".mp3", ".ogg", ".flac", ".m4a", ".aac", ".opus")
 _VIDEO = (".gif", ".mp4", ".webm", ".ogg")
 _MOLECULES = (".pdb", ".pqr", ".mmcif", ".mcif", ".cif", ".sdf", ".sd", ".gro", ".mol2", ".mmtf")
 

@@ -12,7 +12,6 @@ from .terminal import say_once
 from .values import as_array, row_value
 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
-_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp")
 _CHANNELS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4}  # PIL's modes that are pixels as they are
 
 
@@ -57,14 +56,13 @@ class Image(Media):
         if self._pixels is None:
             return value
         kept = {key: item for key, item in value.items() if key != "pixels"}
-        return {**kept, "data": self._pixels.as_png(), "ext": ".png"}
+        return {**kept, "data": self._pixels.as_png()}
 
     def _of(self, data: Any, mode: Optional[str], normalize: bool) -> dict:
         if isinstance(data, (str, os.PathLike)):
-            content, ending = content_of(data)
-            return _file(content, ending)
+            return _file(content_of(data)[0])
         if isinstance(data, (bytes, bytearray, memoryview)):
-            return _file(bytes(data), "")
+            return _file(bytes(data))
         figure = _figure_of(data)
         if figure is not None:
             return self._of_figure(figure)
@@ -92,12 +90,12 @@ class Image(Media):
         file = io.BytesIO()
         figure.savefig(file, format="rgba" if raw else "png", dpi=figure.get_dpi())
         if not raw:
-            return _file(file.getvalue(), ".png")
+            return _file(file.getvalue())
         content = file.getvalue()
         if len(content) != 4 * width * height:  # rounded otherwise, or savefig.bbox is "tight"
             file = io.BytesIO()
             figure.savefig(file, format="png", dpi=figure.get_dpi())
-            return _file(file.getvalue(), ".png")
+            return _file(file.getvalue())
         return self._take(Pixels(height, width, 4, content))
 
     def _take(self, pixels: Pixels) -> dict:
@@ -105,15 +103,11 @@ class Image(Media):
         return {"pixels": pixels.as_value()}
 
 
-def _file(content: bytes, ending: str) -> dict:
-    """What is in a file says what it is, before its name does."""
-    if content.startswith(_PNG):
-        ending = ".png"
-    elif content.startswith(_JPEG) and ending not in (".jpg", ".jpeg"):
-        ending = ".jpg"
-    if ending not in _ENDINGS or (ending != ".bmp" and not content.startswith((_PNG, _JPEG))):
-        raise NotLogged("Image takes a PNG or JPEG file, or one of .bmp; this is none")
-    return {"data": content, "ext": ending}
+def _file(content: bytes) -> dict:
+    """What is in a file says what it is, not its name."""
+    if not content.startswith((_PNG, _JPEG)):
+        raise NotLogged("Image takes PNG and JPEG files; this is none")
+    return {"data": content}
 
 
 def _figure_of(data: Any) -> Any:

@@ -96,6 +96,9 @@ def _list_of(items: list, odd: Odd, key: str, most_raw: int) -> dict:
         odd(key, f"of {len(items)} the first {_MOST_OF_A_LIST} are logged, as W&B takes no more in one list")
         items = items[:_MOST_OF_A_LIST]
 
+    if len({item._type for item in items}) > 1:
+        raise NotLogged("a list of media of several kinds; log each kind under a name of its own")
+
     def whole() -> dict:
         return {"_type": "list", "items": [item.as_value() for item in items]}
 

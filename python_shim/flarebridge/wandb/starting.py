@@ -12,7 +12,8 @@ from .configuration import as_dict
 from .errors import UsageError
 from .folders import run_folders, wandb_folder
 from .keys import has_key
-from .scripts_run import Plan, Run
+from .run_facts import Plan
+from .scripts_run import Run
 from .settings import Settings, new_id, settings_of
 from .sink import Nowhere, OfASite, Standalone, is_in_a_job
 from .terminal import say, say_once

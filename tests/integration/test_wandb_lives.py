@@ -2,47 +2,11 @@
 
 import os
 import signal
-import subprocess
-import sys
-import textwrap
-from pathlib import Path
 
 import pytest
 from bridge_driver import processes_with, wait_for
-from run_log import config, exit_code, find_runs, read_records, rows, run
-
-_DEADLINE = 120  # seconds
-
-
-def _environment(home: Path, **more: str) -> dict[str, str]:
-    own = {key: value for key, value in os.environ.items() if not key.startswith("WANDB_") and key != "NETRC"}
-    return {**own, "HOME": str(home), "WANDB_MODE": "offline", **more}
-
-
-def _start(folder: Path, code: str, **more: str) -> subprocess.Popen:
-    text = "import os, sys, time\nimport flarebridge.wandb as wandb\n" + textwrap.dedent(code)
-    return subprocess.Popen(
-        [sys.executable, "-c", text], cwd=folder, env=_environment(folder, **more), text=True, stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-    )  # fmt: skip
-
-
-def _play(folder: Path, code: str, status: int = 0, **more: str) -> tuple[str, str]:
-    """Gives what the script printed on both streams; its bridge has left by then."""
-    process = _start(folder, code, **more)
-    printed = process.communicate(timeout=_DEADLINE)
-    assert process.returncode == status, printed
-    wait_for(lambda: not processes_with(str(folder)), "the end of the bridge")
-    return printed
-
-
-def _log(folder: Path) -> Path:
-    (log,) = find_runs(folder)
-    return log
-
-
-def _console(log: Path) -> list[str]:
-    return [record.output_raw.line for record in read_records(log) if record.WhichOneof("record_type") == "output_raw"]
+from own_script import DEADLINE, console_of, log_below, play, start
+from run_log import config, exit_code, find_runs, rows, run
 
 
 def test_a_script_that_says_no_goodbye_is_finished_with_its_own_status(tmp_path):
@@ -51,14 +15,14 @@ def test_a_script_that_says_no_goodbye_is_finished_with_its_own_status(tmp_path)
     ):
         folder = tmp_path / str(number)
         folder.mkdir()
-        _play(folder, f"wandb.init()\nwandb.log({{'a': 1}})\nwandb.log({{'a': 2}}, commit=False)\n{end}", status)
-        log = _log(folder)
+        play(folder, f"wandb.init()\nwandb.log({{'a': 1}})\nwandb.log({{'a': 2}}, commit=False)\n{end}", status)
+        log = log_below(folder)
         assert exit_code(log) == code
         assert [row["a"] for row in rows(log)] == [1, 2]
 
 
 def test_of_a_killed_script_all_that_was_acknowledged_is_there_and_its_run_has_failed(tmp_path):
-    process = _start(
+    process = start(
         tmp_path,
         """
         run = wandb.init(id="killed")
@@ -73,13 +37,13 @@ def test_of_a_killed_script_all_that_was_acknowledged_is_there_and_its_run_has_f
     process.kill()
     process.communicate()
     wait_for(lambda: not processes_with(str(tmp_path)), "the end of the bridge")
-    log = _log(tmp_path)
+    log = log_below(tmp_path)
     assert [row["a"] for row in rows(log)] == list(range(1000))
     assert exit_code(log) == 1
 
 
 def test_a_bridge_that_is_killed_loses_nothing(tmp_path):
-    process = _start(
+    process = start(
         tmp_path,
         """
         wandb.init(id="bridge-dies")
@@ -96,14 +60,14 @@ def test_a_bridge_that_is_killed_loses_nothing(tmp_path):
     )
     for pid in bridges:
         os.kill(pid, signal.SIGKILL)
-    process.communicate("\n", timeout=_DEADLINE)
+    process.communicate("\n", timeout=DEADLINE)
     assert process.returncode == 0
     wait_for(lambda: not processes_with(str(tmp_path)), "the end of the bridge")
-    assert [row["a"] for row in rows(_log(tmp_path))] == list(range(2000))
+    assert [row["a"] for row in rows(log_below(tmp_path))] == list(range(2000))
 
 
 def test_a_forked_child_neither_hangs_nor_logs_and_may_have_a_run_of_its_own(tmp_path):
-    out, err = _play(
+    out, err = play(
         tmp_path,
         """
         run = wandb.init(id="parent")
@@ -137,9 +101,9 @@ def test_processes_that_start_together_have_runs_of_their_own(tmp_path):
     for step in range(200):
         wandb.log({"a": step})
     """
-    processes = [_start(tmp_path, code, NUMBER=str(number)) for number in range(3)]
+    processes = [start(tmp_path, code, NUMBER=str(number)) for number in range(3)]
     for process in processes:
-        process.communicate(timeout=_DEADLINE)
+        process.communicate(timeout=DEADLINE)
         assert process.returncode == 0
     wait_for(lambda: not processes_with(str(tmp_path)), "the end of the bridges")
     logs = find_runs(tmp_path)
@@ -148,7 +112,7 @@ def test_processes_that_start_together_have_runs_of_their_own(tmp_path):
 
 
 def test_threads_log_into_one_run_and_no_value_is_lost(tmp_path):
-    _play(
+    play(
         tmp_path,
         """
         import threading
@@ -161,14 +125,14 @@ def test_threads_log_into_one_run_and_no_value_is_lost(tmp_path):
         [thread.join() for thread in threads]
         """,
     )
-    found = rows(_log(tmp_path))
+    found = rows(log_below(tmp_path))
     assert [row["_step"] for row in found] == list(range(1200))
     for name in "abcd":
         assert [row[name] for row in found if name in row] == list(range(300))
 
 
 def test_what_is_printed_is_the_runs_console_and_is_printed_all_the_same(tmp_path):
-    out, err = _play(
+    out, err = play(
         tmp_path,
         """
         import logging
@@ -186,135 +150,33 @@ def test_what_is_printed_is_the_runs_console_and_is_printed_all_the_same(tmp_pat
         """,
     )
     assert out == "one\ntwo\na line\n\n1 %\n50 %\n100 %\nno endbehind\n"  # read here with \r as \n
-    lines = [line.rstrip("\n") for line in _console(_log(tmp_path))]
+    lines = [line.rstrip("\n") for line in console_of(log_below(tmp_path))]
     assert [line for line in lines if not line.startswith("flarebridge")] == [
         "one", "two", "a line", "by a logger", "100 %", "no end",
     ]  # fmt: skip
 
 
 def test_a_console_that_is_off_is_left_alone(tmp_path):
-    _play(
+    play(
         tmp_path,
         "before = sys.stdout.write\nwandb.init()\nassert sys.stdout.write == before\nprint('x')",
         WANDB_CONSOLE="off",
     )
-    assert _console(_log(tmp_path)) == []
-
-
-_ODD = """
-import math, threading, datetime, io
-import numpy as np
-
-class Refuses:
-    def __str__(self): raise RuntimeError("no text")
-    __repr__ = __str__
-
-class Lies:
-    shape, dtype = (2,), "float"
-    def __getattr__(self, name): raise ValueError(name)
-
-cycle = {}
-cycle["me"] = cycle
-deep = []
-for _ in range(50):
-    deep = [deep]
-odd = [
-    object(), Refuses(), Lies(), cycle, deep, range(3), {1: 2}, {(1, 2): 3}, {None: None}, lambda: 1, type, math,
-    1 + 2j, 10**400, -10**30, float("nan"), np.array([np.nan] * 100), np.array(["a", "b"]), np.array([object()]),
-    np.zeros((0, 3)), np.full(1000, np.inf), np.datetime64("2026-01-01"), "x" * (2 << 20), b"\\xff\\xfe", "\\ud800",
-    [0] * 100000, iter([1]), threading.Lock(), io.BytesIO(b"x"), slice(1, 2), {"a": {"": 1}},
-    ..., NotImplemented, memoryview(b"abc"),
-]
-"""
-
-
-def test_no_value_ends_a_training_and_what_became_a_text_is_told_and_counted(tmp_path):
-    out, err = _play(
-        tmp_path,
-        f"{_ODD}\n"
-        + textwrap.dedent(
-            """
-            wandb.init()
-            for number, value in enumerate(odd):
-                for _ in range(2):
-                    wandb.log({"odd": value, f"odd {number}": value, "number": number})
-                wandb.log({"d": {"e": value}}, commit=False)
-            for row in (None, 1, "text", [1], {1: 2, None: 3}, Refuses()):
-                wandb.log(row)
-            for step in (-1, 1.5, "x", None, float("nan"), 10**30, Refuses(), np.int64(10**6)):
-                wandb.log({"step": str(type(step))}, step=step)
-            wandb.config.update({"odd": object(), "nan": math.nan}, allow_val_change=True)
-            wandb.summary["odd"] = Lies()
-            wandb.finish()
-            print(len(odd))
-            """
-        ),
-    )
-    log = _log(tmp_path)
-    assert exit_code(log) == 0
-    found = rows(log)
-    assert sum("number" in row for row in found) == 2 * int(out)
-    assert "odd 0: object became a text" in err
-    assert "values are not in the run as they were" in err
-
-
-_MEDIA = [
-    "wandb.Image('missing.png')",
-    "wandb.Image(None)",
-    "wandb.Image(3)",
-    "wandb.Image(np.zeros(5))",
-    "wandb.Image(b'no image')",
-    "wandb.Image(np.zeros((0, 4)))",
-    "wandb.Image(np.zeros((2, 2, 7)))",
-    "wandb.Image(np.random.rand(1200, 1200, 3))",
-    "wandb.Image(np.zeros((2, 2)), masks={'m': 3})",
-    "wandb.Image(np.zeros((2, 2)), boxes={'b': 3})",
-    "wandb.Image(Fails())",
-    "wandb.Html(3)",
-    "wandb.Html(closed)",
-    "wandb.Html('x' * (2 << 20))",
-    "wandb.Audio('no.wav')",
-    "wandb.Audio([1, 2])",
-    "wandb.Video(np.zeros((2, 3, 4, 5)))",
-    "wandb.Video('x.avi')",
-    "wandb.Object3D(np.zeros((2, 9)))",
-    "wandb.Object3D({})",
-    "wandb.Molecule('x')",
-    "wandb.Plotly(3)",
-    "[wandb.Image(None)]",
-    "[wandb.Image(np.zeros((2, 2))), wandb.Image('no')]",
-]
-
-
-def test_no_media_object_ends_a_training_and_what_can_not_be_logged_is_told(tmp_path):
-    tries = "\n".join(
-        f"wandb.log({{'media {number}': {made}, 'number': {number}}})" for number, made in enumerate(_MEDIA)
-    )
-    _out, err = _play(
-        tmp_path,
-        "import io\nimport numpy as np\nclosed = io.StringIO('x'); closed.close()\n"
-        "class Fails:\n    __module__ = 'matplotlib.figure'\n    def savefig(self, *a, **k): raise RuntimeError('no')\n"
-        f"    def get_dpi(self): return 100\n\nwandb.init()\n{tries}\nwandb.finish()\n",
-    )
-    log = _log(tmp_path)
-    assert [row["number"] for row in rows(log)] == list(range(len(_MEDIA)))
-    for number, made in enumerate(_MEDIA):
-        assert f"media {number}: " in err, made
-    assert "larger than 1 MiB" in err
+    assert console_of(log_below(tmp_path)) == []
 
 
 @pytest.mark.parametrize(
     "arguments", ["id='../x'", "id=''", "project='a/b'", "mode='no'", "resume='no'", "config=3", "fork_from='x'"]
 )
 def test_what_can_not_be_a_run_is_said_by_init(tmp_path, arguments):
-    out, _err = _play(
+    out, _err = play(
         tmp_path, f"try:\n    wandb.init({arguments})\nexcept wandb.Error as e:\n    print(e)", WANDB_SILENT="1"
     )
     assert out or arguments == "id=''"
 
 
 def test_arguments_that_change_nothing_are_named_once(tmp_path):
-    _out, err = _play(
+    _out, err = play(
         tmp_path,
         """
         wandb.init(save_code=True, sync_tensorboard=True, settings=wandb.Settings(start_method="fork", _x_y=1)).finish()
@@ -326,7 +188,7 @@ def test_arguments_that_change_nothing_are_named_once(tmp_path):
 
 
 def test_a_name_that_is_not_there_says_what_is(tmp_path):
-    out, _err = _play(
+    out, _err = play(
         tmp_path,
         """
         for name in ("Api", "Table", "Artifact", "sweep", "plot"):
@@ -340,8 +202,8 @@ def test_a_name_that_is_not_there_says_what_is(tmp_path):
 
 
 def test_a_run_that_is_resumed_goes_on_in_its_log_behind_its_last_row(tmp_path):
-    _play(tmp_path, "wandb.init(id='again', config={'a': 1})\n[wandb.log({'x': step}) for step in range(5)]")
-    out, _err = _play(
+    play(tmp_path, "wandb.init(id='again', config={'a': 1})\n[wandb.log({'x': step}) for step in range(5)]")
+    out, _err = play(
         tmp_path,
         """
         run = wandb.init(id="again", resume="must", config={"b": 2})
@@ -350,10 +212,10 @@ def test_a_run_that_is_resumed_goes_on_in_its_log_behind_its_last_row(tmp_path):
         """,
     )
     assert out == "True 5 5 1 2\n"
-    log = _log(tmp_path)
+    log = log_below(tmp_path)
     assert [(row["_step"], row["x"]) for row in rows(log)] == [(step, step) for step in range(6)]
     assert config(log) == {"a": 1, "b": 2}
-    out, err = _play(
+    out, err = play(
         tmp_path,
         """
         for how, run_id in (("never", "again"), ("must", "other")):
@@ -367,7 +229,7 @@ def test_a_run_that_is_resumed_goes_on_in_its_log_behind_its_last_row(tmp_path):
 
 
 def test_without_the_program_the_training_goes_on_and_one_line_says_why(tmp_path):
-    _out, err = _play(
+    _out, err = play(
         tmp_path,
         "wandb.init()\n[wandb.log({'a': 1}) for _ in range(100)]\nwandb.finish()\n",
         FLAREBRIDGE_BINARY="/nowhere/flarebridge",
@@ -379,6 +241,32 @@ def test_without_the_program_the_training_goes_on_and_one_line_says_why(tmp_path
 
 def test_a_folder_that_can_not_be_written_has_a_temporary_one_in_its_place(tmp_path):
     (tmp_path / "wandb").write_text("a file")
-    _out, err = _play(tmp_path, "run = wandb.init()\nwandb.log({'a': 1})\nwandb.finish()", TMPDIR=str(tmp_path))
+    _out, err = play(tmp_path, "run = wandb.init()\nwandb.log({'a': 1})\nwandb.finish()", TMPDIR=str(tmp_path))
     assert "this one goes to" in err
-    assert [row["a"] for row in rows(_log(tmp_path))] == [1]
+    assert [row["a"] for row in rows(log_below(tmp_path))] == [1]
+
+
+def test_what_is_watched_is_in_the_row_of_its_step(tmp_path):
+    play(
+        tmp_path,
+        """
+        import torch
+        wandb.init()
+        layer = torch.nn.Linear(3, 1, bias=False)
+        wandb.watch(layer, log_freq=1)
+        for epoch in range(3):
+            layer.zero_grad()
+            layer(torch.full((1, 3), float(epoch + 1))).sum().backward()
+            wandb.log({"epoch": epoch}, step=epoch)
+        layer.weight.grad = None
+        (layer(torch.tensor([[1.0, float("nan"), 2.0]])) * 1).sum().backward()
+        wandb.log({"epoch": 3}, step=3)
+        """,
+    )
+    found = [
+        (row["epoch"], row["gradients/weight.bins"], row["gradients/weight.values"])
+        for row in rows(log_below(tmp_path))
+    ]
+    assert [(epoch, bins) for epoch, bins, _ in found[:3]] == [(0, [1.0, 1.0]), (1, [2.0, 2.0]), (2, [3.0, 3.0])]
+    assert found[0][2] == [3]
+    assert (found[3][1][0], found[3][1][-1], sum(found[3][2])) == (1.0, 2.0, 2)

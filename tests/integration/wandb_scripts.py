@@ -198,6 +198,32 @@ def reading_back(wandb):
     wandb.finish()
 
 
+@script
+def watched_model(wandb):
+    torch = _torch()
+    wandb.init()
+    model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Linear(3, 1))
+    wandb.watch(model, log="all", log_freq=2)
+    for number in range(6):
+        model.zero_grad()
+        loss = model(torch.arange(8.0).reshape(2, 4) * number).sum()
+        loss.backward()
+        wandb.log({"loss": loss.item()})
+    wandb.unwatch(model)
+    model(torch.ones(2, 4)).sum().backward()
+    wandb.log({"loss": 0.0})
+    wandb.finish()
+
+
+def _torch():
+    """The same numbers each time."""
+    import torch
+
+    torch.manual_seed(1)
+    torch.set_num_threads(1)
+    return torch
+
+
 def _play(module: Any, folder: Path, names: list[str]) -> None:
     for name in names or SCRIPTS:
         own = folder / name

@@ -126,6 +126,8 @@ def log(data: Any, step: Optional[int] = None, commit: Optional[bool] = None, sy
 alert = _of_the_run("alert")
 define_metric = _of_the_run("define_metric")
 save = _of_the_run("save")
+unwatch = _of_the_run("unwatch")
+watch = _of_the_run("watch")
 
 
 def _current() -> Optional[Run]:
@@ -179,5 +181,5 @@ __all__ = [
     "AlertLevel", "Audio", "CommError", "Config", "Error", "Histogram", "Html", "Image", "Metric", "Molecule",
     "Object3D", "Plotly", "Run", "Settings", "UsageError", "Video", "__version__", "alert", "config",
     "define_metric", "finish", "init", "join", "log", "login", "run", "save", "setup", "summary", "teardown",
-    "termerror", "termlog", "termwarn",
+    "termerror", "termlog", "termwarn", "unwatch", "watch",
 ]  # fmt: skip

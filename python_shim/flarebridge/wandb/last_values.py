@@ -74,9 +74,12 @@ class Summary:
 
     def note(self, row: dict) -> None:
         """A row that was logged. None stays out of the summary, as in W&B's."""
+        items = self._items
         for key, value in row.items():
-            if value is not None:
-                self._items[key] = _merged(self._items.get(key), value)
+            if type(value) is dict:
+                items[key] = _merged(items.get(key), value)
+            elif value is not None:
+                items[key] = value
 
 
 class _Gone:

@@ -19,6 +19,7 @@ from .odd import Odd
 from .run_facts import Plan, RunFacts
 from .terminal import is_true, say, say_once
 from .values import PLAIN, row_value, summary_value
+from .watching import Watching
 
 
 class Run(RunFacts):
@@ -31,6 +32,8 @@ class Run(RunFacts):
         self._lock = threading.RLock()  # a signal handler may log in the middle of a log call
         self._step = plan.first_step
         self._odd = Odd()
+        self._watching = Watching(self._odd)
+        self._pending = self._watching.pending
         self._over = False
         self._pid = os.getpid()
         self._name, self._notes = plan.settings.run_name, plan.settings.run_notes
@@ -76,6 +79,8 @@ class Run(RunFacts):
             if type(value) not in PLAIN or type(key) is not str or not key:
                 row, media = self._parts(data, ())
                 break
+        if self._pending:
+            row = {**self._take_pending(), **row}
         with self._lock:
             at, commit = self._place(step, commit)
             if row or not media:
@@ -85,6 +90,12 @@ class Run(RunFacts):
             self.summary.note(row)
             if commit and at == self._step:
                 self._step = at + 1
+
+    def _take_pending(self) -> dict:
+        with self._lock:
+            found = dict(self._pending)
+            self._pending.clear()
+        return found
 
     def _place(self, step: Any, commit: Optional[bool]) -> tuple:
         """The row's step, and whether it is complete. Under the lock."""
@@ -174,6 +185,25 @@ class Run(RunFacts):
                 saved.append(name)
         return saved
 
+    def watch(
+        self,
+        models: Any,
+        criterion: Any = None,
+        log: Optional[str] = "gradients",
+        log_freq: int = 1000,
+        idx: Optional[int] = None,
+        log_graph: bool = False,
+    ) -> list:
+        """Histograms of a torch model's gradients or parameters, in the row that is logged next. No graph is drawn."""
+        if log_graph or criterion is not None:
+            say_once("info", "watch(): log_graph and criterion change nothing here yet")
+        self._watching.watch(models, log, log_freq)
+        return []
+
+    def unwatch(self, models: Any = None) -> None:
+        """Takes the hooks of watch() away."""
+        self._watching.unwatch(models)
+
     def log_code(self, *args: Any, **kwargs: Any) -> None:
         """Nothing: a script's code stays where it is."""
         say_once("info", "log_code() does nothing here: no code leaves the machine")
@@ -225,6 +255,7 @@ class Run(RunFacts):
                 return
             self._over = True
         exits.forget(self)
+        self._watching.unwatch()
         if self._console is not None:
             self._console.end()
         ended = self._sink.end(exit_code, reason)

@@ -270,3 +270,33 @@ def test_what_is_watched_is_in_the_row_of_its_step(tmp_path):
     assert [(epoch, bins) for epoch, bins, _ in found[:3]] == [(0, [1.0, 1.0]), (1, [2.0, 2.0]), (2, [3.0, 3.0])]
     assert found[0][2] == [3]
     assert (found[3][1][0], found[3][1][-1], sum(found[3][2])) == (1.0, 2.0, 2)
+
+
+def test_a_saved_file_is_in_the_runs_folder_as_it_was_at_the_call(tmp_path):
+    _out, err = play(
+        tmp_path,
+        """
+        os.makedirs("sub/deep")
+        for name in ("a.txt", "sub/b.txt", "sub/deep/c.txt"):
+            open(name, "w").write(name)
+        open("no text", "wb").write(bytes(range(256)))
+        open("large", "wb").truncate(2 << 20)
+        wandb.init()
+        assert wandb.save("a.txt") == ["a.txt"]
+        assert wandb.save("sub/*.txt", policy="now") == ["sub/b.txt"]
+        assert wandb.save(os.path.abspath("sub/deep/c.txt")) == ["deep/c.txt"]
+        assert wandb.save("sub/deep/c.txt", base_path="sub/deep") == ["c.txt"]
+        assert wandb.save("none*") == wandb.save("no text") == wandb.save("large") == wandb.save("sub") == []
+        open("a.txt", "w").write("changed")
+        wandb.finish()
+        """,
+    )
+    files = log_below(tmp_path).parent / "files"
+    found = {str(path.relative_to(files)): path.read_text() for path in files.rglob("*") if path.is_file()}
+    assert found == {
+        "a.txt": "a.txt",
+        "sub/b.txt": "sub/b.txt",
+        "deep/c.txt": "sub/deep/c.txt",
+        "c.txt": "sub/deep/c.txt",
+    }
+    assert "save(): no text is no text" in err

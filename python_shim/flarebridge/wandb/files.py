@@ -1,7 +1,7 @@
 """Files of a script on their way into its run: text of what fits an event."""
 
 import os
-from typing import Callable, Optional
+from typing import Any, Callable, Optional
 
 MOST = (1 << 20) - (4 << 10)  # bytes: an event has 1 MiB, its names with it
 
@@ -30,3 +30,15 @@ def text_file(path: str, odd: Callable[[str, str], None]) -> Optional[str]:
     except UnicodeDecodeError:
         odd("save()", f"{path} is no text; only files of text are saved yet")
         return None
+
+
+def name_below(path: str, base: Any) -> str:
+    """What a file is called in the run's folder, as W&B's client has it: from the working folder, or from `base`.
+
+    Of a path that leads elsewhere the last folder is kept.
+    """
+    whole = os.path.abspath(path)
+    if base is None and os.path.isabs(path):
+        base = os.path.dirname(os.path.dirname(whole))
+    name = os.path.relpath(whole, os.path.abspath(os.fspath(base)) if base is not None else os.getcwd())
+    return os.path.basename(whole) if name.startswith(os.pardir) else name

@@ -12,7 +12,7 @@ from .configuration import Config
 from .console import Console
 from .definitions import Metric, definition
 from .errors import UsageError
-from .files import text_file
+from .files import name_below, text_file
 from .last_values import GONE, Summary
 from .media import media_of
 from .odd import Odd
@@ -175,12 +175,10 @@ class Run(RunFacts):
         """Files of text of up to 1 MiB, as they are now, whatever `policy` says. Gives the names that they have."""
         saved = []
         pattern = os.fspath(glob_str) if glob_str is not None else ""
-        pattern = pattern.decode() if isinstance(pattern, bytes) else pattern
-        for path in sorted(glob.glob(pattern)):
+        for path in sorted(glob.glob(pattern.decode() if isinstance(pattern, bytes) else pattern)):
             text = text_file(path, self._odd)
             if text is not None:
-                base = os.path.abspath(os.fspath(base_path)) if base_path else os.path.dirname(os.path.abspath(path))
-                name = os.path.relpath(os.path.abspath(path), base)
+                name = name_below(path, base_path)
                 self._sink.send("TEXT", "text", text, path=name)
                 saved.append(name)
         return saved

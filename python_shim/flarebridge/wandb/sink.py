@@ -6,6 +6,7 @@ All three have the same methods. Nothing that logs waits or raises here.
 import os
 import sys
 import time
+from enum import Enum
 from typing import Any, NamedTuple, Optional
 
 from ..bridge_process import BridgeProcess
@@ -21,6 +22,12 @@ _BUFFER = 64 << 20  # bytes
 _ON_DISK = 60.0  # seconds that an end waits until the bridge has everything on disk
 _WRITTEN = 10.0  # seconds that it waits behind that until all is in the run's folder
 _FLUSH = 10.0  # seconds, where the run is a job's
+
+
+# The encoder knows members of enumerations after their first use, and texts never.
+_Type = Enum("_Type", ["METRICS", "PARAMETERS", "TEXT", "LOG_RECORD", "MEDIA", "OPERATION"])
+_TYPES = dict(_Type.__members__)
+_WANDB = Enum("_Writer", ["WANDB"])["WANDB"]
 
 
 class Ended(NamedTuple):
@@ -70,9 +77,9 @@ class Standalone:
         link, now = self._link, time.time()
         try:
             try:
-                event = self._encoder.data(now, self._site, data_type, "WANDB", tag, value, step, path)
+                event = self._encoder.data(now, self._site, _TYPES[data_type], _WANDB, tag, value, step, path)
             except EventRejected:
-                record = Record(data_type, "WANDB", tag, value, step, path, None)
+                record = Record(data_type, _WANDB, tag, value, step, path, None)
                 self._parts.put(link, self._encoder, now, self._site, record)
             else:
                 link.offer(event) or link.count_refusal()

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from enum import Enum
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional, Union
 
 from ..bridge_process import BridgeProcess
 from ..buffer import Report
@@ -124,6 +124,9 @@ class OfASite:
         """See Nowhere. How the run ended is the job's to say."""
         self._writer.flush(_FLUSH)
         return Ended(0, 0, "")
+
+
+Sink = Union[Nowhere, Standalone, OfASite]
 
 
 def is_in_a_job() -> bool:

@@ -8,6 +8,7 @@ import time
 from typing import NamedTuple, Optional
 
 from ..bridge_process import BridgeUnavailable, find_binary
+from ..events import EventRejected
 from .configuration import as_dict
 from .errors import UsageError
 from .folders import run_folders, wandb_folder
@@ -15,7 +16,7 @@ from .keys import has_key
 from .run_facts import Plan
 from .scripts_run import Run
 from .settings import Settings, new_id, settings_of
-from .sink import Nowhere, OfASite, Standalone, is_in_a_job
+from .sink import Nowhere, OfASite, Sink, Standalone, is_in_a_job
 from .terminal import say, say_once
 from .values import config_value
 
@@ -81,7 +82,11 @@ def _standalone(settings: Settings, mode: str, config: dict) -> Run:
     }  # fmt: skip
     # Nothing is said where nothing is given: a run that goes on keeps what it has.
     own = {key: value for key, value in own.items() if value not in (None, "", [], {})}
-    sink = Standalone(folder, run_id, settings.project or "uncategorized", own, _report)
+    try:
+        sink: Sink = Standalone(folder, run_id, settings.project or "uncategorized", own, _report)
+    except EventRejected as e:
+        say("error", f"tracking of this run is off: {e}. The script goes on without it.")
+        sink = Nowhere()
     if not found:
         return Run(plan, sink, config)
     run = Run(plan, sink, held)  # what a run that goes on is called from now on is added to it

@@ -6,8 +6,9 @@ namespace flarebridge {
 
 std::string_view NameOf(DataType type) {
   static constexpr std::array<std::string_view, kLastDataType + 1> kNames = {
-      "UNKNOWN", "SCALAR", "SCALARS", "METRIC", "METRICS", "PARAMETER",  "PARAMETERS",
-      "TAG",     "TAGS",   "TEXT",    "IMAGE",  "MODEL",   "LOG_RECORD", "INIT_DATA"};
+      "UNKNOWN",    "SCALAR",    "SCALARS", "METRIC",   "METRICS", "PARAMETER",
+      "PARAMETERS", "TAG",       "TAGS",    "TEXT",     "IMAGE",   "MODEL",
+      "LOG_RECORD", "INIT_DATA", "MEDIA",   "OPERATION"};
   return kNames[static_cast<uint8_t>(type)];
 }
 

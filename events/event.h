@@ -12,7 +12,8 @@
 
 namespace flarebridge {
 
-// NVFlare's AnalyticsDataType (nvflare/apis/analytix.py); the numbers are the wire's.
+// NVFlare's AnalyticsDataType (nvflare/apis/analytix.py), and behind it ours; the numbers are the
+// wire's.
 enum class DataType : uint8_t {
   kUnknown = 0,  // a type that NVFlare may add later; its name is in extra["analytics_data_type"]
   kScalar = 1,
@@ -28,9 +29,11 @@ enum class DataType : uint8_t {
   kModel = 11,
   kLogRecord = 12,
   kInitData = 13,
+  kMedia = 14,      // what a run's pages show besides numbers: its value is described in README.md
+  kOperation = 15,  // something that is done to the run itself, e.g. a definition of a metric
 };
-inline constexpr uint8_t kLastDataType = 13;
-// NVFlare's name of the type, e.g. "SCALAR".
+inline constexpr uint8_t kLastDataType = 15;
+// NVFlare's name of the type, e.g. "SCALAR", or ours.
 std::string_view NameOf(DataType type);
 
 // NVFlare's LogWriterName: which writer the user called.

@@ -17,7 +17,7 @@ from typing import Any, Optional
 
 from .buffer import Report
 from .forks import forget_in_child
-from .policy import Kept
+from .judgement import Kept
 
 FILE = "flarebridge-policy.log"
 _MOST_NAMES = 1000

@@ -13,7 +13,7 @@ from nvflare.apis.analytix import AnalyticsDataType
 from nvflare.apis.fl_constant import EventScope, FLContextKey
 
 from .buffer import Report
-from .events import TYPE_NAMES, plain_number
+from .events import OUR_TYPES, TYPE_NAMES, plain_number
 
 try:  # NVFlare 2.6 and later
     from nvflare.apis.analytix import LogWriterName
@@ -42,6 +42,8 @@ class EventCopies:
         self, data_type: Any, writer: Any, tag: Any, value: Any, step: Any, path: Optional[str], extra: Optional[dict]
     ) -> None:
         """A record as Encoder.data has it. The value is copied: it is the script's, which may change it."""
+        if data_type in OUR_TYPES:
+            return  # nobody else knows them
         if self._queue.qsize() >= _MOST:
             self._count("they are slower than the training")
             return
@@ -61,6 +63,8 @@ class EventCopies:
         """The same of a training process of its own, decoded; fields that make no sense are left out and counted."""
         try:
             _kind, _time, _site, code, writer, tag, value, step, path, receivers, extra = (event + [None] * 3)[:11]
+            if TYPE_NAMES[code] in OUR_TYPES:
+                return
             data_type = AnalyticsDataType[TYPE_NAMES[code]]
             if data_type is AnalyticsDataType.IMAGE and isinstance(value, dict):
                 import numpy as np  # as the encoder does

@@ -21,6 +21,7 @@ _SESSION_OPENED, _RUN_STARTED, DATA, _RUN_ENDED, _SESSION_ENDED = range(5)
 _TYPES = {
     "SCALAR": 1, "SCALARS": 2, "METRIC": 3, "METRICS": 4, "PARAMETER": 5, "PARAMETERS": 6, "TAG": 7,
     "TAGS": 8, "TEXT": 9, "IMAGE": 10, "MODEL": 11, "LOG_RECORD": 12, "INIT_DATA": 13,
+    "MEDIA": 14, "OPERATION": 15,  # ours: NVFlare has no such types
 }  # fmt: skip
 TYPE_NAMES = {code: name for name, code in _TYPES.items()}
 # NVFlare names a writer by its member name on the wire and by its value in JSON.
@@ -191,6 +192,11 @@ def numbers_of(value: Any) -> Any:
 
 _NOTHING: dict = {}
 
+# The keyword under which NVFlare's own way carries the name of a type that NVFlare does not know. Such a record is a
+# MODEL of W&B's there, which NVFlare's receivers do nothing with.
+TYPE_KEY = "flarebridge_type"
+OUR_TYPES = ("MEDIA", "OPERATION")
+
 # The keyword under which BridgeWriter numbers its records: [writer's id, number from 1 on].
 NUMBER_KEY = "flarebridge"
 
@@ -216,13 +222,15 @@ def record_of(shareable: dict) -> tuple[Record, Any]:
     data, meta = dxo["data"], dxo["meta"]
     extra = data.get("analytics_kwargs")
     step = data.get("global_step")
-    number = None
+    number, data_type = None, meta.get("analytics_data_type")
     if extra:
         step = extra.get("global_step") if step is None else step
         number = extra.get(NUMBER_KEY)
-        extra = {k: v for k, v in extra.items() if k not in ("global_step", "path", NUMBER_KEY)}
+        if extra.get(TYPE_KEY) in OUR_TYPES and name_of(data_type) == "MODEL":
+            data_type = extra[TYPE_KEY]
+        extra = {k: v for k, v in extra.items() if k not in ("global_step", "path", NUMBER_KEY, TYPE_KEY)}
     fields = (
-        meta.get("analytics_data_type"),
+        data_type,
         meta.get("tracker_key"),
         data["track_key"],
         data["track_value"],

@@ -30,7 +30,8 @@ from .outbox import DISABLED, Outbox
 from .rules import fields_of_a_job
 from .socket_place import NoPlace
 from .taker import Taker
-from .trainer_link import ENDPOINT, ENDPOINT_OF, TrainerLink
+from .trainer_link import TrainerLink
+from .trainer_names import ENDPOINT, ENDPOINT_OF
 from .version import __version__
 from .words import count_of
 

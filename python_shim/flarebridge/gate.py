@@ -17,7 +17,8 @@ from nvflare.apis.shareable import ReservedHeaderKey, Shareable
 from .audit import FILE, Audit
 from .buffer import Report
 from .events import TYPE_NAMES, Record, record_of
-from .policy import BY_NAME, Policy
+from .judgement import BY_NAME
+from .policy import Policy
 from .rules import Rule
 
 VARIABLE = "FLAREBRIDGE_POLICY"

@@ -15,7 +15,7 @@ from nvflare.client import api
 from nvflare.client.api import log as nvflare_log
 
 from .buffer import EventBuffer
-from .events import NUMBER_KEY, TYPE_NAMES
+from .events import NUMBER_KEY, OUR_TYPES, TYPE_KEY, TYPE_NAMES
 
 try:  # NVFlare 2.6 and later
     from nvflare.apis.analytix import AnalyticsDataType, LogWriterName
@@ -35,6 +35,14 @@ def current_api() -> Any:
     # In a context from NVFlare 2.6 on, by itself in 2.5.
     context = getattr(api, "default_context", None)
     return getattr(context, "api", None) or getattr(api, "client_api", None)
+
+
+def nvflares_type(name: str, further: dict) -> AnalyticsDataType:
+    """NVFlare's type for one of ours by its name; the keywords tell what it is, where NVFlare has none."""
+    if name in OUR_TYPES:
+        further[TYPE_KEY] = name
+        return AnalyticsDataType.MODEL
+    return AnalyticsDataType[name]
 
 
 class NvflareWay(EventBuffer):
@@ -119,7 +127,7 @@ def _log(event: list, number: list) -> None:
     nvflare_log(
         key=tag,
         value=value,
-        data_type=AnalyticsDataType[TYPE_NAMES[code]],
+        data_type=nvflares_type(TYPE_NAMES[code], further),
         writer=LogWriterName[_WRITERS.get(writer, "TORCH_TB")],
         **further,
     )

@@ -5,7 +5,6 @@ entry, in whatever order the two are imported. Where a job is defined; nothing o
 """
 
 import contextlib
-import importlib.abc
 import importlib.util
 import sys
 from typing import Any, Optional
@@ -41,8 +40,8 @@ def _register(module: Any, name: str) -> None:
         }
 
 
-class _Watch(importlib.abc.MetaPathFinder):
-    """Sees NVFlare's module being imported, once."""
+class _Watch:
+    """Sees NVFlare's module being imported, once: what sys.meta_path may hold (importlib.abc takes 15 ms to import)."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         if name != _MODULE:

@@ -20,12 +20,9 @@ from .last_records import is_over, look
 from .link_messages import FromBridge, FromShim, Refusal
 from .outbox import Outbox
 from .socket_place import SocketPlace
+from .trainer_names import ENDPOINT
 from .trainer_peer import Peer, recover
 from .words import count_of
-
-# The environment variables by which a training process finds it, and knows that it is not the component's own.
-ENDPOINT = "FLAREBRIDGE_TRAINER_LINK"
-ENDPOINT_OF = "FLAREBRIDGE_TRAINER_LINK_OF"
 
 _CREDIT = 4 << 20  # bytes of a trainer that may be under way
 _CREDIT_OF_ALL, _LEAST_CREDIT = 32 << 20, 64 << 10

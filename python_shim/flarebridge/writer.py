@@ -15,8 +15,8 @@ from nvflare.client import api as client_api
 from .events import NUMBER_KEY, Record, plain_number
 from .forks import forget_in_child
 from .local_site import find
-from .nvflare_way import current_api
-from .trainer_link import ENDPOINT, ENDPOINT_OF
+from .nvflare_way import current_api, nvflares_type
+from .trainer_names import ENDPOINT, ENDPOINT_OF
 
 try:  # NVFlare 2.6 and later
     from nvflare.apis.analytix import AnalyticsDataType, LogWriterName
@@ -120,6 +120,12 @@ class BridgeWriter:
         """A line of the run's console output."""
         self._send(_Type.LOG_RECORD, _WANDB, "log", line, None, receivers)
 
+    def send(
+        self, data_type: str, tag: str, value: Any, step: Optional[int] = None, path: Optional[str] = None
+    ) -> None:
+        """A record of any type, by its name in events/README.md: for flarebridge.wandb."""
+        self._send(_Type.__members__.get(data_type, data_type), _WANDB, tag, value, step, None, path)
+
     def flush(self, timeout: float = 5.0) -> bool:
         """Waits until all that was logged so far is on the server's disk. Everything goes by itself without it.
 
@@ -158,6 +164,7 @@ class BridgeWriter:
             more = {**(extra or {}), NUMBER_KEY: [self._id, self._number]}
         if path is not None:
             more["path"] = path
+        data_type = nvflares_type(data_type, more) if isinstance(data_type, str) else data_type
         try:
             if step is not None:
                 more["global_step"] = plain_number(step)

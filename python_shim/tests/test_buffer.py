@@ -216,7 +216,7 @@ def test_a_child_that_was_forked_while_locks_were_held_does_not_hang(make, tmp_p
 
 def test_no_other_part_hangs_in_a_forked_child(tmp_path, monkeypatch):
     from flarebridge.forwarder import BridgeForwarder
-    from flarebridge.trainer_link import ENDPOINT, ENDPOINT_OF
+    from flarebridge.trainer_names import ENDPOINT, ENDPOINT_OF
     from flarebridge.writer import BridgeWriter
 
     monkeypatch.setenv(ENDPOINT, f"ipc://{tmp_path}/nowhere")

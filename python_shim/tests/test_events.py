@@ -22,7 +22,7 @@ except ImportError:  # NVFlare 2.5
 _VECTORS = Path(__file__).resolve().parents[2] / "events" / "vectors" / "events.json"
 _TYPES = [
     "UNKNOWN", "SCALAR", "SCALARS", "METRIC", "METRICS", "PARAMETER", "PARAMETERS", "TAG", "TAGS", "TEXT", "IMAGE",
-    "MODEL", "LOG_RECORD", "INIT_DATA",
+    "MODEL", "LOG_RECORD", "INIT_DATA", "MEDIA", "OPERATION",
 ]  # fmt: skip
 _WRITERS = ["UNKNOWN", "TORCH_TB", "MLFLOW", "WANDB"]
 

@@ -17,7 +17,9 @@ from flarebridge.cutting import Parts, cut
 from flarebridge.events import Encoder, EventRejected, Record
 from flarebridge.gate import Gate, open_gate
 from flarebridge.inbox import Inbox
-from flarebridge.policy import Kept, Policy
+from flarebridge.judgement import Kept
+from flarebridge.nvflare_way import nvflares_type
+from flarebridge.policy import Policy
 from flarebridge.rules import KINDS, Rule
 from nvflare.apis.analytix import AnalyticsDataType
 from nvflare.apis.event_type import EventType
@@ -355,6 +357,14 @@ def _records(chance: random.Random):
         yield chance.choice(types), secret, {"age": _MARKER}, None, extra
         yield "TEXT", chance.choice(["text", secret]), _MARKER, f"out/{secret}.csv", extra
         yield chance.choice(["TEXT", "LOG_RECORD", "IMAGE"]), secret, _MARKER.encode(), None, extra
+        media = {"_type": chance.choice(["html-file", "image-file"]), "data": _MARKER.encode(), "caption": _MARKER}
+        yield "MEDIA", secret, media, None, extra
+        yield "MEDIA", "page", {**media, "in": ["open", secret]}, None, extra
+        yield "OPERATION", "a", {"op": "summary", "value": {"open": 1, secret: _MARKER}}, None, extra
+        more = {"step_metric": secret, "summary": ["min", _MARKER], "goal": _MARKER, "level": _MARKER, "host": _MARKER}
+        operation = chance.choice(["define_metric", "summary", "summary_delete", "run", "alert", _MARKER])
+        yield "OPERATION", "a", {"op": operation, **more}, None, extra
+        yield "OPERATION", secret, {"op": operation, "text": _MARKER, "value": _MARKER, **more}, None, extra
 
 
 def _bytes_of(sent) -> bytes:
@@ -382,8 +392,9 @@ def test_no_byte_of_an_excluded_value_is_given_to_a_link_or_a_channel(seed, orde
             # As NVFlare's widgets make it, past the checks that some of its versions have.
             shareable = create_analytic_dxo("t", 1.0, AnalyticsDataType.METRIC, global_step=1).to_shareable()
             data = shareable["DXO"]["data"]
-            shareable["DXO"]["meta"]["analytics_data_type"] = AnalyticsDataType[data_type]
-            data.update(track_key=tag, track_value=value, analytics_kwargs={**(extra or {}), "path": path})
+            further = {**(extra or {}), "path": path}
+            shareable["DXO"]["meta"]["analytics_data_type"] = nvflares_type(data_type, further)
+            data.update(track_key=tag, track_value=value, analytics_kwargs=further)
             if path:
                 data["path"] = path
             with engine.new_context() as fl_ctx:
@@ -455,8 +466,12 @@ def test_under_include_no_other_name_leaves_either(seed):
     chance = random.Random(seed)
     rules = [Rule.of({"kinds": list(KINDS)}), Rule.of({"include": ["open*"]})]
     forwarder = _forwarder(Gate(Policy(rules), Audit(None, "", {}, lambda level, text: None)))
-    for data_type in ("METRIC", "METRICS", "SCALARS", "PARAMETERS", "TAGS", "TEXT", "INIT_DATA", _MARKER) * 20:
+    types = ("METRIC", "METRICS", "SCALARS", "PARAMETERS", "TAGS", "TEXT", "INIT_DATA", "MEDIA", "OPERATION", _MARKER)
+    for data_type in types * 20:
         value = _under_names(chance)
+        if data_type == "OPERATION":
+            operation = chance.choice(["define_metric", "summary", "summary_delete", "run", "alert", _MARKER])
+            value = {"op": operation, "value": value, "step_metric": _MARKER, "text": _MARKER, "name": _MARKER}
         tag = chance.choice(["metrics", _MARKER] if data_type.endswith("S") else [_MARKER, "other"])
         path = chance.choice([None, f"{_MARKER}.txt"])
         extra = chance.choice([None, {_MARKER: 1}, {"other": _MARKER}, {"open": {"below": 1}}])

@@ -10,7 +10,7 @@ from flarebridge import BridgeForwarder, BridgeReceiver
 from nvflare.apis.event_type import EventType
 from test_receiver import _context
 
-_FILES = sorted(Path(flarebridge.__file__).parent.glob("*.py"))
+_FILES = sorted(Path(flarebridge.__file__).parent.rglob("*.py"))
 _OLDEST = (3, 9)  # requires-python in pyproject.toml
 
 

@@ -5,7 +5,8 @@ import random
 import numpy as np
 import pytest
 from flarebridge.events import Record
-from flarebridge.policy import Kept, Policy
+from flarebridge.judgement import Kept
+from flarebridge.policy import Policy
 from flarebridge.rules import KINDS, Rule
 
 _ALL = Rule.of({"kinds": list(KINDS)}).with_defaults()

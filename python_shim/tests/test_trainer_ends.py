@@ -9,7 +9,8 @@ import time
 
 import msgpack
 import pytest
-from flarebridge.trainer_link import ENDPOINT, ENDPOINT_OF, LOST
+from flarebridge.trainer_link import LOST
+from flarebridge.trainer_names import ENDPOINT, ENDPOINT_OF
 from test_forwarding_laws import _DEADLINE, _wait_for
 from test_trainer_link import _Site
 

@@ -16,7 +16,8 @@ from flarebridge.events import Encoder
 from flarebridge.inbox import Inbox
 from flarebridge.link import Link
 from flarebridge.outbox import Outbox
-from flarebridge.trainer_link import ENDPOINT, ENDPOINT_OF, TrainerLink
+from flarebridge.trainer_link import TrainerLink
+from flarebridge.trainer_names import ENDPOINT, ENDPOINT_OF
 from test_forwarding_laws import _DEADLINE, _event, _FakeLink, _wait_for
 
 

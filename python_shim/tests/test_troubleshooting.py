@@ -13,9 +13,13 @@ _SHIM = Path(flarebridge.__file__).parent
 # Where nearly all that a user meets is said: each message there has a row.
 _WHOLE = (
     "audit.py", "bridge_process.py", "event_copies.py", "gate.py", "link.py", "outbox.py", "senders.py",
-    "socket_place.py", "stopping.py", "trainer_link.py", "writer.py",
+    "socket_place.py", "stopping.py", "trainer_link.py", "wandb/scripts_run.py", "wandb/sink.py", "wandb/starting.py",
+    "writer.py",
 )  # fmt: skip
-_TELLS = ("_say", "_report", "report", "_turn_off", "_pause", "BridgeUnavailable", "NoPlace", "warning", "_warn_once")
+_TELLS = (
+    "_say", "_report", "report", "_turn_off", "_pause", "BridgeUnavailable", "NoPlace", "warning", "_warn_once", "say",
+    "say_once",
+)  # fmt: skip
 _STRING = re.compile(r'(?:"(?:[^"\\\n]|\\.)*"\s*)+')
 _PIECE = re.compile(r'"((?:[^"\\\n]|\\.)*)"')
 
@@ -37,7 +41,7 @@ def _pieces(tree: ast.AST) -> list[str]:
 
 def _said_by_code() -> str:
     """All texts of the shim and of the programs."""
-    texts = [text for path in _SHIM.glob("*.py") for text in _pieces(ast.parse(path.read_text()))]
+    texts = [text for path in _SHIM.rglob("*.py") for text in _pieces(ast.parse(path.read_text()))]
     for folder in ("bridge", "receivers", "events"):
         for path in (_ROOT / folder).rglob("*.cc"):
             for run in _STRING.findall(re.sub(r"^\s*//.*", "", path.read_text(), flags=re.MULTILINE)):

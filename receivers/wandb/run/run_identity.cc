@@ -22,16 +22,23 @@ void AddConfig(const RunSpec& spec, const WandbArguments& arguments, RunRecord& 
 
 RunRecord IdentifyRun(const RunSpec& spec, const WandbArguments& arguments) {
   RunRecord run;
-  run.run_id = RunId(spec, arguments.id());
-  run.display_name = spec.site + "-" + spec.job + "-" + spec.run_name;
-  run.group = spec.run_name + "-" + spec.job;
+  if (arguments.standalone()) {
+    run.run_id = arguments.id();
+    run.display_name = arguments.name();
+    run.group = arguments.group();
+    run.config = arguments.config();
+  } else {
+    run.run_id = RunId(spec, arguments.id());
+    run.display_name = spec.site + "-" + spec.job + "-" + spec.run_name;
+    run.group = spec.run_name + "-" + spec.job;
+    AddConfig(spec, arguments, run);
+  }
   run.project = arguments.project();
   run.entity = arguments.entity();
   run.job_type = arguments.job_type();
   run.notes = arguments.notes();
   run.tags = arguments.tags();
   run.start_time = std::min(spec.started, kMaxTime);
-  AddConfig(spec, arguments, run);
   return run;
 }
 

@@ -1,5 +1,6 @@
 #include "receivers/wandb/run/wandb_arguments.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "receivers/json.h"
@@ -11,6 +12,7 @@ namespace {
 // W&B's limits, in characters (wandb/sdk/wandb_settings.py at 0.28.3).
 constexpr size_t kMaxProjectCharacters = 128;
 constexpr size_t kMaxTagCharacters = 64;
+constexpr size_t kMaxIdCharacters = 64;
 constexpr std::string_view kForbiddenInProject = "/\\#?%:";
 constexpr std::string_view kDefaultProject = "uncategorized";
 
@@ -89,6 +91,20 @@ Expected<void> CheckProject(const std::string& project) {
                                       "\": it may have 128 characters and none of / \\ # ? % :");
 }
 
+// The id of a standalone run becomes a part of file names.
+Expected<void> CheckId(const std::string& id) {
+  const auto fits = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
+  };
+  if (!id.empty() && id.size() <= kMaxIdCharacters && id.front() != '.' &&
+      std::all_of(id.begin(), id.end(), fits))
+    return {};
+  return Fail(ErrorCode::kConfig,
+              "wandb argument id must have 1 to 64 characters of a-z A-Z 0-9 - _ . and not begin "
+              "with a dot, where the run is a script's own");
+}
+
 }  // namespace
 
 Expected<WandbArguments> WandbArguments::Parse(const Value& arguments) {
@@ -106,7 +122,15 @@ Expected<WandbArguments> WandbArguments::Parse(const Value& arguments) {
   parsed.prefix_scalars_ = in.Flag("prefix_scalars", false);
   parsed.system_ = in.Flag("system", true);
   parsed.online_ = in.Mode();
+  parsed.standalone_ = in.Flag("standalone", false);
+  if (parsed.standalone_) {
+    parsed.name_ = in.Text("name");
+    parsed.group_ = in.Text("group");
+  }
   if (in.wrong()) return tl::unexpected<Error>(*in.wrong());
+  if (parsed.standalone_) {
+    if (const Expected<void> fine = CheckId(parsed.id_); !fine) return Propagate(fine);
+  }
   return parsed;
 }
 

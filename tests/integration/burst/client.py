@@ -22,7 +22,7 @@ def main() -> None:
     site = flare.get_site_name()
     folder = Path(arguments.values)
     folder.mkdir(parents=True, exist_ok=True)
-    by_hand = {"kinds": log_every_kind, "odd": log_odd_values}.get(arguments.writer)
+    by_hand = {"kinds": log_every_kind, "odd": log_odd_values, "facade": log_as_with_wandb}.get(arguments.writer)
     send = None if by_hand else make_sender(arguments.writer)
     while flare.is_running():
         received = flare.receive()
@@ -47,6 +47,25 @@ def main() -> None:
             file.write("".join(f"{cost:.9f}\n" for cost in costs))
         flare.send(flare.FLModel(params={"numpy_key": np.zeros(1, np.float32)}, metrics={"loss": 0.0}))
     sys.stdout.flush()
+
+
+def log_as_with_wandb(_pause: float) -> None:
+    """A script that was written for W&B's client, with another import."""
+    import flarebridge.wandb as wandb
+
+    wandb.init(project="mine", config={"lr": 0.1, "layers": [2, 3]}, tags=["facade"], notes="some notes")
+    wandb.define_metric("loss", summary="min")
+    wandb.define_metric("val/*", step_metric="epoch")
+    for epoch in range(3):
+        for batch in range(2):
+            wandb.log({"loss": 1.0 / (1 + 2 * epoch + batch), "epoch": epoch})
+        pixels = np.full((4, 6, 3), epoch, np.uint8)
+        wandb.log({"val/loss": np.float32(0.5), "sample": wandb.Image(pixels, caption="c")}, commit=False)
+        wandb.log({"weights": wandb.Histogram([1, 2, 2, 3], num_bins=3), "nested": {"deep": epoch}})
+    wandb.config.late = {"a": 1}
+    wandb.summary["best"] = 0.25
+    wandb.log({"page": wandb.Html("<p>stays</p>")})
+    wandb.finish()
 
 
 def log_every_kind(pause: float) -> None:

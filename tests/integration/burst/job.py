@@ -22,7 +22,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--count", type=int, default=300, help="records per site and round")
-    writers = ["tensorboard", "wandb", "mlflow", "bridge", "bridge_elsewhere", "mixed", "kinds", "odd"]
+    writers = ["tensorboard", "wandb", "mlflow", "bridge", "bridge_elsewhere", "mixed", "kinds", "odd", "facade"]
     parser.add_argument("--writer", default="bridge", choices=writers)
     parser.add_argument("--pause", type=float, default=0.0, help="seconds between two records")
     parser.add_argument("--external", action="store_true", help="training in a process of its own")

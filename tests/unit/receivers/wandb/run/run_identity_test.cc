@@ -48,5 +48,28 @@ TEST_CASE(
   CHECK(ids.size() == 7);
 }
 
+// {"standalone": true, "id": id, "name": "mine", "group": "g", "config": {"lr": 1}}
+Expected<WandbArguments> Standalone(const std::string& id) {
+  std::string bytes = "\x85\xaastandalone\xc3\xa2id\xd9";
+  bytes.push_back(static_cast<char>(id.size()));
+  bytes += id + "\xa4name\xa4mine\xa5group\xa1g\xa6" + "config\x81\xa2lr\x01";
+  return WandbArguments::Parse(Document::Parse(bytes).value().root());
+}
+
+TEST_CASE("a script's own run has the id, name, group and config that it was given, and no more") {
+  const RunRecord run =
+      IdentifyRun(SpecOf("j1", "site-1", "hello", "client"), Standalone("run-1.a_B").value());
+  CHECK(run.run_id == "run-1.a_B");
+  CHECK(run.display_name == "mine");
+  CHECK(run.group == "g");
+  CHECK(run.config == std::vector<std::pair<std::string, std::string>>{{"lr", "1"}});
+}
+
+TEST_CASE("the id of a script's own run can be a part of a file's name") {
+  for (const std::string& bad : {std::string(), std::string("../x"), std::string("a/b"),
+                                 std::string(".."), std::string("a b"), std::string(65, 'x')})
+    CHECK_FALSE(Standalone(bad).has_value());
+}
+
 }  // namespace
 }  // namespace flarebridge::wandb

@@ -1,0 +1,144 @@
+"""Where a run's events go: to a bridge of this process's own, into the run of an NVFlare site, or nowhere.
+
+All three have the same methods. Nothing that logs waits or raises here.
+"""
+
+import os
+import sys
+import time
+from enum import Enum
+from typing import Any, NamedTuple, Optional, Union
+
+from ..bridge_process import BridgeProcess
+from ..buffer import Report
+from ..cutting import Parts
+from ..events import Encoder, EventRejected, Record, clean_name
+from ..link import Link
+from ..opening import open_session
+from .files import MOST
+from .folders import wandb_folder
+
+_BUFFER = 64 << 20  # bytes
+_ON_DISK = 60.0  # seconds that an end waits until the bridge has everything on disk
+_WRITTEN = 10.0  # seconds that it waits behind that until all is in the run's folder
+_FLUSH = 10.0  # seconds, where the run is a job's
+
+
+# The encoder knows members of enumerations after their first use, and texts never.
+_Type = Enum("_Type", ["METRICS", "PARAMETERS", "TEXT", "LOG_RECORD", "MEDIA", "OPERATION"])
+_TYPES = dict(_Type.__members__)
+_WANDB = Enum("_Writer", ["WANDB"])["WANDB"]
+
+
+class Ended(NamedTuple):
+    """What became of the events."""
+
+    safe: int
+    lost: int
+    why: str  # words, where something is lost
+
+
+class Nowhere:
+    """Of a run that is disabled."""
+
+    most_raw = MOST  # bytes of pixels that are sent as they are
+
+    def send(
+        self, data_type: str, tag: str, value: Any, step: Optional[int] = None, path: Optional[str] = None
+    ) -> None:
+        """Takes over one record. `data_type`: as events/README.md names it."""
+
+    def end(self, exit_code: int, reason: str) -> Ended:
+        """The run is over: returns when what was sent is safe, or can't be."""
+        return Ended(0, 0, "")
+
+
+class Standalone:
+    """A session of this process with a bridge that it starts."""
+
+    most_raw = MOST
+
+    def __init__(self, folder: str, run_id: str, project: str, arguments: dict, report: Report):
+        """`folder`: absolute, above the runs; `arguments`: of the receiver for W&B. Raises EventRejected."""
+        self._site = clean_name(run_id)
+        self._encoder, self._parts = Encoder(), Parts(report)
+        # The same for the same run, so that a later process brings to its end what an earlier one has left there.
+        self._process = BridgeProcess(os.path.join(wandb_folder(folder), ".flarebridge", run_id))
+        self._link = Link(None, self._process, _BUFFER, report)
+        opened = (clean_name(project), self._site, "client", folder)
+        open_session(self._link, self._encoder, self._parts, opened, [self._site], {"wandb": arguments})
+        self._opening = self._link.stats()["accepted"]
+        self._link.start()
+
+    def send(
+        self, data_type: str, tag: str, value: Any, step: Optional[int] = None, path: Optional[str] = None
+    ) -> None:
+        """See Nowhere."""
+        link, now = self._link, time.time()
+        try:
+            try:
+                event = self._encoder.data(now, self._site, _TYPES[data_type], _WANDB, tag, value, step, path)
+            except EventRejected:
+                record = Record(data_type, _WANDB, tag, value, step, path, None)
+                self._parts.put(link, self._encoder, now, self._site, record)
+            else:
+                link.offer(event) or link.count_refusal()
+        except Exception as e:
+            link.count_drop(f"not encodable ({type(e).__name__})")
+
+    def end(self, exit_code: int, reason: str) -> Ended:
+        """See Nowhere."""
+        link = self._link
+        link.put_last(self._encoder.session_ended(time.time(), exit_code, reason))
+        if link.wait_acknowledged(_ON_DISK):
+            link.wait_written(_WRITTEN)
+        link.close(1.0)
+        stats = link.stats()
+        waiting = stats["accepted"] - stats["acknowledged"] if not stats["off"] else 0
+        reasons = [f"{count} {why}" for why, count in sorted(stats["dropped"].items())]
+        if waiting:
+            reasons.append(f"{waiting} not confirmed by the bridge within {_ON_DISK:g} s")
+        if stats["rejected"]:
+            reasons.append(f"{stats['rejected']} refused by the bridge")
+        lost = sum(stats["dropped"].values()) + waiting + stats["rejected"]
+        return Ended(max(0, stats["acknowledged"] - self._opening - 1), lost, "; ".join(reasons))
+
+
+class OfASite:
+    """The run of the NVFlare site whose script this is: it was begun by the job, and goes on behind the script."""
+
+    most_raw = 64 << 10  # what leaves a site may be small only, and travels over NVFlare's connection
+
+    def __init__(self) -> None:
+        from ..writer import BridgeWriter
+
+        self._writer = BridgeWriter()
+
+    def send(
+        self, data_type: str, tag: str, value: Any, step: Optional[int] = None, path: Optional[str] = None
+    ) -> None:
+        """See Nowhere."""
+        self._writer.send(data_type, tag, value, step, path)
+
+    def end(self, exit_code: int, reason: str) -> Ended:
+        """See Nowhere. How the run ended is the job's to say."""
+        self._writer.flush(_FLUSH)
+        return Ended(0, 0, "")
+
+
+Sink = Union[Nowhere, Standalone, OfASite]
+
+
+def is_in_a_job() -> bool:
+    """True in an NVFlare client's script, in its process or in one of its own."""
+    from ..trainer_names import ENDPOINT, ENDPOINT_OF
+
+    if os.environ.get(ENDPOINT) and os.environ.get(ENDPOINT_OF) != str(os.getpid()):
+        return True
+    if "nvflare.client.api" in sys.modules:
+        from ..nvflare_way import current_api
+
+        if current_api() is not None:
+            return True
+    sites = sys.modules.get("flarebridge.local_site")
+    return sites is not None and sites.find(None) is not None

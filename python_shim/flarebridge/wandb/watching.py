@@ -1,0 +1,129 @@
+"""watch(): histograms of a torch model's gradients and parameters, in the row that is logged next.
+
+W&B's client puts them into the row that is open, which with log(..., step=n) is the one before. Hooks never raise, and
+torch is the script's.
+"""
+
+import sys
+from typing import Any, Callable, Optional
+
+from .errors import UsageError
+
+_BINS = 64
+_WHAT = ("gradients", "parameters", "all", None)
+
+Odd = Callable[[str, str], None]
+
+
+class Watching:
+    """Of one run."""
+
+    def __init__(self, odd: Odd):
+        self._odd = odd
+        self._handles: list = []  # the model, and what takes its hook away
+        self._models = 0
+        self.pending: dict = {}  # what the next row has
+
+    def watch(self, models: Any, log: Optional[str], log_freq: int) -> None:
+        """Raises UsageError and TypeError for what can't be watched."""
+        if log not in _WHAT:
+            raise UsageError(f"watch() has log = {log!r}; it must be gradients, parameters, all or None")
+        for model in models if isinstance(models, (list, tuple)) else [models]:
+            if not hasattr(model, "named_parameters") or not hasattr(model, "register_forward_hook"):
+                raise TypeError(f"watch() takes models of torch's, not {type(model).__name__}")
+            prefix = f"graph_{self._models}" if self._models else ""
+            self._models += 1
+            if log in ("gradients", "all"):
+                self._watch_gradients(model, prefix, log_freq)
+            if log in ("parameters", "all"):
+                self._watch_parameters(model, prefix, log_freq)
+
+    def unwatch(self, models: Any = None) -> None:
+        """None: all of them."""
+        chosen = models if models is None or isinstance(models, (list, tuple)) else [models]
+        kept = []
+        for model, handle in self._handles:
+            if chosen is None or any(model is one for one in chosen):
+                handle.remove()
+            else:
+                kept.append((model, handle))
+        self._handles = kept
+
+    def _watch_gradients(self, model: Any, prefix: str, every: int) -> None:
+        for name, parameter in model.named_parameters():
+            if parameter.requires_grad:
+                take = _each(every, lambda grad, name=name: self._note(f"gradients/{prefix}{name}", grad))
+                self._handles.append((model, parameter.register_hook(take)))
+
+    def _watch_parameters(self, model: Any, prefix: str, every: int) -> None:
+        def note(watched: Any) -> None:
+            for name, parameter in watched.named_parameters():
+                self._note(f"parameters/{prefix}{name}", parameter)
+
+        take = _each(every, note)
+        self._handles.append((model, model.register_forward_hook(lambda watched, _given, _found: take(watched))))
+
+    def _note(self, key: str, tensor: Any) -> None:
+        try:
+            found = histogram_of(tensor)
+        except Exception as e:
+            self._odd(key, f"{type(e).__name__}: {e}")
+            return
+        if found is not None:
+            self.pending[key] = found
+
+
+def _each(every: int, call: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Calls it every so many times."""
+    count = 0
+
+    def take(given: Any) -> None:
+        nonlocal count
+        count += 1
+        if count >= every:
+            count = 0
+            call(given)
+
+    return take
+
+
+def histogram_of(tensor: Any) -> Optional[dict]:
+    """64 bins from the least to the most of a tensor's finite numbers, as W&B's client makes them; None: it has none.
+
+    One pass more than torch.histc needs itself, and one copy from the device.
+    """
+    torch = sys.modules["torch"]
+    flat, zeros = tensor.detach(), 0
+    if flat.is_sparse:
+        flat = flat.coalesce().values()
+        zeros = tensor.numel() - flat.numel()
+    flat = flat.reshape(-1)
+    if flat.dtype not in (torch.float32, torch.float64):
+        flat = flat.float()
+    if not flat.numel() and not zeros:
+        return None
+    low, high = _range(torch, flat)
+    if not (_is_finite(low) and _is_finite(high)):
+        flat = flat[torch.isfinite(flat)]
+        if not flat.numel() and not zeros:
+            return None
+        low, high = _range(torch, flat)
+    if zeros:
+        low, high = min(low, 0.0), max(high, 0.0)
+    if low == high:
+        return {"_type": "histogram", "values": [flat.numel() + zeros], "bins": [low, high]}
+    counts = [int(count) for count in torch.histc(flat, bins=_BINS, min=low, max=high).tolist()]
+    if zeros:
+        counts[min(int(-low / (high - low) * _BINS), _BINS - 1)] += zeros
+    return {"_type": "histogram", "values": counts, "bins": torch.linspace(low, high, _BINS + 1).tolist()}
+
+
+def _range(torch: Any, flat: Any) -> tuple:
+    if not flat.numel():
+        return 0.0, 0.0
+    low, high = torch.stack(torch.aminmax(flat)).tolist()
+    return low, high
+
+
+def _is_finite(value: float) -> bool:
+    return value - value == 0

@@ -1,0 +1,91 @@
+"""`import flarebridge.wandb as wandb` beside W&B's own client: the same scripts leave the same runs."""
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bridge_driver import processes_with, wait_for
+from run_log import config, exit_code, find_runs, read_records, rows, run, summary
+from wandb_scripts import SCRIPTS
+
+_PLAYER = Path(__file__).with_name("wandb_scripts.py")
+_OF_THE_CLIENTS = ("_wandb", "_timestamp", "_runtime")  # values that are not the script's
+
+
+def _environment(home: Path, **more: str) -> dict[str, str]:
+    """No key, no server, no settings of the machine's."""
+    own = {key: value for key, value in os.environ.items() if not key.startswith("WANDB_") and key != "NETRC"}
+    return {**own, "HOME": str(home), "WANDB_SILENT": "true", "OMP_NUM_THREADS": "1", **more}
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory) -> dict[str, Path]:
+    """Who played the scripts -> the folder with a folder for each of them."""
+    folders = {}
+    for who in ("sdk", "ours"):
+        folders[who] = folder = tmp_path_factory.mktemp(who)
+        home = tmp_path_factory.mktemp(f"home-of-{who}")
+        environment = _environment(home, WANDB_MODE="offline")
+        subprocess.run([sys.executable, str(_PLAYER), who, str(folder)], env=environment, check=True, timeout=500)
+    wait_for(lambda: not processes_with(str(folders["ours"])), "the end of the bridges")
+    return folders
+
+
+def _logs(folder: Path) -> list[Path]:
+    """In the order in which they were begun, as far as their names tell; those of one second by what they hold."""
+    return sorted(find_runs(folder), key=lambda log: str(sorted(config(log).items())))
+
+
+def _own(values: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if not key.startswith(_OF_THE_CLIENTS)}
+
+
+def _comparable(value: Any) -> Any:
+    """NaN equals itself; numbers are compared as JSON has them."""
+    if isinstance(value, float) and math.isnan(value):
+        return "NaN"
+    if isinstance(value, dict):
+        return {key: _comparable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_comparable(item) for item in value]
+    return value
+
+
+def _said(log: Path) -> dict[str, Any]:
+    """All that a script has said, as its run log has it."""
+    record = run(log)
+    return _comparable(
+        {
+            "rows": [_own(row) for row in rows(log)],
+            "config": _own(config(log)),
+            # Of a null that was logged W&B's client has nothing here; readers take both for nothing.
+            "summary": {key: value for key, value in _own(summary(log)).items() if value is not None},
+            "definitions": _definitions(log),
+            "called": (record.display_name, record.notes, record.run_group, record.job_type, sorted(record.tags)),
+            "belongs": (record.project or "uncategorized", record.entity),
+            "exit": exit_code(log),
+        }
+    )
+
+
+def _definitions(log: Path) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for record in read_records(log):
+        if record.WhichOneof("record_type") == "metric":
+            metric = record.metric
+            name = metric.name or metric.glob_name
+            metric.ClearField("_control")
+            found[name] = str(metric)
+    return found
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_leaves_the_same_run_as_with_wandbs_client(played, name):
+    theirs, ours = (_logs(played[who] / name) for who in ("sdk", "ours"))
+    assert len(ours) == len(theirs)
+    for ours_log, theirs_log in zip(ours, theirs):
+        assert _said(ours_log) == _said(theirs_log)

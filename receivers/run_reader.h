@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -85,6 +86,20 @@ struct LogCondition {
   bool written = false;     // a process has it open to write
 };
 
+// A run that may go on.
+class RunFollower {
+ public:
+  virtual ~RunFollower() = default;
+
+  // What the run says of itself until now, valid until the next call; `visit` gets the rows that
+  // have come since the last one. Cheap where nothing has. Errors: as RunReader::Read().
+  virtual Expected<const RunSummary*> Read(const RowVisitor& visit) = 0;
+
+  // What was read is not in the log any more: its end was cut off, or another file has its place. A
+  // new follower has to read it anew.
+  virtual bool IsPast() const = 0;
+};
+
 class RunReader {
  public:
   virtual ~RunReader() = default;
@@ -107,6 +122,11 @@ class RunReader {
   // kTemporary, kMalformed; the words do not name it.
   virtual Expected<std::string> ReadFile(const std::filesystem::path& log, std::string_view place,
                                          size_t most) const = 0;
+
+  // Reads nothing yet. Null: the log can be read as a whole only.
+  virtual std::unique_ptr<RunFollower> Follow(const std::filesystem::path& /*log*/) const {
+    return nullptr;
+  }
 
   // Reads all of the log and changes nothing. Errors: kIo, kMalformed; the words do not name it.
   virtual Expected<LogCondition> Check(const std::filesystem::path& log) const = 0;

@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <iostream>
 #include <thread>
 #include <vector>
 
 #include "bridge/commands/complain.h"
 #include "bridge/commands/show_list.h"
 #include "bridge/commands/show_run.h"
+#include "bridge/commands/show_watch.h"
 #include "bridge/process/exit_code.h"
 #include "receivers/readers.h"
 
@@ -39,7 +41,8 @@ Expected<std::vector<FoundRun>> Find(const Wanted& wanted) {
   if (runs->empty() && wanted.run.empty())
     return Fail(ErrorCode::kIo, "no run below " + wanted.place);
   if (wanted.run.empty()) return runs;
-  std::vector<FoundRun> meant = Meant(ReadRuns(*runs), wanted.run);
+  std::vector<FoundRun> meant;
+  for (const auto& run : Meant(ReadRuns(*runs), wanted.run)) meant.push_back(run->found);
   if (meant.empty())
     return Fail(ErrorCode::kIo, wanted.run + ": no such file or folder, and no run of this name" +
                                     " below " + wanted.place + "; `flarebridge show " +
@@ -68,8 +71,8 @@ int ShowAll(const std::vector<FoundRun>& runs, const Wanted& wanted, bool json) 
   if (json) {
     PrintListAsJson(list);
   } else if (!list.runs.empty()) {
-    PrintRuns(list, wanted.place);
-    PrintMetrics(list);
+    PrintRuns(std::cout, list, wanted.place);
+    PrintMetrics(std::cout, list);
   }
   int status = kExitOk;
   for (const Error& error : list.errors) status = ComplainOfRuns(error);
@@ -112,13 +115,24 @@ void AddShow(CLI::App& app, ShowArguments& to) {
       ->check(CLI::IsMember({"step", "time"}))
       ->needs(plot);
   show->add_flag("--log", to.plot.log, "Charts with a logarithmic axis")->needs(plot);
-  show->add_option("--wait", to.wait,
-                   "Seconds to wait until every run has ended; exit status 3 if one has not")
-      ->check(CLI::Range(0, 86400));
+  auto* wait = show->add_option(
+      "--wait", to.wait, "Seconds to wait until every run has ended; exit status 3 if one has not");
+  wait->check(CLI::Range(0, 86400));
+  auto* watch = show->add_flag("--watch", to.watch,
+                               "Go on: the list, or the charts, anew whenever a run has got on or "
+                               "come, until Ctrl-C; elsewhere than on a terminal one below the "
+                               "other");
+  watch->excludes(json)->excludes(csv)->excludes(wait);
+  show->add_option("--every", to.every, "Seconds between two looks of --watch")
+      ->check(CLI::Range(0.1, 3600.0))
+      ->capture_default_str()
+      ->needs(watch);
 }
 
 int Show(const ShowArguments& arguments) {
   const Wanted wanted = WantedBy(arguments.words);
+  if (arguments.watch)
+    return WatchRuns({wanted.place, wanted.run, arguments.every, arguments.plots, arguments.plot});
   auto runs = Find(wanted);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(arguments.wait);
   int status = kExitOk;

@@ -16,6 +16,8 @@ struct ShowArguments {
   bool csv = false;
   int rows = 20;
   int wait = 0;
+  bool watch = false;
+  double every = 2;  // seconds
   bool plots = false;
   PlotChoice plot;
 };

@@ -15,9 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Lines of metrics that are printed, at most: of more, one looks at a run or at a report.
-constexpr size_t kMostLines = 60;
-
 // Until the last row.
 std::string DurationOf(const ListedRun& run) {
   const double started = run.summary.started, last = run.ranges.last_time();
@@ -48,16 +45,26 @@ void PrintRunAsJson(const ListedRun& listed) {
 
 }  // namespace
 
+void NameAndSort(RunList& list) {
+  std::vector<const RunSummary*> summaries;
+  summaries.reserve(list.runs.size());
+  for (const auto& run : list.runs) summaries.push_back(&run->summary);
+  std::vector<std::string> names = ShortNames(summaries);
+  for (size_t i = 0; i < names.size(); ++i) list.runs[i]->name = std::move(names[i]);
+  std::stable_sort(list.runs.begin(), list.runs.end(), [](const auto& a, const auto& b) {
+    const std::string &x = SiteOrName(a->summary), &y = SiteOrName(b->summary);
+    return x == y ? a->summary.started < b->summary.started : NaturallyBefore(x, y);
+  });
+}
+
 RunList ReadRuns(const std::vector<FoundRun>& found, const RowOfRun& visit) {
   RunList list;
-  std::vector<const RunSummary*> summaries;
   list.runs.reserve(found.size());
-  summaries.reserve(found.size());
   for (size_t place = 0; place < found.size(); ++place) {
     const FoundRun& one = found[place];
-    MetricRanges ranges;
+    auto listed = std::make_shared<ListedRun>();
     Expected<RunSummary> run = one.reader->Read(one.log, [&](const Row& row) {
-      ranges.Take(row);
+      listed->ranges.Take(row);
       if (visit) visit(place, row);
     });
     if (!run) {
@@ -66,23 +73,20 @@ RunList ReadRuns(const std::vector<FoundRun>& found, const RowOfRun& visit) {
     }
     run->config.clear();
     run->summary.clear();
-    list.runs.push_back({one, std::move(*run), std::move(ranges), "", place});
-    summaries.push_back(&list.runs.back().summary);
+    listed->found = one;
+    listed->summary = std::move(*run);
+    listed->place = place;
+    list.runs.push_back(std::move(listed));
   }
-  const std::vector<std::string> names = ShortNames(summaries);
-  for (size_t i = 0; i < names.size(); ++i) list.runs[i].name = names[i];
-  std::stable_sort(list.runs.begin(), list.runs.end(), [](const ListedRun& a, const ListedRun& b) {
-    const std::string &x = SiteOrName(a.summary), &y = SiteOrName(b.summary);
-    return x == y ? a.summary.started < b.summary.started : NaturallyBefore(x, y);
-  });
+  NameAndSort(list);
   return list;
 }
 
-std::vector<FoundRun> Meant(const RunList& list, std::string_view word) {
-  std::vector<FoundRun> meant;
+std::vector<std::shared_ptr<ListedRun>> Meant(const RunList& list, std::string_view word) {
+  std::vector<std::shared_ptr<ListedRun>> meant;
   const auto take = [&](auto is_meant) {
-    for (const ListedRun& run : list.runs)
-      if (is_meant(run)) meant.push_back(run.found);
+    for (const auto& run : list.runs)
+      if (is_meant(*run)) meant.push_back(run);
     return !meant.empty();
   };
   if (take([&](const ListedRun& run) {
@@ -91,10 +95,10 @@ std::vector<FoundRun> Meant(const RunList& list, std::string_view word) {
       }))
     return meant;
   if (word == "latest" && !list.runs.empty()) {
-    const auto later = [](const ListedRun& a, const ListedRun& b) {
-      return a.summary.started < b.summary.started;
+    const auto later = [](const auto& a, const auto& b) {
+      return a->summary.started < b->summary.started;
     };
-    return {std::max_element(list.runs.begin(), list.runs.end(), later)->found};
+    return {*std::max_element(list.runs.begin(), list.runs.end(), later)};
   }
   take([&](const ListedRun& run) { return run.summary.id.starts_with(word); });
   return meant;
@@ -103,13 +107,14 @@ std::vector<FoundRun> Meant(const RunList& list, std::string_view word) {
 std::vector<std::string> MetricsOf(const RunList& list) {
   std::vector<std::string> names;
   std::set<std::string_view> known;
-  for (const ListedRun& run : list.runs)
-    for (const MetricRange& metric : run.ranges.metrics())
+  for (const auto& run : list.runs)
+    for (const MetricRange& metric : run->ranges.metrics())
       if (known.insert(metric.name).second) names.push_back(metric.name);
   return names;
 }
 
-void PrintRuns(const RunList& list, const std::string& below) {
+void PrintRuns(std::ostream& out, const RunList& list, const std::string& below,
+               size_t most_lines) {
   using Side = TextTable::Side;
   TextTable table({{"run"},
                    {"state"},
@@ -118,18 +123,22 @@ void PrintRuns(const RunList& list, const std::string& below) {
                    {"rows", Side::kRight},
                    {"uploaded"},
                    {"folder"}});
-  for (const ListedRun& listed : list.runs) {
+  const size_t shown = std::min(list.runs.size(), most_lines);
+  for (size_t i = 0; i < shown; ++i) {
+    const ListedRun& listed = *list.runs[i];
     const RunSummary& run = listed.summary;
     std::error_code ignored;
     const fs::path folder = listed.found.log.parent_path();
-    const fs::path shown = fs::proximate(folder, below, ignored);
+    const fs::path path = fs::proximate(folder, below, ignored);
     table.Add({listed.name, StateOf(run), StartOf(run), DurationOf(listed), Grouped(run.rows),
-               run.uploaded ? "yes" : "no", (ignored ? folder : shown).string()});
+               run.uploaded ? "yes" : "no", (ignored ? folder : path).string()});
   }
-  table.Print(std::cout);
+  table.Print(out);
+  if (shown < list.runs.size())
+    out << "and " << Counted(list.runs.size() - shown, "run") << " more\n";
 }
 
-void PrintMetrics(const RunList& list) {
+void PrintMetrics(std::ostream& out, const RunList& list, size_t most_lines) {
   const std::vector<std::string> metrics = MetricsOf(list);
   if (metrics.empty()) return;
   using Side = TextTable::Side;
@@ -140,31 +149,31 @@ void PrintMetrics(const RunList& list) {
                    {"highest", Side::kRight}});
   size_t lines = 0, shown = 0;
   for (const std::string& name : metrics) {
-    if (shown > 0 && lines + list.runs.size() > kMostLines) break;
+    if (shown > 0 && lines + list.runs.size() > most_lines) break;
     bool first = true;
-    for (const ListedRun& run : list.runs) {
-      const MetricRange* metric = run.ranges.Find(name);
+    for (const auto& run : list.runs) {
+      const MetricRange* metric = run->ranges.Find(name);
       if (metric == nullptr) continue;
       const bool any = metric->lowest <= metric->highest;
-      table.Add({first ? name : "", run.name, Rounded(metric->last),
+      table.Add({first ? name : "", run->name, Rounded(metric->last),
                  any ? Rounded(metric->lowest) : "", any ? Rounded(metric->highest) : ""});
       first = false;
       ++lines;
     }
     ++shown;
   }
-  std::cout << '\n';
-  table.Print(std::cout);
+  out << '\n';
+  table.Print(out);
   if (shown < metrics.size())
-    std::cout << "and " << Counted(metrics.size() - shown, "metric") << " more\n";
+    out << "and " << Counted(metrics.size() - shown, "metric") << " more\n";
 }
 
 void PrintListAsJson(const RunList& list) {
   std::cout << "[";
   const char* separator = "";
-  for (const ListedRun& run : list.runs) {
+  for (const auto& run : list.runs) {
     std::cout << separator;
-    PrintRunAsJson(run);
+    PrintRunAsJson(*run);
     separator = ",\n ";
   }
   std::cout << "]\n";

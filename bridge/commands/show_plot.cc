@@ -16,7 +16,6 @@
 namespace flarebridge {
 namespace {
 
-constexpr size_t kRowsOfChart = 12;
 constexpr size_t kNamedInWords = 20;  // metrics
 
 }  // namespace
@@ -34,9 +33,9 @@ std::vector<Chart> ChartsOf(const RunList& list, const Curves& curves, const Plo
     chart.across = choice.time ? Chart::Across::kTime : Chart::Across::kStep;
     chart.log = choice.log;
     for (size_t i = 0; i < list.runs.size(); ++i) {
-      const SeriesBins* bins = curves.Find(metric, list.runs[i].place);
+      const SeriesBins* bins = curves.Find(metric, list.runs[i]->place);
       if (bins != nullptr)
-        chart.curves.push_back({list.runs[i].name, Rounded(bins->last()), i, bins});
+        chart.curves.push_back({list.runs[i]->name, Rounded(bins->last()), i, bins});
     }
     if (!chart.curves.empty()) charts.push_back(std::move(chart));
   }
@@ -59,8 +58,8 @@ std::string MissingWords(const RunList& list, const Curves& curves) {
   return words + (known.size() > kNamedInWords ? ", ..." : "");
 }
 
-std::string MoreWords(const RunList& list, size_t drawn, const PlotChoice& choice) {
-  const size_t all = choice.metrics.empty() ? MetricsOf(list).size() : drawn;
+std::string MoreWords(const RunList& list, size_t charts, size_t drawn, const PlotChoice& choice) {
+  const size_t all = choice.metrics.empty() ? MetricsOf(list).size() : charts;
   if (all <= drawn) return "";
   return "and " + Counted(all - drawn, "metric") +
          " more: name those to be drawn, as --plot '*loss'";
@@ -78,7 +77,7 @@ int ShowPlots(const std::vector<FoundRun>& runs, const std::string& below,
   const std::string missing = MissingWords(list, curves);
   const std::vector<Chart> charts = ChartsOf(list, curves, choice);
   if (charts.empty() && !missing.empty()) return Complain(Printable(missing), kExitNoInput);
-  PrintRuns(list, below);
+  PrintRuns(std::cout, list, below);
   const size_t width = SizeOfTerminal(STDOUT_FILENO).columns;
   for (const Chart& chart : charts) {
     std::cout << '\n';
@@ -86,7 +85,7 @@ int ShowPlots(const std::vector<FoundRun>& runs, const std::string& below,
       std::cout << line << '\n';
   }
   if (charts.empty()) std::cout << "\nno run has a value yet\n";
-  const std::string more = MoreWords(list, charts.size(), choice);
+  const std::string more = MoreWords(list, charts.size(), charts.size(), choice);
   if (!more.empty()) std::cout << '\n' << more << '\n';
   if (!missing.empty()) return Complain(Printable(missing), kExitNoInput);
   return status;

@@ -21,6 +21,9 @@ struct PlotChoice {
 // Metrics that are drawn where none are named.
 inline constexpr size_t kUnnamedCharts = 12;
 
+// Lines of a chart's curves where there is room for any number of lines.
+inline constexpr size_t kRowsOfChart = 12;
+
 // The curves that the choice means, still without a run.
 Curves CurvesFor(const PlotChoice& choice);
 
@@ -30,8 +33,8 @@ std::vector<Chart> ChartsOf(const RunList& list, const Curves& curves, const Plo
 
 // Which of the metrics that were named no run has, and which there are; nothing: it has all.
 std::string MissingWords(const RunList& list, const Curves& curves);
-// "and 3 metrics more; ...": which are not drawn; nothing: all are.
-std::string MoreWords(const RunList& list, size_t drawn, const PlotChoice& choice);
+// How many metrics are not drawn, if so many of the charts are; nothing: all are.
+std::string MoreWords(const RunList& list, size_t charts, size_t drawn, const PlotChoice& choice);
 
 // The list of the runs, then the charts, on standard output. Gives the exit status.
 int ShowPlots(const std::vector<FoundRun>& runs, const std::string& below,

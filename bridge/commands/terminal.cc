@@ -48,9 +48,10 @@ TerminalSize SizeOfTerminal(int fd) {
 
 bool IsTerminal(int fd) { return isatty(fd) == 1; }
 
-Looks LooksOf(int fd) {
-  const std::string terminal = FromEnvironment("TERM").value_or("dumb");
-  return {HasUtf8Locale(), IsTerminal(fd) && terminal != "dumb" && !FromEnvironment("NO_COLOR")};
+bool IsScreen(int fd) {
+  return IsTerminal(fd) && FromEnvironment("TERM").value_or("dumb") != "dumb";
 }
+
+Looks LooksOf(int fd) { return {HasUtf8Locale(), IsScreen(fd) && !FromEnvironment("NO_COLOR")}; }
 
 }  // namespace flarebridge

@@ -16,6 +16,8 @@ struct TerminalSize {
 TerminalSize SizeOfTerminal(int fd);
 
 bool IsTerminal(int fd);
+// A terminal whose cursor can be moved: TERM is set, and not "dumb".
+bool IsScreen(int fd);
 
 // Colours on a terminal that has some (TERM is not "dumb") unless NO_COLOR is set (no-color.org);
 // UTF-8 where the locale (LC_ALL, LC_CTYPE, LANG) has it.

@@ -6,6 +6,7 @@
 #include "receivers/files/find_files.h"
 #include "receivers/files/open_file.h"
 #include "receivers/files/system_error.h"
+#include "receivers/wandb/log/log_follower.h"
 #include "receivers/wandb/log/record_stream.h"
 
 namespace flarebridge::wandb {
@@ -119,6 +120,50 @@ Expected<LogSummary> ReadLog(const fs::path& log, const RowVisitor& visit,
   Expected<LogSummary> summary = ReadOpenLog(file->get(), visit, visit_other);
   if (!summary) return Fail(summary.error().code, log.string() + ": " + summary.error().message);
   return summary;
+}
+
+// Of a file that may grow, all that belongs together.
+struct GrowingLog::Parts {
+  explicit Parts(const fs::path& file) : path(file), follower(file, OnDamage::kSkip) {}
+
+  const fs::path path;
+  LogFollower follower;
+  uint64_t size_read = 0;  // of the file, when it was read last
+  LogSummary log;
+  RowVisitor visit;
+  const OtherVisitor visit_other;  // of nobody
+  Summing summing{visit, visit_other, log};
+};
+
+GrowingLog::GrowingLog(const fs::path& log) : parts_(std::make_unique<Parts>(log)) {}
+GrowingLog::~GrowingLog() = default;
+
+Expected<const LogSummary*> GrowingLog::Read(const RowVisitor& visit) {
+  Parts& parts = *parts_;
+  const uint64_t size = parts.follower.Position().second;
+  if (size > 0 && size == parts.size_read) return nullptr;
+  parts.visit = visit;
+  const Expected<LogFollower::End> end = parts.follower.Read([&](const ParsedRecord& record) {
+    parts.summing.Take(record);
+    return true;
+  });
+  parts.visit = {};
+  if (!end) {
+    // What it says of opening names the log already.
+    const bool named = end.error().message.starts_with(parts.path.string());
+    return named ? Propagate(end) : FailIo(parts.path.string(), end);
+  }
+  const auto [read, all] = parts.follower.Position();
+  parts.size_read = size;  // of before: what came meanwhile is looked at again
+  parts.log.torn = *end == LogFollower::End::kTorn;
+  parts.log.bad_bytes = parts.follower.bad_bytes();
+  // Nothing behind this was read.
+  if (*end == LogFollower::End::kCorrupt && all > read) parts.log.bad_bytes += all - read;
+  return &parts.log;
+}
+
+bool GrowingLog::IsPast() const {
+  return parts_->follower.IsShorterThanRead() || parts_->follower.IsReplaced();
 }
 
 bool IsLog(const fs::path& path) {

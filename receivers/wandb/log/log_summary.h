@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,6 +44,26 @@ using OtherVisitor = std::function<void(const ParsedRecord& record)>;
 // kMalformed.
 Expected<LogSummary> ReadLog(const std::filesystem::path& log, const RowVisitor& visit,
                              const OtherVisitor& visit_other = {});
+
+// The same of a log that may grow: each call reads on where the last one stopped.
+class GrowingLog {
+ public:
+  explicit GrowingLog(const std::filesystem::path& log);
+  ~GrowingLog();
+  GrowingLog(const GrowingLog&) = delete;
+  GrowingLog& operator=(const GrowingLog&) = delete;
+
+  // What the log says until now, valid until the next call; null: nothing has come since the last
+  // one. visit (if given) gets the rows that have come. Errors: as ReadLog().
+  Expected<const LogSummary*> Read(const RowVisitor& visit);
+  // What was read is not in the log any more: its end was cut off, because the run goes on, or
+  // another file has its place. A new one has to read it anew.
+  bool IsPast() const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
 
 // `run-<id>.wandb`, by its name alone.
 bool IsLog(const std::filesystem::path& path);

@@ -57,23 +57,44 @@ RunSummary ForPeople(wandb::LogSummary log) {
   return run;
 }
 
+// Gives each row's items to a visitor of rows.
+wandb::RowVisitor ItemsTo(const RowVisitor& visit) {
+  if (!visit) return {};
+  return [&visit, row = Row()](const std::vector<wandb::ParsedRecord::ParsedItem>& items) mutable {
+    row.clear();
+    for (const auto& item : items) row.push_back({item.key, item.json});
+    visit(row);
+  };
+}
+
+class Follower : public RunFollower {
+ public:
+  explicit Follower(const fs::path& log) : path_(log), log_(log) {}
+
+  Expected<const RunSummary*> Read(const RowVisitor& visit) override {
+    const Expected<const wandb::LogSummary*> summary = log_.Read(ItemsTo(visit));
+    if (!summary) return Propagate(summary);
+    if (*summary != nullptr) run_ = ForPeople(**summary);
+    run_.uploaded = wandb::IsUploaded(path_);
+    return &run_;
+  }
+
+  bool IsPast() const override { return log_.IsPast(); }
+
+ private:
+  fs::path path_;
+  wandb::GrowingLog log_;
+  RunSummary run_;
+};
+
 class Reader : public RunReader {
  public:
   bool IsLog(const fs::path& file) const override { return wandb::IsLog(file); }
 
   using RunReader::Read;
   Expected<RunSummary> Read(const fs::path& log, const RunVisitor& visit) const override {
-    wandb::RowVisitor visit_items;
-    Row row;
-    if (visit.row) {
-      visit_items = [&](const std::vector<wandb::ParsedRecord::ParsedItem>& items) {
-        row.clear();
-        for (const auto& item : items) row.push_back({item.key, item.json});
-        visit.row(row);
-      };
-    }
     Expected<wandb::LogSummary> summary =
-        wandb::ReadLog(log, visit_items, [&](const wandb::ParsedRecord& record) {
+        wandb::ReadLog(log, ItemsTo(visit.row), [&](const wandb::ParsedRecord& record) {
           if (visit.console && record.kind == wandb::ParsedRecord::Kind::kOutput)
             visit.console(record.line);
           for (const std::string_view file : record.files) {
@@ -93,6 +114,10 @@ class Reader : public RunReader {
         OpenBelow(log.parent_path() / "files", fs::path(place), Links::kRefuse);
     if (!file) return Propagate(file);
     return ReadWhole(file->get(), most);
+  }
+
+  std::unique_ptr<RunFollower> Follow(const fs::path& log) const override {
+    return std::make_unique<Follower>(log);
   }
 
   Expected<LogCondition> Check(const fs::path& log) const override {

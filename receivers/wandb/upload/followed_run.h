@@ -15,8 +15,8 @@
 
 #include "events/clock.h"
 #include "events/error.h"
+#include "receivers/wandb/log/log_follower.h"
 #include "receivers/wandb/upload/line_buffer.h"
-#include "receivers/wandb/upload/log_follower.h"
 #include "receivers/wandb/upload/run_view.h"
 #include "receivers/wandb/upload/sent_records.h"
 

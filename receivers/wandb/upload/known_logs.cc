@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <system_error>
 
-#include "receivers/wandb/upload/log_follower.h"
+#include "receivers/wandb/log/log_follower.h"
 #include "receivers/wandb/upload/upload_notes.h"
 
 namespace flarebridge::wandb {

@@ -7,10 +7,10 @@
 
 #include "events/time_text.h"
 #include "events/to_integer.h"
+#include "receivers/wandb/log/log_follower.h"
 #include "receivers/wandb/log/run_folder.h"
 #include "receivers/wandb/upload/line_buffer.h"
 #include "receivers/wandb/upload/log_copies.h"
-#include "receivers/wandb/upload/log_follower.h"
 #include "receivers/wandb/upload/sent_records.h"
 #include "receivers/wandb/upload/upload_notes.h"
 

@@ -11,7 +11,7 @@
 #include "receivers/files/folders.h"
 #include "receivers/files/open_file.h"
 #include "receivers/files/stable_hash.h"
-#include "receivers/wandb/upload/log_follower.h"
+#include "receivers/wandb/log/log_follower.h"
 
 namespace flarebridge::wandb {
 namespace {

@@ -36,9 +36,10 @@ std::string MeantBy(std::string_view word, const std::vector<RunSummary>& runs) 
   RunList list;
   list.runs.reserve(runs.size());
   for (size_t i = 0; i < runs.size(); ++i)
-    list.runs.push_back({{runs[i].id, nullptr}, runs[i], {}, names[i]});
+    list.runs.push_back(
+        std::make_shared<ListedRun>(ListedRun{{runs[i].id, nullptr}, runs[i], {}, names[i]}));
   std::string ids;
-  for (const FoundRun& run : Meant(list, word)) ids += run.log.string() + " ";
+  for (const auto& run : Meant(list, word)) ids += run->found.log.string() + " ";
   return ids;
 }
 

@@ -9,12 +9,12 @@
 #include <string>
 #include <vector>
 
+#include "receivers/wandb/log/log_follower.h"
 #include "receivers/wandb/log/log_format.h"
 #include "receivers/wandb/log/log_summary.h"
 #include "receivers/wandb/log/log_writer.h"
 #include "receivers/wandb/log/record_stream.h"
 #include "receivers/wandb/log/record_writer.h"
-#include "receivers/wandb/upload/log_follower.h"
 #include "tests/unit/temp_folder.h"
 
 namespace flarebridge::wandb {

@@ -1,5 +1,6 @@
 // Reads a run log that may still grow: each call goes on where the last one stopped. A half-written
-// record at the end is waited for. Used by an upload of the run. One thread.
+// record at the end is waited for. Used by an upload of the
+// run, and by who watches it. One thread.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +10,7 @@
 #include <utility>
 
 #include "events/error.h"
+#include "receivers/files/file_info.h"
 #include "receivers/files/unique_fd.h"
 #include "receivers/wandb/log/record_stream.h"
 
@@ -38,6 +40,8 @@ class LogFollower {
   // The file ends before the last record read: its end was taken off, because the run goes on. A
   // new follower has to read it anew.
   bool IsShorterThanRead() const;
+  // Another file has its place, or none.
+  bool IsReplaced() const { return file_ && !IsStillAt(file_.get(), log_); }
   // How much of the file was read, and its size, in bytes.
   std::pair<uint64_t, uint64_t> Position() const;
   // How many bytes up to there are damaged, and were passed over.

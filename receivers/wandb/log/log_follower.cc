@@ -1,4 +1,4 @@
-#include "receivers/wandb/upload/log_follower.h"
+#include "receivers/wandb/log/log_follower.h"
 
 #include "receivers/files/file_info.h"
 #include "receivers/files/file_lock.h"

@@ -1,14 +1,11 @@
-"""Small training scripts, each a function of the module that it logs with: W&B's client, or flarebridge.wandb.
-
-`python wandb_scripts.py sdk|ours FOLDER [NAME...]` plays them, each in a folder of its own below FOLDER.
-"""
+"""Small training scripts, each a function of the module that it logs with: W&B's client, or flarebridge.wandb."""
 
 import argparse
 import datetime
 import enum
+import importlib.util
 import math
 import os
-import sys
 from collections import OrderedDict
 from pathlib import Path
 from typing import Any, Callable
@@ -21,6 +18,81 @@ SCRIPTS: dict[str, Callable[[Any], None]] = {}
 def script(play: Callable[[Any], None]) -> Callable[[Any], None]:
     SCRIPTS[play.__name__] = play
     return play
+
+
+def needs(*packages: str) -> Callable:
+    """A script that is left out where a package is missing."""
+
+    def mark(play: Callable[[Any], None]) -> Callable[[Any], None]:
+        play.missing = [name for name in packages if importlib.util.find_spec(name) is None]
+        return play
+
+    return mark
+
+
+def missing(name: str) -> list[str]:
+    """The packages that a script needs and that are not there."""
+    return getattr(SCRIPTS[name], "missing", [])
+
+
+@script
+def summaries(wandb):
+    run = wandb.init()
+    wandb.log({"loss": 2.0, "n": {"x": 1}})
+    wandb.log({"loss": 1.0})
+    wandb.summary["best"] = 0.5
+    wandb.run.summary.update({"d": {"e": 1}, "name": "x"})
+    run.summary["gone"] = 1
+    del run.summary["gone"]
+    run.summary["large"] = np.arange(100.0)
+    run.finish()
+
+
+@script
+def summary_takes_over(wandb):
+    wandb.init()
+    wandb.log({"acc": 1})
+    wandb.summary["acc"] = 5
+    wandb.log({"other": 1})
+    wandb.finish()
+
+
+@script
+def definitions(wandb):
+    wandb.init()
+    wandb.define_metric("epoch", hidden=True)
+    wandb.define_metric("val/*", step_metric="epoch")
+    wandb.define_metric("loss", summary="min,max")
+    wandb.define_metric("acc", summary="mean", step_metric="epoch", step_sync=False)
+    wandb.define_metric("first", summary="first")
+    wandb.define_metric("unseen", summary="none")
+    for epoch in range(3):
+        wandb.log({"epoch": epoch, "loss": 3.0 - epoch, "acc": epoch * 2.0, "first": epoch, "unseen": epoch})
+    wandb.log({"val/loss": 0.5, "epoch": 3})
+    wandb.finish()
+
+
+@script
+def what_the_run_is_called(wandb):
+    run = wandb.init(name="before", notes="a\nb", group="g", job_type="train", tags=("x", "y"), id="own-id-1")
+    assert run.id == "own-id-1"
+    run.name = "after"
+    run.notes = "c"
+    run.tags = (*run.tags, "z")
+    wandb.log({"a": 1})
+    wandb.finish()
+
+
+@script
+def training_loop(wandb):
+    wandb.init(project="demo", name="mnist-demo", tags=["demo"], config={"lr": 1e-4, "epoch": 3, "batch_size": 64})
+    step = 0
+    for epoch in range(wandb.config.epoch):
+        for batch in range(4):
+            wandb.log({"loss": 1.0 / (1 + step), "epoch": epoch, "iter": batch})
+            step += 1
+    wandb.summary["acc"] = 0.75
+    wandb.finish()
 
 
 @script
@@ -222,20 +294,3 @@ def _torch():
     torch.manual_seed(1)
     torch.set_num_threads(1)
     return torch
-
-
-def _play(module: Any, folder: Path, names: list[str]) -> None:
-    for name in names or SCRIPTS:
-        own = folder / name
-        own.mkdir()
-        os.chdir(own)
-        SCRIPTS[name](module)
-        module.teardown()  # W&B's client keeps the folder of the first run
-
-
-if __name__ == "__main__":
-    if sys.argv[1] == "sdk":
-        import wandb as played
-    else:
-        import flarebridge.wandb as played
-    _play(played, Path(sys.argv[2]).resolve(), sys.argv[3:])

@@ -116,7 +116,8 @@ void UploadSupervisor::OnReadable() {
   FrameReader::Frame frame{};
   Expected<bool> next = reader_.Next(frame);
   for (; next && *next; next = reader_.Next(frame)) OnFrame(frame);
-  // Nothing behind a frame that can't be read can be understood: the next one goes on from the queue.
+  // Nothing behind a frame that can't be read can be understood: the next one goes on from the
+  // queue.
   if (!next) process_->Kill();
   if (!open || !next) loop_.Remove(process_->socket());
 }

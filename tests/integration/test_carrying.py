@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from burst_job import values_in
+from burst_job import Burst, values_in
 from flarebridge.bridge_process import find_binary
 from partly_installed import make_python
 from running_job import RunningJob, logs_by_site
@@ -20,7 +20,7 @@ _SIMULATE = (
 )
 
 
-class _Job(RunningJob):
+class _Job(Burst):
     """Defined here, run in the simulator by a Python in which some processes find no flarebridge."""
 
     def __init__(self, folder: Path, without: tuple[str, ...], program: str, *options: str, **tracking: object):
@@ -37,15 +37,7 @@ class _Job(RunningJob):
         simulate = _SIMULATE.format(
             here=str(_SCRIPT.parent), job=str(self.exported), workspace=str(self.workspace), sites=list(_SITES)
         )
-        super().__init__([str(python), "-c", simulate], folder, environment)
-
-    def logged(self, site: str) -> list[tuple]:
-        lines = (self.folder / "values" / f"{site}.jsonl").read_text().splitlines()
-        return [(step, value) for step, _key, value in map(json.loads, lines)]
-
-    def said(self, place: str) -> str:
-        log = (self.workspace / place / "log.txt").read_text(errors="replace")
-        return "\n".join(line for line in log.splitlines() if "flarebridge: " in line)
+        RunningJob.__init__(self, [str(python), "-c", simulate], folder, environment)
 
 
 @pytest.mark.parametrize("options", [(), ("--external",)], ids=["in_process", "external"])

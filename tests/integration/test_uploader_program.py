@@ -4,7 +4,9 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import NamedTuple
 
+import pytest
 from bridge_driver import Driver, wait_for
 from strict_server import StrictServer
 from test_online import _ONLINE, _assert_uploaded, as_user  # noqa: F401
@@ -21,12 +23,24 @@ exec {program!r} "$@"
 """
 
 
-def test_without_the_program_that_uploads_the_run_is_written_and_the_user_is_told(tmp_path, as_user, monkeypatch):  # noqa: F811
-    program = Path(os.environ["FLAREBRIDGE_BINARY"])
-    alone = shutil.copy(program, tmp_path)
+class _Program(NamedTuple):
+    """copy: of the bridge's program, which this process's bridges are from now on; uploader: what is not beside it."""
+
+    copy: str
+    uploader: Path
+
+
+@pytest.fixture
+def program(tmp_path, monkeypatch) -> _Program:
+    real = Path(os.environ["FLAREBRIDGE_BINARY"])
+    copy = shutil.copy(real, tmp_path)
+    monkeypatch.setenv("FLAREBRIDGE_BINARY", copy)
+    return _Program(copy, real.with_name("flarebridge-upload"))
+
+
+def test_without_the_program_that_uploads_the_run_is_written_and_the_user_is_told(tmp_path, as_user, program):  # noqa: F811
     with StrictServer() as server:
         as_user(server)
-        monkeypatch.setenv("FLAREBRIDGE_BINARY", alone)
         with Driver(tmp_path, _ONLINE) as driver:
             driver.start_run("site-1")
             driver.data("site-1", "METRIC", "loss", 1.0, 0)
@@ -36,24 +50,21 @@ def test_without_the_program_that_uploads_the_run_is_written_and_the_user_is_tol
         assert not server.calls
         (log,) = logs_below(tmp_path).values()
         assert len(rows(log)) == 1
-        synced = subprocess.run([alone, "sync", tmp_path], capture_output=True, text=True)
+        synced = subprocess.run([program.copy, "sync", tmp_path], capture_output=True, text=True)
         assert (synced.returncode, synced.stdout) == (78, "")
         assert words in synced.stderr
-        shutil.copy(program.with_name("flarebridge-upload"), tmp_path)
-        done = subprocess.run([alone, "sync", tmp_path], env=environment(tmp_path, server), capture_output=True)
+        shutil.copy(program.uploader, tmp_path)
+        done = subprocess.run([program.copy, "sync", tmp_path], env=environment(tmp_path, server), capture_output=True)
         assert done.returncode == 0, done.stderr
         _assert_uploaded(server, tmp_path)
 
 
-def test_one_that_the_bridge_can_not_understand_is_replaced_and_the_run_is_uploaded(tmp_path, as_user, monkeypatch):  # noqa: F811
-    program = Path(os.environ["FLAREBRIDGE_BINARY"])
-    alone = shutil.copy(program, tmp_path)
+def test_one_that_the_bridge_can_not_understand_is_replaced_and_the_run_is_uploaded(tmp_path, as_user, program):  # noqa: F811
     babbling = tmp_path / "flarebridge-upload"
-    babbling.write_text(_BABBLING.format(said=str(tmp_path / "said"), program=f"{program}-upload"))
+    babbling.write_text(_BABBLING.format(said=str(tmp_path / "said"), program=str(program.uploader)))
     babbling.chmod(0o755)
     with StrictServer() as server:
         as_user(server)
-        monkeypatch.setenv("FLAREBRIDGE_BINARY", alone)
         with Driver(tmp_path, _ONLINE) as driver:
             driver.start_run("site-1")
             driver.data("site-1", "METRIC", "loss", 1.0, 0)

@@ -31,6 +31,14 @@ fs::path SafeRelativePath(std::string_view text, std::string_view suffix) {
   return path;
 }
 
+fs::path MediaPath(std::string_view folder, std::string_view key, std::optional<int64_t> step,
+                   uint64_t position, std::string_view sha256, std::string_view extension) {
+  const std::string number = step ? std::to_string(*step) : "p" + std::to_string(position);
+  return fs::path("media") / folder /
+         SafeRelativePath(
+             key, "_" + number + "_" + std::string(sha256.substr(0, 20)) + std::string(extension));
+}
+
 Expected<bool> WriteRunFile(const fs::path& files, const fs::path& relative,
                             std::string_view content) {
   const Expected<void> written = WriteBelow(files, relative, content);

@@ -84,6 +84,7 @@ _HOMES = {
     },
     r"sodium\.h": {
         "receivers/json.cc",
+        "receivers/jsonl/line_fields.cc",
         "receivers/files/stable_hash.cc",
         "bridge/journal/journal_schema.cc",
     },

@@ -7,6 +7,7 @@
 
 #include "receivers/json.h"
 #include "receivers/json_scan.h"
+#include "receivers/jsonl/pixels_png.h"
 
 namespace flarebridge::jsonl {
 namespace {
@@ -92,7 +93,22 @@ class Leaves {
 
 // A value of type MEDIA, or an item of its list, that is an image whose bytes are there.
 bool IsImage(std::string_view values) {
-  return MemberOf(values, "_type") == "\"image-file\"" && !MemberOf(values, "data").empty();
+  const bool has_bytes = !MemberOf(values, "data").empty() || !MemberOf(values, "pixels").empty();
+  return MemberOf(values, "_type") == "\"image-file\"" && has_bytes;
+}
+
+// A map of pixels, as the value of an IMAGE is one.
+bool IsPixels(std::string_view map) {
+  return !MemberOf(map, "height").empty() && !MemberOf(map, "data").empty();
+}
+
+std::optional<std::string> PngIn(std::string_view pixels) {
+  const auto number = [pixels](std::string_view name) {
+    return ParsedAs<uint64_t>(MemberOf(pixels, name)).value_or(0);
+  };
+  const std::optional<std::string> bytes = FromBase64(MemberOf(pixels, "data"));
+  return bytes ? PngOfPixels(number("width"), number("height"), number("channels"), *bytes)
+               : std::nullopt;
 }
 
 void AppendMember(std::string_view name, std::string_view json, std::string& out) {
@@ -173,7 +189,9 @@ std::optional<LinePlace> LinePlaceIn(std::string_view text) {
 }
 
 std::string ImageJson(const LineFields& fields, uint64_t begin) {
-  if (!fields.base64.empty()) return OneImage({begin, {}}, "");
+  const bool is_media = !MemberOf(fields.values, "_type").empty();
+  if (!fields.base64.empty() || (!is_media && IsPixels(fields.values)))
+    return OneImage({begin, {}}, "");
   if (IsImage(fields.values)) return OneImage({begin, {}}, MemberOf(fields.values, "caption"));
   return ImageList(MemberOf(fields.values, "items"), begin);
 }
@@ -189,7 +207,9 @@ std::optional<std::string> FileIn(const LineFields& fields, std::optional<size_t
       if (at++ == *item) image = one;
     });
   }
-  return FromBase64(MemberOf(image, "data"));
+  if (const std::string_view pixels = MemberOf(image, "pixels"); !pixels.empty())
+    return PngIn(pixels);
+  return IsPixels(image) ? PngIn(image) : FromBase64(MemberOf(image, "data"));
 }
 
 }  // namespace flarebridge::jsonl

@@ -79,6 +79,7 @@ _HOMES = {
     r"zlib\.h": {"bridge/journal/sqlite_statement.h"},
     r"libdeflate\.h": {
         "receivers/jsonl/line.cc",
+        "receivers/jsonl/pixels_png.cc",
         "receivers/wandb/log/log_writer.cc",
         "receivers/wandb/log/log_reader.cc",
     },

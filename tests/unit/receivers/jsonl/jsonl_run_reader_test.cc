@@ -151,23 +151,28 @@ TEST_CASE(
                         R"({"_type":"image-file","data":"AA=="},)"
                         R"({"_type":"image-file","data":"AQ==","caption":"c"}]})");
   const std::string pixels =
-      DataLine("IMAGE", R"("tag":"p","step":1,"values":{"height":1,"width":1,"data":"AAAA"})");
-  const Lines lines(before + text + image + media + list + pixels);
+      DataLine("IMAGE", R"("tag":"p","step":1,"values":{"height":1,"width":1,"channels":3,)"
+                        R"("data":"AAAA"})");
+  const std::string none = DataLine("IMAGE", R"("tag":"q","step":1,"text":"none")");
+  const Lines lines(before + text + image + media + list + pixels + none);
   CHECK(lines.console == "one\ntwo\n");
   const std::string text_place = PlaceOf(before), image_place = PlaceOf(before + text),
                     media_place = PlaceOf(before + text + image),
-                    list_place = PlaceOf(before + text + image + media);
+                    list_place = PlaceOf(before + text + image + media),
+                    pixels_place = PlaceOf(before + text + image + media + list);
   CHECK(lines.files == Texts{"a/b.txt@" + text_place});
   REQUIRE(lines.rows.size() == 1);
   CHECK(lines.rows[0].ends_with(
       R"( i={"_type":"image-file","path":")" + image_place + R"("})" +
       R"( m={"_type":"image-file","path":")" + media_place + R"(","caption":"a \"b\""})" +
       R"( n={"_type":"images/separated","filenames":[")" + list_place + R"( 0",")" + list_place +
-      R"( 1"],"captions":[null,"c"]})" + R"( p={"_type":"image-file"})"));
+      R"( 1"],"captions":[null,"c"]})" + R"( p={"_type":"image-file","path":")" + pixels_place +
+      R"("})" + R"( q={"_type":"image-file"})"));
   CHECK(lines.File(text_place) == "é\n");
   CHECK(lines.File(image_place) == "\x89PNG");
   CHECK(lines.File(media_place) == std::string("\0\1\2", 3));
   CHECK(lines.File(list_place + " 1") == "\1");
+  CHECK(lines.File(pixels_place).value().starts_with("\x89PNG"));
 }
 
 TEST_CASE("nothing but a line's own file is given, and no more than is asked for") {

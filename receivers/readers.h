@@ -16,8 +16,15 @@ struct FoundRun {
   const RunReader* reader = nullptr;
 };
 
-// All runs at or below a path, which may be a log (of any name), a run's folder or any folder;
-// sorted by their logs' paths, links not followed. Errors: kIo (nothing there).
+// All logs of runs at or below a path, which may be a log (of any name), a run's folder or any
+// folder; sorted by their paths, links not followed. Errors: kIo (nothing there).
+Expected<std::vector<FoundRun>> FindRunLogs(const std::filesystem::path& path);
+
+// Takes out the logs of runs of which another tracking system's log is there, too, by the run's id:
+// W&B's log says most.
+void KeepEachRunOnce(std::vector<FoundRun>& runs);
+
+// Both: the runs at or below a path.
 Expected<std::vector<FoundRun>> FindRuns(const std::filesystem::path& path);
 
 }  // namespace flarebridge

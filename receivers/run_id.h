@@ -14,4 +14,7 @@ namespace flarebridge {
 // different for the two sides of a job that streams on both.
 std::string RunId(const RunSpec& spec, std::string_view users_part);
 
+// Whether a text may be such an id.
+bool IsRunId(std::string_view text);
+
 }  // namespace flarebridge

@@ -107,6 +107,9 @@ class RunReader {
   // Tells by its name alone whether a file is a log of this tracking system.
   virtual bool IsLog(const std::filesystem::path& file) const = 0;
 
+  // The run's id as a log's name has it; "" if the name has none.
+  virtual std::string IdOf(const std::filesystem::path& log) const = 0;
+
   // Reads the log in one pass of bounded memory, and calls what `visit` has. Errors: kIo,
   // kMalformed; the words name the log.
   virtual Expected<RunSummary> Read(const std::filesystem::path& log,

@@ -79,7 +79,7 @@ int Check(const CheckArguments& arguments) {
   };
   for (const std::string& given : arguments.paths) {
     const bool is_journal = fs::path(given).filename() == "journal.db";
-    const auto runs = is_journal ? Expected<std::vector<FoundRun>>() : FindRuns(given);
+    const auto runs = is_journal ? Expected<std::vector<FoundRun>>() : FindRunLogs(given);
     if (!runs) {
       std::cerr << "flarebridge: " << runs.error().message << "\n";
       return kExitNoInput;

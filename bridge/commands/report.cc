@@ -29,17 +29,18 @@ namespace fs = std::filesystem;
 constexpr size_t kMostBytesOfData = 9'500'000;
 constexpr size_t kMostRuns = 1'000;  // each is a row of tables and a curve in charts
 
-// The runs below all paths, each once. Errors: as FindRuns().
+// The runs below all paths, each once. Errors: as FindRunLogs().
 Expected<std::vector<FoundRun>> FindAllRuns(const std::vector<std::string>& paths) {
   std::vector<FoundRun> all;
   std::set<fs::path> known;
   for (const std::string& path : paths) {
-    const Expected<std::vector<FoundRun>> runs = FindRuns(path);
+    const Expected<std::vector<FoundRun>> runs = FindRunLogs(path);
     if (!runs) return Propagate(runs);
     for (const FoundRun& run : *runs) {
       if (known.insert(run.log).second) all.push_back(run);
     }
   }
+  KeepEachRunOnce(all);
   return all;
 }
 
@@ -138,7 +139,9 @@ void AddReport(CLI::App& app, ReportArguments& to) {
       "\n"
       "  flarebridge report build/hello-pt               all runs below a folder -> report.html\n"
       "  flarebridge report a/wandb b/wandb -o ab.html   two jobs beside each other");
-  report->add_option("path", to.paths, "Folders with runs below them, run folders, .wandb files")
+  report
+      ->add_option("path", to.paths,
+                   "Folders with runs below them, run folders, .wandb and .jsonl files")
       ->required();
   report
       ->add_option("-o,--output", to.output,
@@ -150,9 +153,10 @@ int Report(const ReportArguments& arguments) {
   const Expected<std::vector<FoundRun>> runs = FindAllRuns(arguments.paths);
   if (!runs) return Complain(runs.error().message, kExitNoInput);
   if (runs->empty()) {
-    return Complain("no run below " + Joined(arguments.paths) +
-                        "; name a folder that has run-….wandb files somewhere below it",
-                    kExitNoInput);
+    return Complain(
+        "no run below " + Joined(arguments.paths) +
+            "; name a folder that has run-….wandb or jsonl/….jsonl files somewhere below it",
+        kExitNoInput);
   }
   if (runs->size() > kMostRuns) {
     return Complain("there are " + std::to_string(runs->size()) + " runs; a report has " +

@@ -7,17 +7,14 @@
 #include "receivers/files/file_info.h"
 #include "receivers/files/open_file.h"
 #include "receivers/jsonl/line.h"
+#include "receivers/jsonl/line_stream.h"
 
 namespace flarebridge::jsonl {
 namespace {
 
-constexpr size_t kPiece = size_t{1} << 20;
-// An event has 1 MiB at most; as a line six times as much, if all of it is escaped.
-constexpr size_t kLongestLine = size_t{8} << 20;
-
 // True: there is nothing more to be learned.
-bool TakeLine(std::string_view line, bool& torn, FoundLines& found) {
-  const std::optional<AppliedMark> mark = ReadMark(line);
+bool TakeLine(const LineStream::Line& line, bool& torn, FoundLines& found) {
+  const std::optional<AppliedMark> mark = MarkOf(line);
   if (!mark) {
     torn = true;
     return false;
@@ -27,7 +24,7 @@ bool TakeLine(std::string_view line, bool& torn, FoundLines& found) {
     return true;
   }
   found.applied.Take(*mark);
-  found.whole_end += line.size() + 1;
+  found.whole_end = line.end;
   return false;
 }
 
@@ -69,25 +66,12 @@ Expected<FoundLines> ReadLines(int fd, uint64_t journal, uint64_t durable,
   const Expected<uint64_t> from = FindConfirmed(fd, journal, durable, on_progress);
   if (!from) return Propagate(from);
   found.whole_end = *from;
-  std::string held;  // what was read and is not taken yet
+  LineStream lines(fd, *from, on_progress);
   bool torn = false;
-  for (uint64_t at = *from;;) {
-    const size_t old = held.size();
-    const Expected<std::string> piece = ReadPiece(fd, at, kPiece, on_progress);
-    if (!piece) return Propagate(piece);
-    if (piece->empty()) return found;
-    held += *piece;
-    at += piece->size();
-    size_t start = 0;
-    for (size_t end = held.find('\n', old); end != std::string::npos;
-         end = held.find('\n', start)) {
-      if (TakeLine(std::string_view(held).substr(start, end - start), torn, found)) return found;
-      start = end + 1;
-    }
-    held.erase(0, start);
-    if (held.size() <= kLongestLine) continue;
-    torn = true;  // no line is that long
-    held.clear();
+  while (true) {
+    const Expected<std::optional<LineStream::Line>> line = lines.Next();
+    if (!line) return Propagate(line);
+    if (!*line || TakeLine(**line, torn, found)) return found;
   }
 }
 

@@ -81,11 +81,13 @@ _HOMES = {
     r"zlib\.h": {"bridge/journal/sqlite_statement.h"},
     r"libdeflate\.h": {
         "receivers/jsonl/line.cc",
+        "receivers/jsonl/pixels_png.cc",
         "receivers/wandb/log/log_writer.cc",
         "receivers/wandb/log/log_reader.cc",
     },
     r"sodium\.h": {
         "receivers/json.cc",
+        "receivers/jsonl/line_fields.cc",
         "receivers/files/stable_hash.cc",
         "bridge/journal/journal_schema.cc",
     },

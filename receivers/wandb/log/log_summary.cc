@@ -1,11 +1,12 @@
 #include "receivers/wandb/log/log_summary.h"
 
-#include <algorithm>
 #include <system_error>
+#include <utility>
 
 #include "receivers/files/find_files.h"
 #include "receivers/files/open_file.h"
 #include "receivers/files/system_error.h"
+#include "receivers/latest_values.h"
 #include "receivers/wandb/log/log_follower.h"
 #include "receivers/wandb/log/record_stream.h"
 
@@ -14,46 +15,21 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The latest values of keys, as many as are kept.
-class Latest {
- public:
-  explicit Latest(std::map<std::string, std::string>& values) : values_(values) {}
-
-  // Gives how many values it did not keep.
-  uint64_t Update(const ParsedRecord& record) {
-    uint64_t left_out = 0;
-    for (const ParsedRecord::ParsedItem& item : record.items) {
-      if (item.key.starts_with('_')) continue;
-      Erase(item.key);
-      const size_t bytes = item.key.size() + item.json.size();
-      if (values_.size() >= kMaxKeys || bytes_ + bytes > kMaxKeyBytes) {
-        ++left_out;
-        continue;
-      }
-      bytes_ += bytes;
-      values_.emplace(item.key, item.json);
-    }
-    for (const ParsedRecord::ParsedItem& item : record.removed) Erase(item.key);
-    return left_out;
+// Gives how many of a record's values are not kept.
+uint64_t Update(const ParsedRecord& record, LatestValues& latest) {
+  uint64_t left_out = 0;
+  for (const ParsedRecord::ParsedItem& item : record.items) {
+    if (!item.key.starts_with('_') && !latest.Set(item.key, std::string(item.json))) ++left_out;
   }
-
- private:
-  void Erase(const std::string& key) {
-    const auto found = values_.find(key);
-    if (found == values_.end()) return;
-    bytes_ -= found->first.size() + found->second.size();
-    values_.erase(found);
-  }
-
-  std::map<std::string, std::string>& values_;
-  size_t bytes_ = 0;
-};
+  for (const ParsedRecord::ParsedItem& item : record.removed) latest.Remove(item.key);
+  return left_out;
+}
 
 class Summing {
  public:
-  Summing(const RowVisitor& visit, const OtherVisitor& visit_other, LogSummary& log)
+  Summing(const RowVisitor& visit, LogSummary& log, OtherVisitor visit_other = {})
       : visit_(visit),
-        visit_other_(visit_other),
+        visit_other_(std::move(visit_other)),
         log_(log),
         config_(log.config),
         summary_(log.summary) {}
@@ -61,10 +37,10 @@ class Summing {
 
  private:
   const RowVisitor& visit_;
-  const OtherVisitor& visit_other_;
+  OtherVisitor visit_other_;
   LogSummary& log_;
-  Latest config_;
-  Latest summary_;
+  LatestValues config_;
+  LatestValues summary_;
 };
 
 void Summing::Take(const ParsedRecord& record) {
@@ -73,13 +49,13 @@ void Summing::Take(const ParsedRecord& record) {
   switch (record.kind) {
     case Kind::kRun:
       log_.run = record.run;
-      log_.left_out += config_.Update(record);
+      log_.left_out += Update(record, config_);
       break;
     case Kind::kConfig:
-      log_.left_out += config_.Update(record);
+      log_.left_out += Update(record, config_);
       break;
     case Kind::kSummary:
-      log_.left_out += summary_.Update(record);
+      log_.left_out += Update(record, summary_);
       break;
     case Kind::kHistory:
       ++log_.rows;
@@ -101,7 +77,7 @@ void Summing::Take(const ParsedRecord& record) {
 
 Expected<LogSummary> ReadOpenLog(int fd, const RowVisitor& visit, const OtherVisitor& visit_other) {
   LogSummary log;
-  Summing summing(visit, visit_other, log);
+  Summing summing(visit, log, visit_other);
   const Expected<LogEnd> end =
       ReadRecords(fd, OnDamage::kSkip,
                   [&](const ParsedRecord& record, uint64_t /*start*/) { summing.Take(record); });

@@ -30,10 +30,6 @@ struct LogSummary {
   uint64_t bad_bytes = 0;  // of damage in its middle; what could be read behind it was
 };
 
-// Of a run's config, and of its summary. A line that W&B takes has less than a million keys.
-inline constexpr size_t kMaxKeys = size_t{1} << 20;
-inline constexpr size_t kMaxKeyBytes = size_t{64} << 20;  // with their values
-
 // One history row: keys (components joined by '.') and their JSON.
 using RowVisitor = std::function<void(const std::vector<ParsedRecord::ParsedItem>& row)>;
 

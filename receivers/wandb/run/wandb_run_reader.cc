@@ -91,6 +91,11 @@ class Reader : public RunReader {
  public:
   bool IsLog(const fs::path& file) const override { return wandb::IsLog(file); }
 
+  std::string IdOf(const fs::path& log) const override {
+    const std::string stem = log.stem().string();
+    return wandb::IsLog(log) ? stem.substr(stem.find('-') + 1) : "";
+  }
+
   using RunReader::Read;
   Expected<RunSummary> Read(const fs::path& log, const RunVisitor& visit) const override {
     Expected<wandb::LogSummary> summary =

@@ -16,6 +16,7 @@ class MadeRun : public RunReader {
   explicit MadeRun(Rows rows) : rows_(std::move(rows)) {}
 
   bool IsLog(const std::filesystem::path&) const override { return true; }
+  std::string IdOf(const std::filesystem::path&) const override { return ""; }
   using RunReader::Read;
   Expected<RunSummary> Read(const std::filesystem::path& log,
                             const RunVisitor& visit) const override {

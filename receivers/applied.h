@@ -35,6 +35,7 @@ class AppliedEvents {
   bool Contains(uint64_t position) const {
     return position <= floor_ || (!above_.empty() && above_.contains(position));
   }
+  uint64_t journal() const { return journal_; }
   // A mark that says alone what all of them say.
   AppliedMark Sum() const { return {journal_, floor_, {above_.begin(), above_.end()}}; }
   // Every event up to here is in the file; 0: none is known to be.

@@ -66,7 +66,7 @@ def _everything() -> list[pb.Record]:
     """A log of all kinds of records that are no row, no file and no artifact."""
     more = telemetry_pb.TelemetryRecord()
     more.imports_finish.transformers = more.feature.offline = True
-    alert = pb.AlertRecord(title="title", text="text", level="WARN", wait_duration=60 * 10**9)
+    alert = pb.AlertRecord(title="title", text="text", level="WARN", wait_duration=60_000)
     mask = {"type": "mask", "key": "img", "value": {"0": "sky"}}
     return [
         writer.header(),

@@ -85,7 +85,7 @@ _HOMES = {
     r"sodium\.h": {
         "receivers/json.cc",
         "receivers/files/stable_hash.cc",
-        "receivers/wandb/run/image.cc",
+        "receivers/wandb/run/run_files.cc",
         "bridge/journal/journal_schema.cc",
     },
     r"seccomp\.h": {"bridge/workers/allowed_calls.cc"},

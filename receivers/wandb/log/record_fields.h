@@ -10,7 +10,7 @@ namespace flarebridge::wandb {
 // Record.
 inline constexpr uint32_t kNum = 1, kHistory = 2, kSummary = 3, kConfig = 5, kFiles = 6, kStats = 7,
                           kOutputRaw = 13, kRun = 17, kExit = 18, kFinal = 20, kHeader = 21,
-                          kEnvironment = 26;
+                          kEnvironment = 26, kAlert = 10, kMetric = 12;
 // Of Record, too, but not its content.
 inline constexpr uint32_t kControl = 16, kUuid = 19, kInfo = 200;
 // Ours, an AppliedMark: far from W&B's numbers, of which the highest is 200. Protobuf readers skip
@@ -26,10 +26,15 @@ inline constexpr uint32_t kTagKey = 1, kTagText = 2;
 // parsing others.
 inline constexpr uint32_t kCheckpoint = 7304;
 namespace checkpoint_field {  // and kApplied
-// Another version is ignored: raise it when recovery has to know more.
-inline constexpr uint64_t kVersionNow = 1;
+// Another version is ignored: raise it when recovery has to know more. One of version 1 is of a
+// time when nothing was known of metrics.
+inline constexpr uint64_t kVersionNow = 2, kOldestVersion = 1;
 inline constexpr uint32_t kVersion = 1, kRun = 2, kTagOfKey = 3, kTagsWait = 4, kLastStep = 5,
-                          kFirstStep = 6, kRuntime = 7, kLastTime = 8, kJournal = 9;
+                          kFirstStep = 6, kRuntime = 7, kLastTime = 8, kJournal = 9, kMetric = 10,
+                          kValues = 11, kStepMetric = 12, kByHand = 13;
+// In kValues, kStepMetric and kByHand.
+inline constexpr uint32_t kPath = 1, kMin = 2, kMax = 3, kTotal = 4, kCount = 5, kHasFirst = 6,
+                          kFirst = 7, kSetByHand = 8, kName = 2, kJson = 3, kPosition = 2;
 }  // namespace checkpoint_field
 
 // HistoryItem, SummaryItem, ConfigItem and StatsItem alike.
@@ -59,6 +64,9 @@ inline constexpr uint32_t kType = 1, kTime = 2, kLine = 3;
 }
 namespace stats_field {  // StatsRecord
 inline constexpr uint32_t kTime = 2, kItem = 3;
+}
+namespace alert_field {  // AlertRecord
+inline constexpr uint32_t kTitle = 1, kText = 2, kLevel = 3, kWaitDuration = 4;
 }
 namespace exit_field {  // RunExitRecord
 inline constexpr uint32_t kCode = 1, kRuntime = 2;

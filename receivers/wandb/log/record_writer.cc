@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <exception>
 
 #include "events/to_integer.h"
 #include "receivers/json.h"
@@ -116,6 +117,38 @@ void FillRun(pbf_writer& message, const RunRecord& run) {
   AddTelemetry(message, run);
 }
 
+// Of a checkpoint.
+void AddMetrics(pbf_writer& message, const Checkpoint& checkpoint) {
+  using namespace checkpoint_field;
+  for (const MetricDefinition& definition : checkpoint.metrics.definitions) {
+    std::string fields;
+    AppendMetricFields(definition, fields);
+    message.add_message(checkpoint_field::kMetric, fields);
+  }
+  for (const MetricValues& values : checkpoint.metrics.values) {
+    pbf_writer entry(message, kValues);
+    entry.add_bytes(checkpoint_field::kPath, values.path);
+    entry.add_double(kMin, values.min);
+    entry.add_double(kMax, values.max);
+    entry.add_double(kTotal, values.total);
+    entry.add_uint64(kCount, values.count);
+    entry.add_bool(kHasFirst, values.has_first);
+    entry.add_bytes(kFirst, values.first);
+    entry.add_bool(kSetByHand, values.by_hand);
+  }
+  for (const StepMetric& step : checkpoint.metrics.steps) {
+    pbf_writer entry(message, kStepMetric);
+    entry.add_bytes(checkpoint_field::kPath, step.path);
+    entry.add_bytes(kName, step.name);
+    entry.add_bytes(kJson, step.json);
+  }
+  for (const auto& [path, position] : checkpoint.by_hand) {
+    pbf_writer entry(message, kByHand);
+    entry.add_bytes(checkpoint_field::kPath, path);
+    entry.add_uint64(kPosition, position);
+  }
+}
+
 }  // namespace
 
 void AppendPath(std::string_view component, std::string& path) {
@@ -128,6 +161,20 @@ std::string PathOf(std::string_view component) {
   std::string path;
   AppendPath(component, path);
   return path;
+}
+
+std::vector<std::string_view> ComponentsOf(std::string_view path) {
+  std::vector<std::string_view> found;
+  try {
+    protozero::pbf_reader components(path.data(), path.size());
+    while (components.next(kNestedKey)) {
+      const protozero::data_view component = components.get_view();
+      found.emplace_back(component.data(), component.size());
+    }
+  } catch (const std::exception&) {
+    found.clear();  // these bytes are no path
+  }
+  return found;
 }
 
 std::string KeyOfPath(std::string_view path, size_t most) {
@@ -202,11 +249,52 @@ void AppendSummary(int64_t number, const ItemList& items, std::string& out) {
   out += items.encoded();
 }
 
+void AppendSummaryKey(int64_t number, std::string_view key, const std::string* json,
+                      const AppliedMark* mark, std::string& out) {
+  AppendRecord(number, kSummary, mark, out, [&](pbf_writer& message) {
+    pbf_writer item(message, json != nullptr ? kUpdate : kRemove);
+    item.add_string(kKey, key.data(), key.size());
+    if (json != nullptr) item.add_string(kValueJson, *json);
+  });
+}
+
+void AppendMetric(int64_t number, const MetricDefinition& definition, const AppliedMark* mark,
+                  std::string& out) {
+  std::string fields;
+  AppendMetricFields(definition, fields);
+  {
+    pbf_writer record(out);
+    record.add_int64(kNum, number);
+    record.add_message(kMetric, fields);
+  }
+  if (mark != nullptr) AppendMark(*mark, out);
+}
+
+void AppendAlert(int64_t number, std::string_view title, std::string_view text,
+                 std::string_view level, int64_t wait, const AppliedMark* mark, std::string& out) {
+  AppendRecord(number, kAlert, mark, out, [&](pbf_writer& message) {
+    message.add_string(alert_field::kTitle, title.data(), title.size());
+    message.add_string(alert_field::kText, text.data(), text.size());
+    message.add_string(alert_field::kLevel, level.data(), level.size());
+    message.add_int64(alert_field::kWaitDuration, wait);
+  });
+}
+
 void AppendConfig(int64_t number, const std::vector<std::pair<std::string, std::string>>& items,
                   const AppliedMark* mark, std::string& out) {
   AppendRecord(number, kConfig, mark, out, [&](pbf_writer& message) {
     for (const auto& item : items) AddConfigItem(message, item);
   });
+}
+
+void AppendConfigAt(int64_t number, std::string_view path, std::string_view json,
+                    std::string& out) {
+  ItemList item;
+  item.Add(path, json);
+  // A config's items have the number and form of a summary's.
+  pbf_writer record(out);
+  record.add_int64(kNum, number);
+  record.add_message(kConfig, item.encoded().data(), item.encoded().size());
 }
 
 void AppendTagChange(std::string_view key, std::string_view tag, std::string& out) {
@@ -238,6 +326,7 @@ void AppendCheckpoint(const Checkpoint& checkpoint, std::string& out) {
     message.add_double(checkpoint_field::kLastTime, checkpoint.last_time);
     for (const uint64_t journal : checkpoint.journals)
       message.add_fixed64(checkpoint_field::kJournal, journal);
+    AddMetrics(message, checkpoint);
   }
   AppendMark(checkpoint.mark, body);
   pbf_writer(out).add_bytes(kCheckpoint, body);

@@ -20,6 +20,8 @@ namespace flarebridge::wandb {
 void AppendPath(std::string_view component, std::string& path);
 // The path of one component.
 std::string PathOf(std::string_view component);
+// The components of a path, as views into it; none of bytes that are no path.
+std::vector<std::string_view> ComponentsOf(std::string_view path);
 // The key of a path: its components joined by '.', cut at `most` bytes.
 std::string KeyOfPath(std::string_view path, size_t most);
 
@@ -36,8 +38,18 @@ void AppendHistory(int64_t number, const ItemList& items, int64_t step, const Ap
 // Behind a history record whose step is a number of ours: a later life of the run goes on with it.
 void AppendOwnNumber(std::string& out);
 void AppendSummary(int64_t number, const ItemList& items, std::string& out);
+// A key of the summary that was set by hand, as it was given; or with no JSON, deleted.
+void AppendSummaryKey(int64_t number, std::string_view key, const std::string* json,
+                      const AppliedMark* mark, std::string& out);
+void AppendMetric(int64_t number, const MetricDefinition& definition, const AppliedMark* mark,
+                  std::string& out);
+// `level`: INFO, WARN or ERROR. `wait`: milliseconds until one of the same title is sent again.
+void AppendAlert(int64_t number, std::string_view title, std::string_view text,
+                 std::string_view level, int64_t wait, const AppliedMark* mark, std::string& out);
 void AppendConfig(int64_t number, const std::vector<std::pair<std::string, std::string>>& items,
                   const AppliedMark* mark, std::string& out);
+// One value of the config at a path of keys.
+void AppendConfigAt(int64_t number, std::string_view path, std::string_view json, std::string& out);
 // Behind a config record: the tag of a key has become this one (ours, as a mark is).
 void AppendTagChange(std::string_view key, std::string_view tag, std::string& out);
 // The first of a record, before its own content: all that is before it in the log (ours, too). Its

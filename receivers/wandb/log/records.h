@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "receivers/applied.h"
+#include "receivers/wandb/log/metric_definition.h"
 
 namespace flarebridge::wandb {
 
@@ -31,6 +32,26 @@ struct EnvironmentRecord {
   uint64_t memory_bytes = 0;
 };
 
+// What the values of a metric were, whose summary is more than the last of them. `path`: as
+// AppendPath() gives it.
+struct MetricValues {
+  std::string path;
+  double min = 0, max = 0, total = 0;  // of numbers that are finite
+  uint64_t count = 0;                  // of these
+  bool has_first = false;
+  std::string first;     // JSON; empty: it had no room
+  bool by_hand = false;  // its summary was set by hand
+};
+// The last value of a metric by which others are counted.
+struct StepMetric {
+  std::string name, path, json;
+};
+struct MetricState {
+  std::vector<MetricDefinition> definitions;  // in the order of their first ones
+  std::vector<MetricValues> values;
+  std::vector<StepMetric> steps;
+};
+
 // What the records of a log before one say, as far as it takes to go on with the run: recovery
 // begins there. It is written once all before it is on the disk.
 struct Checkpoint {
@@ -42,6 +63,10 @@ struct Checkpoint {
   std::optional<int64_t> last_step, first_step;  // of rows: the last; the lowest that was logged
   double runtime = 0;                            // seconds, `_runtime` of the last row
   double last_time = 0;                          // seconds since the epoch, its `_timestamp`
+  MetricState metrics;
+  // Paths whose summary was set by hand, or deleted, while rows before that waited; the positions
+  // of the events.
+  std::vector<std::pair<std::string, uint64_t>> by_hand;
 };
 
 }  // namespace flarebridge::wandb

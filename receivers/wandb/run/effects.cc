@@ -43,6 +43,8 @@ Expected<bool> ApplyData(RunOutput& out, uint64_t position, const Data& data,
                                : ApplyFile(out, position, data);
     case DataType::kImage:
       return ApplyImage(out, position, data, now);
+    case DataType::kMedia:
+      return ApplyMedia(out, position, data, now);
     case DataType::kParameter:
     case DataType::kParameters:
       return ApplyConfig(out, position, data);
@@ -51,6 +53,8 @@ Expected<bool> ApplyData(RunOutput& out, uint64_t position, const Data& data,
       return ApplyTags(out, position, data, now);
     case DataType::kLogRecord:
       return ApplyLogLine(out, position, data);
+    case DataType::kOperation:
+      return ApplyOperation(out, position, data);
     default:
       return false;
   }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "events/clock.h"
@@ -42,7 +43,8 @@ struct RunOutput {
   TagKeys tag_keys;             // of run.tags
   bool tags_wait = false;       // they have changed since the run record was written
   std::optional<Clock::time_point> tags_written;
-  uint64_t tags_left_out = 0;  // there were too many; they are in the config
+  std::set<std::string> said_labels;  // of classes: kind, name and labels that the config has
+  uint64_t tags_left_out = 0;         // there were too many; they are in the config
   LogAppender log;
   RowWriter rows;
   // Room for one event's, used again and again.
@@ -60,8 +62,11 @@ Expected<bool> ApplyRow(RunOutput& out, uint64_t position, const Data& data, Clo
 Expected<bool> ApplyConfig(RunOutput& out, uint64_t position, const Data& data);
 Expected<bool> ApplyTags(RunOutput& out, uint64_t position, const Data& data,
                          Clock::time_point now);
+Expected<bool> ApplyOperation(RunOutput& out, uint64_t position, const Data& data);
 Expected<bool> ApplyLogLine(RunOutput& out, uint64_t position, const Data& data);
 Expected<bool> ApplyFile(RunOutput& out, uint64_t position, const Data& data);
+Expected<bool> ApplyMedia(RunOutput& out, uint64_t position, const Data& data,
+                          Clock::time_point now);
 Expected<bool> ApplyImage(RunOutput& out, uint64_t position, const Data& data,
                           Clock::time_point now);
 

@@ -1,9 +1,10 @@
 #include "receivers/wandb/run/image.h"
 
 #include <png.h>
-#include <sodium.h>
 
 #include <array>
+
+#include "receivers/wandb/run/run_files.h"
 
 namespace flarebridge::wandb {
 namespace {
@@ -43,13 +44,13 @@ std::optional<Image> ReadJpeg(std::string_view file) {
   return std::nullopt;
 }
 
-std::optional<Image> EncodePng(const Value& value) {
+// `channels`: of each pixel.
+std::optional<Image> EncodePng(const Value& value, uint64_t channels) {
   const auto number = [&value](std::string_view key) {
     return value.Find(key).value_or(Value()).AsUint64().value_or(0);
   };
   const uint64_t width = number("width");
   const uint64_t height = number("height");
-  const uint64_t channels = number("channels");
   const Value data = value.Find("data").value_or(Value());
   if (width == 0 || width > kMaxSide || height == 0 || height > kMaxSide || channels == 0 ||
       channels > 4 || data.kind() != ValueKind::kBinary ||
@@ -72,21 +73,12 @@ std::optional<Image> EncodePng(const Value& value) {
   return Image{std::move(file), "png", png.width, png.height};
 }
 
-std::string HexSha256(std::string_view bytes) {
-  std::array<unsigned char, crypto_hash_sha256_BYTES> hash{};
-  crypto_hash_sha256(hash.data(), reinterpret_cast<const unsigned char*>(bytes.data()),
-                     bytes.size());
-  std::array<char, 2 * crypto_hash_sha256_BYTES + 1> hex{};
-  sodium_bin2hex(hex.data(), hex.size(), hash.data(), hash.size());
-  return hex.data();
-}
-
 }  // namespace
 
 std::optional<Image> ReadImage(const Value& value) {
   std::optional<Image> image;
   if (value.kind() == ValueKind::kMap) {
-    image = EncodePng(value);
+    image = EncodePng(value, value.Find("channels").value_or(Value()).AsUint64().value_or(0));
   } else if (value.kind() == ValueKind::kBinary) {
     image = ReadPng(value.node().text);
     if (!image) image = ReadJpeg(value.node().text);
@@ -95,6 +87,13 @@ std::optional<Image> ReadImage(const Value& value) {
       image->height > kMaxSide)
     return std::nullopt;
   image->sha256 = HexSha256(image->file);
+  return image;
+}
+
+std::optional<Image> ReadMask(const Value& value) {
+  if (value.kind() != ValueKind::kMap) return std::nullopt;
+  std::optional<Image> image = EncodePng(value, 1);
+  if (image) image->sha256 = HexSha256(image->file);
   return image;
 }
 

@@ -22,5 +22,7 @@ struct Image {
 // or 4: grey, grey and alpha, RGB, RGB and alpha), "data"}: one byte per channel, row by row from
 // the top. Nothing if it is neither.
 std::optional<Image> ReadImage(const Value& value);
+// Of a map {"height", "width", "data"}: the class of each pixel, one byte, as a grey PNG.
+std::optional<Image> ReadMask(const Value& value);
 
 }  // namespace flarebridge::wandb

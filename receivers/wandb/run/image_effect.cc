@@ -12,14 +12,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Named as by W&B's SDK: media/images/<key>_<step>_<20 digits of the content's hash>.
-fs::path PathFor(const Image& image, uint64_t position, const Data& data) {
-  const std::string step = data.step ? std::to_string(*data.step) : "p" + std::to_string(position);
-  return fs::path("media") / "images" /
-         SafeRelativePath(data.tag, "_" + step + "_" + image.sha256.substr(0, 20) + "." +
-                                        std::string(image.format));
-}
-
 void AddItems(const Image& image, const std::string& file, std::string_view tag, ItemList& items) {
   const std::string path = PathOf(tag);
   const auto add = [&](std::string_view key, const auto& value) {
@@ -40,7 +32,8 @@ Expected<bool> ApplyImage(RunOutput& out, uint64_t position, const Data& data,
                           Clock::time_point now) {
   const std::optional<Image> image = ReadImage(data.value);
   if (!image) return false;
-  const fs::path relative = PathFor(*image, position, data);
+  const fs::path relative = MediaPath("images", data.tag, data.step, position, image->sha256,
+                                      "." + std::string(image->format));
   Expected<bool> possible = WriteRunFile(out.folder / "files", relative, image->file);
   if (!possible || !*possible) return possible;
   if (Expected<void> reopened = out.log.Reopen(); !reopened) return Propagate(reopened);

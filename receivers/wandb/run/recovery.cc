@@ -8,7 +8,9 @@
 #include "receivers/files/file_info.h"
 #include "receivers/files/system_error.h"
 #include "receivers/wandb/log/checkpoint_reader.h"
+#include "receivers/wandb/log/record_fields.h"
 #include "receivers/wandb/log/record_stream.h"
+#include "receivers/wandb/log/record_writer.h"
 
 namespace flarebridge::wandb {
 namespace {
@@ -27,6 +29,34 @@ void TakeHistory(const ParsedRecord& record, Recovered& found) {
     if (item.key == "_runtime") found.runtime = std::max(found.runtime, ToNumber(item.json));
     if (item.key == "_timestamp") found.last_time = ToNumber(item.json);
   }
+}
+
+std::string PathOf(const ParsedRecord::ParsedItem& item) {
+  std::string path;
+  for (const std::string_view component : item.path) AppendPath(component, path);
+  return path;
+}
+
+// A summary record with a mark says what was set by hand; all others sum up rows, which tell alone.
+void TakeSummary(const ParsedRecord& record, Recovered& found) {
+  if (!record.mark) return;
+  const bool rows_waited =
+      record.mark->journal == found.applied.journal() && !record.mark->positions.empty();
+  const auto take = [&](const ParsedRecord::ParsedItem& item, bool deleted) {
+    const std::string path = PathOf(item);
+    if (deleted) {
+      found.metrics.Delete(path);
+    } else {
+      found.metrics.SetByHand(path);
+    }
+    if (rows_waited) found.by_hand[path] = record.mark->positions.back();
+  };
+  for (const ParsedRecord::ParsedItem& item : record.items) take(item, false);
+  for (const ParsedRecord::ParsedItem& item : record.removed) take(item, true);
+}
+
+void TakeMetricsOfRow(const ParsedRecord& record, MetricTracker& metrics) {
+  for (const ParsedRecord::ParsedItem& item : record.items) metrics.Take(PathOf(item), item.json);
 }
 
 void NoteJournal(uint64_t journal, std::vector<uint64_t>& journals) {
@@ -51,7 +81,14 @@ void TakeRecord(const ParsedRecord& record, uint64_t start, Recovered& found) {
     found.applied.Take(*record.mark);
     NoteJournal(record.mark->journal, found.journals);
   }
-  if (record.kind == Kind::kHistory) TakeHistory(record, found);
+  if (record.kind == Kind::kHistory) {
+    TakeHistory(record, found);
+    if (!found.metrics.empty()) TakeMetricsOfRow(record, found.metrics);
+  }
+  if (record.kind == Kind::kSummary) TakeSummary(record, found);
+  if (record.kind == Kind::kOther && record.field == kMetric) {
+    if (const auto definition = ParseMetric(record.content)) found.metrics.Define(*definition);
+  }
   if (record.kind == Kind::kRun) {
     found.has_run = true;
     found.run = record.run;
@@ -97,6 +134,9 @@ Recovered FromCheckpoint(const Checkpoint& checkpoint, uint64_t at, uint64_t jou
   found.run = checkpoint.run;
   found.tag_keys = TagKeys({checkpoint.tag_of_key.begin(), checkpoint.tag_of_key.end()});
   found.tags_wait = checkpoint.tags_wait;
+  found.metrics = MetricTracker(checkpoint.metrics);
+  if (checkpoint.mark.journal == journal)
+    found.by_hand.insert(checkpoint.by_hand.begin(), checkpoint.by_hand.end());
   return found;
 }
 

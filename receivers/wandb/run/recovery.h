@@ -5,13 +5,16 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "events/error.h"
 #include "receivers/applied.h"
 #include "receivers/receiver.h"
 #include "receivers/wandb/log/records.h"
+#include "receivers/wandb/run/metric_tracker.h"
 #include "receivers/wandb/run/tag_keys.h"
 
 namespace flarebridge::wandb {
@@ -34,7 +37,11 @@ struct Recovered {
   RunRecord run;                      // the newest one, with the tags that were set behind it
   TagKeys tag_keys;                   // of run.tags
   bool tags_wait = false;             // no run record has the tags that were set last
-  uint64_t checkpoint_at = 0;         // where the record with the last checkpoint begins, or 0
+  MetricTracker metrics;              // as the rows in the log leave it
+  // Of the journal: paths whose summary was set by hand, or deleted, by the event at a position of
+  // which it is not known that all before it are there.
+  std::map<std::string, uint64_t> by_hand;
+  uint64_t checkpoint_at = 0;  // where the record with the last checkpoint begins, or 0
 };
 
 // A log of more journals has no checkpoints.

@@ -58,6 +58,8 @@ RowWriter::RowWriter(uint64_t journal, const Recovered& recovered, const RunReco
       run_(run),
       log_(log),
       merger_(StepMerger::Limits(), {recovered.last_step, recovered.first_step}),
+      metrics_(recovered.metrics),
+      by_hand_(recovered.by_hand.begin(), recovered.by_hand.end()),
       applied_(recovered.applied),
       last_step_(recovered.last_step),
       first_step_(recovered.first_step),
@@ -70,6 +72,13 @@ RowWriter::RowWriter(uint64_t journal, const Recovered& recovered, const RunReco
 void RowWriter::Add(uint64_t position, std::optional<int64_t> step, double time, ItemList& items,
                     Clock::time_point now) {
   added_ += items.encoded().size();
+  if (!by_hand_.empty()) {
+    // What is logged behind it counts again.
+    for (size_t i = 0; i < items.size(); ++i) {
+      const auto set = by_hand_.find(items.path(i));
+      if (set != by_hand_.end() && set->second < position) by_hand_.erase(set);
+    }
+  }
   merger_.Add(position, step, time, items, now);
   if (merger_.ready().size() >= kRowsPerSummary || added_ > kMaxReady) WriteReady();
 }
@@ -105,6 +114,7 @@ void RowWriter::WriteReady() {
   MarkRows(rows);
   // Several records of one step may be too large together.
   for (StepMerger::Row& row : rows) left_out_.Fit(row.items);
+  if (!metrics_.empty()) FollowMetrics(rows);
   for (size_t done = 0; done < rows.size();) {
     const std::span<StepMerger::Row> rest = std::span(rows).subspan(done);
     const std::span<StepMerger::Row> some = rest.first(RowsOfOneSummary(rest));
@@ -115,6 +125,25 @@ void RowWriter::WriteReady() {
     for (StepMerger::Row& row : some) WriteRow(row, marks_[done++]);
   }
   merger_.ClearReady();
+  if (!by_hand_.empty()) ForgetSetByHand();
+}
+
+void RowWriter::FollowMetrics(std::vector<StepMerger::Row>& rows) {
+  for (StepMerger::Row& row : rows) {
+    metrics_.AddSteps(row.items);
+    left_out_.Fit(row.items);
+    for (size_t i = 0; i < row.items.size(); ++i)
+      metrics_.Take(row.items.path(i), row.items.json(i));
+  }
+}
+
+void RowWriter::SetByHand(const std::string& path, uint64_t position) {
+  if (merger_.LowestWaiting()) by_hand_[path] = position;
+}
+
+void RowWriter::ForgetSetByHand() {
+  const uint64_t waiting = merger_.LowestWaiting().value_or(given_ + 1);
+  std::erase_if(by_hand_, [&](const auto& set) { return set.second < waiting; });
 }
 
 void RowWriter::WriteDue(Clock::time_point now) {
@@ -139,8 +168,13 @@ void RowWriter::TellOpenRow(Clock::time_point now) {
   if (now < *tell_due_) return;
   tell_due_.reset();
   told_ = open->positions.back();
-  for (size_t i = 0; i < open->items.size(); ++i)
-    summary_.Put(std::string(open->items.path(i)), std::string(open->items.json(i)));
+  for (size_t i = 0; i < open->items.size(); ++i) {
+    if (summary_is_plain()) {
+      summary_.Put(open->items.path(i), open->items.json(i));
+    } else {
+      AddToSummary(open->items.path(i), open->items.json(i), false);
+    }
+  }
   SumUpRow(*open, std::max(last_runtime_, open->time - origin_.value_or(open->time)));
   WriteSummary();
 }
@@ -158,7 +192,14 @@ double RowWriter::WriteLast(double end_time) {
   return runtime;
 }
 
-void RowWriter::SumUp(std::span<const StepMerger::Row> rows) {
+void RowWriter::AddToSummary(std::string_view path, std::string_view json, bool taken) {
+  if (by_hand_.contains(path)) return;
+  value_.clear();
+  if (metrics_.AppendSummary(path, json, taken, value_)) summary_.Put(path, value_);
+}
+
+template <class TakeLast>
+void RowWriter::AddLastValues(std::span<const StepMerger::Row> rows, TakeLast take) {
   // From the last row on, each key's first value counts; most rows have the keys of the row behind
   // them, and nothing to say.
   const StepMerger::Row* behind = nullptr;
@@ -167,8 +208,19 @@ void RowWriter::SumUp(std::span<const StepMerger::Row> rows) {
     if (behind != nullptr && items.HasPathsOf(behind->items)) continue;
     behind = &rows[i];
     for (size_t k = 0; k < items.size(); ++k) {
-      if (!summary_.Find(items.path(k))) summary_.Add(items.path(k), items.json(k));
+      if (!summary_.Find(items.path(k))) take(items.path(k), items.json(k));
     }
+  }
+}
+
+void RowWriter::SumUp(std::span<const StepMerger::Row> rows) {
+  if (summary_is_plain()) {
+    AddLastValues(
+        rows, [this](std::string_view path, std::string_view json) { summary_.Add(path, json); });
+  } else {
+    AddLastValues(rows, [this](std::string_view path, std::string_view json) {
+      AddToSummary(path, json, true);
+    });
   }
   double runtime = last_runtime_;
   for (const StepMerger::Row& row : rows) runtime = std::max(runtime, RuntimeAt(row.time));
@@ -226,6 +278,8 @@ bool RowWriter::Describe(Checkpoint& checkpoint) const {
   checkpoint.first_step = first_step_;
   checkpoint.runtime = AsWritten(last_runtime_);
   checkpoint.last_time = AsWritten(last_time_);
+  checkpoint.metrics = metrics_.state();
+  checkpoint.by_hand.assign(by_hand_.begin(), by_hand_.end());
   return applied_.knows_journal();
 }
 

@@ -5,8 +5,11 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -16,6 +19,7 @@
 #include "receivers/wandb/log/records.h"
 #include "receivers/wandb/run/left_out.h"
 #include "receivers/wandb/run/log_appender.h"
+#include "receivers/wandb/run/metric_tracker.h"
 #include "receivers/wandb/run/recovery.h"
 #include "receivers/wandb/run/step_merger.h"
 
@@ -46,6 +50,13 @@ class RowWriter {
   // since the epoch).
   double WriteLast(double end_time);
 
+  // What metrics are defined, and what is known of them.
+  MetricTracker& metrics() { return metrics_; }
+  const MetricTracker& metrics() const { return metrics_; }
+  // The event at a position has set a key's summary, or deleted it: rows that wait hold values of
+  // before that, which do not come into the summary any more.
+  void SetByHand(const std::string& path, uint64_t position);
+
   // A record that was added by others has this mark.
   void Take(const AppliedMark& mark) { applied_.Take(mark); }
   // Fills in the rows' part and the mark, as recovery would find them in the log now; no effect is
@@ -66,8 +77,17 @@ class RowWriter {
  private:
   // Those of rows in their order go into marks_.
   void MarkRows(const std::vector<StepMerger::Row>& rows);
+  // Adds to rows, and counts their values, as metrics are defined.
+  void FollowMetrics(std::vector<StepMerger::Row>& rows);
   // What they say last goes into summary_.
   void SumUp(std::span<const StepMerger::Row> rows);
+  template <class TakeLast>
+  void AddLastValues(std::span<const StepMerger::Row> rows, TakeLast take);
+  // A value that is the last of its key, as metrics are defined; `taken`: of a row that is counted.
+  void AddToSummary(std::string_view path, std::string_view json, bool taken);
+  // More than a row's last values has to be looked at.
+  bool summary_is_plain() const { return metrics_.empty() && by_hand_.empty(); }
+  void ForgetSetByHand();
   void WriteRow(StepMerger::Row& row, const AppliedMark& mark);
   // The open row's values go into the summary, if they are new and it is time.
   void TellOpenRow(Clock::time_point now);
@@ -81,8 +101,12 @@ class RowWriter {
   LogAppender& log_;
   StepMerger merger_;
   LeftOut left_out_;
-  size_t added_ = 0;       // bytes of items since rows were last written
-  ItemList summary_;       // changed since the last summary record
+  size_t added_ = 0;  // bytes of items since rows were last written
+  ItemList summary_;  // changed since the last summary record
+  MetricTracker metrics_;
+  // Path -> the position of the event that set its summary, while rows of before that wait.
+  std::map<std::string, uint64_t, std::less<>> by_hand_;
+  std::string value_;      // room for one
   AppliedEvents applied_;  // all marks that were made for the log
   // Of the rows in the log, as in Recovered.
   std::optional<int64_t> last_step_, first_step_;

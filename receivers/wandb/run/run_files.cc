@@ -1,5 +1,8 @@
 #include "receivers/wandb/run/run_files.h"
 
+#include <sodium.h>
+
+#include <array>
 #include <string>
 
 #include "receivers/files/durable_file.h"
@@ -29,6 +32,23 @@ fs::path SafeRelativePath(std::string_view text, std::string_view suffix) {
     if (text.empty() && suffix.empty()) break;
   }
   return path;
+}
+
+fs::path MediaPath(std::string_view folder, std::string_view key, std::optional<int64_t> step,
+                   uint64_t position, std::string_view sha256, std::string_view extension) {
+  const std::string number = step ? std::to_string(*step) : "p" + std::to_string(position);
+  return fs::path("media") / folder /
+         SafeRelativePath(
+             key, "_" + number + "_" + std::string(sha256.substr(0, 20)) + std::string(extension));
+}
+
+std::string HexSha256(std::string_view bytes) {
+  std::array<unsigned char, crypto_hash_sha256_BYTES> hash{};
+  crypto_hash_sha256(hash.data(), reinterpret_cast<const unsigned char*>(bytes.data()),
+                     bytes.size());
+  std::array<char, 2 * crypto_hash_sha256_BYTES + 1> hex{};
+  sodium_bin2hex(hex.data(), hex.size(), hash.data(), hash.size());
+  return hex.data();
 }
 
 Expected<bool> WriteRunFile(const fs::path& files, const fs::path& relative,

@@ -35,8 +35,10 @@ namespace fs = std::filesystem;
 
 // Bytes that may wait for one write; beyond it a flush does not wait for the worker's.
 constexpr size_t kMaxWaiting = size_t{1} << 20;
-// Bytes of a checkpoint at most: a run has 256 tags, but their keys may be long.
+// Bytes of a checkpoint at most (a run has 256 tags, but their keys may be long), or this part of
+// what was written since the one before, as for many metrics.
 constexpr size_t kLargestCheckpoint = size_t{256} << 10;
+constexpr uint64_t kCheckpointPart = 16;
 // Seconds that fit into an exit record.
 constexpr double kLongestRuntime = 2147483647;
 // How often W&B's own client samples (x_stats_sampling_interval).
@@ -50,7 +52,8 @@ WandbRun::WandbRun(fs::path folder, AppendOnlyFile file, Recovered recovered, ui
       out_(std::move(folder), std::move(file), recovered_, journal),
       written_(recovered_.applied.floor()),
       durable_(recovered_.applied.floor()),
-      checkpoint_at_(recovered_.checkpoint_at) {}
+      checkpoint_at_(recovered_.checkpoint_at),
+      checkpoint_written_at_(recovered_.checkpoint_at) {}
 
 Expected<std::unique_ptr<WandbRun>> WandbRun::Open(const RunSpec& spec, const fs::path& root,
                                                    const WandbArguments& arguments,
@@ -113,7 +116,7 @@ void WandbRun::AddRun() {
 Expected<void> WandbRun::WritePrologue(RunRecord run) {
   // A crash may have left the file's header or first records only: they are written anew.
   if (Expected<void> begun = out_.log.StartAnew(); !begun) return begun;
-  checkpoint_at_ = 0;
+  checkpoint_at_ = checkpoint_written_at_ = 0;
   out_.run = std::move(run);
   out_.log.Add(
       [&](int64_t number, std::string& record) { AppendHeader(number, out_.run.version, record); });
@@ -221,7 +224,9 @@ Expected<void> WandbRun::WriteCheckpoint() {
   std::string encoded;
   AppendCheckpoint(checkpoint, encoded);
   // It would be much of the log: the run is read from an earlier one.
-  if (encoded.size() > kLargestCheckpoint) return {};
+  const uint64_t part = (checkpoint_at_ - checkpoint_written_at_) / kCheckpointPart;
+  if (encoded.size() > std::max<uint64_t>(kLargestCheckpoint, part)) return {};
+  checkpoint_written_at_ = checkpoint_at_;
   out_.rows.WriteCheckpoint(encoded);
   return out_.log.WriteOut();
 }
@@ -256,11 +261,14 @@ std::string WandbRun::Report() const {
        " values have no room in their row, of which W&B takes 10 MiB, and are left out: ");
   if (out_.rows.left_out().values() > 0) report += out_.rows.left_out().names();
   tell(out_.tags_left_out, " tags are in the config only: a run has 256");
+  tell(out_.rows.metrics().not_finite(),
+       " values that are no finite numbers are left out of a metric's min, max and mean");
+  tell(out_.rows.metrics().untracked(),
+       " values of metrics whose min, max, mean and first value have no room: their summary is the "
+       "last value");
   tell(unsupported_,
        " records have no place in a W&B run (models, empty values, what is no image, impossible "
-       "file "
-       "names) "
-       "and are left out");
+       "file names) and are left out");
   return report;
 }
 

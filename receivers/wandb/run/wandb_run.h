@@ -76,7 +76,8 @@ class WandbRun : public Receiver {
   RunOutput out_;         // what events become
   uint64_t written_ = 0;  // all events up to here are in the file
   uint64_t durable_ = 0;
-  uint64_t checkpoint_at_ = 0;  // in the log, in bytes
+  // In the log, in bytes: where one was made last, and where one was written.
+  uint64_t checkpoint_at_ = 0, checkpoint_written_at_ = 0;
   uint64_t checkpoint_every_ = kCheckpointEvery;
   bool online_ = false;           // argument mode: "online"
   bool tells_of_machine_ = true;  // argument system

@@ -12,7 +12,7 @@ namespace flarebridge::wandb {
 struct Alert {
   std::string title, text;
   std::string severity = "INFO";  // or WARN, ERROR: what the server knows
-  int64_t wait_duration = 0;      // nanoseconds until one of the same title is sent again
+  int64_t wait_duration = 0;      // milliseconds until one of the same title is sent again
 };
 
 // Of an AlertRecord's bytes; nothing if these are none.

@@ -56,6 +56,16 @@ TEST_CASE("a metric is one line of strict JSON, its mark the last member") {
   CHECK(json::parse(line)["_flarebridge"]["floor"] == 7);
 }
 
+TEST_CASE("a medium's line has its bytes as a text in its dict, as strict JSON has them") {
+  const ValueNode name = Text("data"), bytes = Text("\x01\x02", ValueKind::kBinary);
+  ValueNode map;
+  map.kind = ValueKind::kMap;
+  map.size = 1;
+  map.span = 3;
+  const ValueNode nodes[] = {map, name, bytes};
+  CHECK(ParsedLineOf(Value(nodes))["values"] == json{{"data", "AQI="}});
+}
+
 TEST_CASE("a column holds one kind of value") {
   const ValueNode text = Text("a\n\"b\"");
   CHECK(ParsedLineOf(Value(&text))["text"] == "a\n\"b\"");

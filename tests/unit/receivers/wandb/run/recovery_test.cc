@@ -18,6 +18,7 @@
 #include "receivers/wandb/log/record_writer.h"
 #include "receivers/wandb/run/wandb_run.h"
 #include "receivers/wandb/run/wandb_run_reader.h"
+#include "tests/unit/receivers/wandb/run/one_run.h"
 #include "tests/unit/temp_folder.h"
 
 namespace flarebridge::wandb {
@@ -60,6 +61,21 @@ std::string Describe(const Recovered& found) {
   say("start", run.start_time);
   for (const std::string& tag : run.tags) say("tag", tag);
   for (const auto& [key, tag] : found.tag_keys.all()) say("tag of " + key, tag);
+  const MetricState& metrics = found.metrics.state();
+  for (const MetricDefinition& definition : metrics.definitions) {
+    std::string fields;
+    AppendMetricFields(definition, fields);
+    say("definition", fields);
+  }
+  for (const MetricValues& values : metrics.values) {
+    say("values of", values.path);
+    for (const double number : {values.min, values.max, values.total}) say("number", number);
+    say("count", values.count);
+    say("first", values.has_first ? values.first : "none");
+    say("by_hand", values.by_hand);
+  }
+  for (const StepMetric& step : metrics.steps) say("step " + step.name, step.path + step.json);
+  // Not by_hand: of a key that was logged again nothing has to be known, and may be.
   return out.str();
 }
 
@@ -139,6 +155,14 @@ class Log {
     data.value = Value(&node);
     const std::string tag = "k" + std::to_string(random() % 7);
     data.tag = tag;
+    ValueNode number;
+    number.kind = ValueKind::kFloat;
+    number.number = static_cast<double>(random() % 1000) / 8;
+    if (random() % 2 == 0) data.value = Value(&number);
+    if (random() % 25 == 0) {
+      GiveOperation(run, random, data);
+      return;
+    }
     switch (random() % 10) {
       case 0:
         data.type = DataType::kParameter;
@@ -157,6 +181,25 @@ class Log {
       default:
         data.step = step += static_cast<int64_t>(random() % 2);
     }
+    REQUIRE(run.Write(position_, data, now_).has_value());
+  }
+
+  void GiveOperation(WandbRun& run, std::mt19937& random, Data data) const {
+    using namespace testing;
+    const std::string define = Text("define_metric");
+    const std::string all = List({Text("min"), Text("max"), Text("mean"), Text("first")});
+    const std::string operations[] = {
+        Map({{"op", define}, {"summary", all}}),
+        Map({{"op", define}, {"step_metric", Text("k1")}}),
+        Map({{"op", define}, {"summary", List({Text("max")})}, {"overwrite", "\xc3"}}),
+        Map({{"op", Text("summary")}, {"value", Integer(5)}}),
+        Map({{"op", Text("summary_delete")}}),
+        Map({{"op", Text("run")}, {"name", Text("n")}}),
+        Map({{"op", Text("alert")}})};
+    const Document operation = Document::Parse(operations[random() % 7]).value();
+    data.type = DataType::kOperation;
+    data.value = operation.root();
+    if (random() % 4 == 0) data.tag = "k*";
     REQUIRE(run.Write(position_, data, now_).has_value());
   }
 
@@ -231,7 +274,7 @@ TEST_CASE("another journal's checkpoint tells all but what it can't know") {
 TEST_CASE("a checkpoint that this program can't read is passed by") {
   const Log log(600);
   std::string bytes = log.bytes();
-  for (const std::string& content : {std::string(), std::string("\x08\x02"), std::string("\xff")}) {
+  for (const std::string& content : {std::string(), std::string("\x08\x03"), std::string("\xff")}) {
     std::string record(kCheckpointBegin);
     record += static_cast<char>(content.size()) + content;
     ItemList items;

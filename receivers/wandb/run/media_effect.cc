@@ -1,0 +1,90 @@
+// Media become files of the run and values of a row that name them; names of classes go into the
+// run's config. The row carries the mark.
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "receivers/wandb/log/record_writer.h"
+#include "receivers/wandb/run/effects.h"
+#include "receivers/wandb/run/media.h"
+#include "receivers/wandb/run/run_files.h"
+
+namespace flarebridge::wandb {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The path of the value in its row; empty: `in` is no list of texts.
+std::string PathOfValue(const Data& data) {
+  std::string path;
+  const Value around = data.value.Find("in").value_or(Value());
+  bool fine = around.IsNull() || around.kind() == ValueKind::kList;
+  around.ForEachItem([&](const Value& key) {
+    const auto text = key.AsText();
+    fine = fine && text;
+    AppendPath(text.value_or(""), path);
+  });
+  AppendPath(data.tag, path);
+  return fine ? path : std::string();
+}
+
+// False: one of them has no place in the file system.
+Expected<bool> WriteFiles(const fs::path& run_folder, const Media& media) {
+  std::set<std::string_view> written;
+  for (const Media::File& file : media.files) {
+    if (!written.insert(file.path).second) continue;
+    Expected<bool> possible = WriteRunFile(run_folder / "files", file.path, file.content);
+    if (!possible || !*possible) return possible;
+  }
+  return true;
+}
+
+// W&B's pages look for them in the config, where they are said once in a life of the worker.
+void AddLabels(RunOutput& out, std::string_view tag, const Media& media) {
+  constexpr size_t kMostRemembered = 1024;
+  for (const Media::ClassLabels& labels : media.labels) {
+    // Spelled as by W&B's SDK (0.31.0).
+    const std::string name = std::string(tag) + "_wandb_delimeter_" + labels.layer;
+    if (out.said_labels.size() >= kMostRemembered) out.said_labels.clear();
+    if (!out.said_labels.insert(labels.kind + '\n' + name + '\n' + labels.json).second) continue;
+    const std::string json = R"({"type":")" + labels.kind + R"(","key":)" +
+                             ToJson(std::string_view(name)) + R"(,"value":)" + labels.json + "}";
+    const std::string path = PathOf("_wandb") + PathOf(labels.kind) + PathOf(name);
+    out.log.Add(
+        [&](int64_t number, std::string& record) { AppendConfigAt(number, path, json, record); });
+  }
+}
+
+}  // namespace
+
+Expected<bool> ApplyMedia(RunOutput& out, uint64_t position, const Data& data,
+                          Clock::time_point now) {
+  const std::string path = PathOfValue(data);
+  if (path.empty()) return false;
+  const auto path_of = [&](std::string_view folder, std::string_view sha256,
+                           std::string_view extension) {
+    return MediaPath(folder, data.tag, data.step, position, sha256, extension).generic_string();
+  };
+  const std::optional<Media> media = ReadMedia(data.value, path_of);
+  if (!media) return false;
+  Expected<bool> possible = WriteFiles(out.folder, *media);
+  if (!possible || !*possible) return possible;
+  if (Expected<void> reopened = out.log.Reopen(); !reopened) return Propagate(reopened);
+  for (const Media::File& file : media->files) {
+    out.log.Add([&](int64_t number, std::string& record) {
+      AppendFile(number, file.path, nullptr, record);
+    });
+  }
+  AddLabels(out, data.tag, *media);
+  for (const Media::Leaf& leaf : media->leaves) {
+    std::string place = path;
+    for (const std::string& key : leaf.keys) AppendPath(key, place);
+    out.items.Put(place, leaf.json);
+  }
+  out.rows.left_out().Fit(out.items);
+  out.rows.Add(position, data.step, TimeOf(data), out.items, now);
+  return true;
+}
+
+}  // namespace flarebridge::wandb

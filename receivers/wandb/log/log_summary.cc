@@ -107,8 +107,7 @@ struct GrowingLog::Parts {
   uint64_t size_read = 0;  // of the file, when it was read last
   LogSummary log;
   RowVisitor visit;
-  const OtherVisitor visit_other;  // of nobody
-  Summing summing{visit, visit_other, log};
+  Summing summing{visit, log};
 };
 
 GrowingLog::GrowingLog(const fs::path& log) : parts_(std::make_unique<Parts>(log)) {}

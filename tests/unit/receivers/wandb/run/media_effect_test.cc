@@ -4,6 +4,7 @@
 
 #include <map>
 
+#include "receivers/files/stable_hash.h"
 #include "receivers/wandb/run/media.h"
 #include "receivers/wandb/run/run_files.h"
 #include "receivers/wandb/run/wav.h"

@@ -5,9 +5,12 @@ The same calls are made of the SDK, offline, and of a bridge and its workers; bo
 
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +19,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "integration"))
 import uploads
-from bridge_driver import Driver
+from bridge_driver import Driver, children_of, wait_for
 from strict_run import Run
 from strict_server import StrictServer
 from sync import sync
@@ -186,6 +189,23 @@ def test_rows_have_the_values_that_the_sdk_writes_step_metrics_among_them(ours, 
 
 def test_the_summary_is_that_of_the_sdk(ours, theirs):
     assert _summary(ours) == _summary(theirs)
+
+
+def test_killed_workers_change_nothing_of_it(theirs, tmp_path):
+    with Driver(tmp_path, {"wandb": {"project": "p"}}, run_name="ours") as driver:
+        driver.start_run("s")
+        for number, call in enumerate(_CALLS):
+            _send(driver, *call)
+            if number % 15 == 14:
+                for child in wait_for(lambda: children_of(driver.pid()), "a worker"):
+                    with suppress(ProcessLookupError):
+                        os.kill(child, signal.SIGKILL)
+        driver.end()
+    ours = logs_below(tmp_path)["s-job-ours"]
+    assert _user_rows(ours) == _user_rows(theirs)
+    assert _summary(ours) == _summary(theirs)
+    kinds = [record.WhichOneof("record_type") for record in records(ours)]
+    assert (kinds.count("alert"), kinds.count("metric")) == (1, sum(what == "define" for what, *_ in _CALLS))
 
 
 def test_an_alert_is_that_of_the_sdk(ours, theirs):

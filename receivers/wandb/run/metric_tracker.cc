@@ -156,13 +156,14 @@ void MetricTracker::Define(const MetricDefinition& definition) {
 
 size_t MetricTracker::DefinitionOf(std::string_view key) const {
   if (const auto named = names_.find(key); named != names_.end()) return named->second;
+  size_t found = kNone;
   for (size_t i = 0; i < state_.definitions.size(); ++i) {
     const MetricDefinition& glob = state_.definitions[i];
-    if (glob.is_glob &&
-        key.starts_with(std::string_view(glob.name).substr(0, glob.name.size() - 1)))
-      return i;
+    const auto begin = std::string_view(glob.name).substr(0, glob.name.size() - 1);
+    if (!glob.is_glob || !key.starts_with(begin)) continue;
+    if (found == kNone || glob.name.size() > state_.definitions[found].name.size()) found = i;
   }
-  return kNone;
+  return found;
 }
 
 MetricTracker::Slot MetricTracker::NewSlot(std::string_view path) const {

@@ -65,7 +65,7 @@ class MetricTracker {
 
   Slot& SlotOf(std::string_view path);
   Slot NewSlot(std::string_view path) const;
-  // The definition with this name, or of a glob that the key begins as.
+  // The definition with this name, or of the longest glob that the key begins as.
   size_t DefinitionOf(std::string_view key) const;
   // Makes room for what is known of a path's values, if its summary has more than the last one.
   MetricValues* ValuesOf(Slot& slot, std::string_view path);

@@ -53,6 +53,23 @@ TEST_CASE("pixels become a PNG that holds just these pixels") {
   }
 }
 
+TEST_CASE("a mask becomes a grey PNG whose pixels are the classes") {
+  const std::vector<uint8_t> classes = {0, 1, 2, 255, 7, 0};
+  Json mask = {{"height", 2}, {"width", 3}, {"data", Json::binary(classes)}};
+  const std::optional<Image> image = ReadMask(FromJson(mask).root());
+  REQUIRE(image.has_value());
+  png_image png{};
+  png.version = PNG_IMAGE_VERSION;
+  REQUIRE(png_image_begin_read_from_memory(&png, image->file.data(), image->file.size()) != 0);
+  CHECK(png.format == PNG_FORMAT_GRAY);
+  std::vector<uint8_t> read(PNG_IMAGE_SIZE(png));
+  REQUIRE(png_image_finish_read(&png, nullptr, read.data(), 0, nullptr) != 0);
+  CHECK(read == classes);
+  mask["width"] = 4;
+  CHECK_FALSE(ReadMask(FromJson(mask).root()).has_value());
+  CHECK_FALSE(ReadMask(FromJson(Json(5)).root()).has_value());
+}
+
 TEST_CASE("of a JPEG file the measures are read behind whatever segments it begins with") {
   const std::string frame("\xff\xc2\x00\x0b\x08\x01\x02\x03\x04\x01\x11", 11);
   const std::string comment(

@@ -1,4 +1,4 @@
-// What an event is: one metric, parameter, text, image or life-cycle message from a site. Text and
+// What an event is: one metric, parameter, text, medium, operation or life-cycle message. Text and
 // values are views into the bytes the event was decoded from (see event_codec.h for how long they
 // live). The wire format is in README.md. Used by every folder; plain values, no thread rule.
 #pragma once

@@ -221,6 +221,8 @@ void RowWriter::SumUp(std::span<const StepMerger::Row> rows) {
     AddLastValues(rows, [this](std::string_view path, std::string_view json) {
       AddToSummary(path, json, true);
     });
+    // What definitions ask for may be more than the rows have.
+    left_out_.Fit(summary_);
   }
   double runtime = last_runtime_;
   for (const StepMerger::Row& row : rows) runtime = std::max(runtime, RuntimeAt(row.time));

@@ -2,6 +2,8 @@
 
 import ast
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import flarebridge
@@ -49,3 +51,11 @@ def test_runs_one_after_the_other_leave_no_descriptor_behind(tmp_path, side):
             component.handle_event(event, context)
         counts.append(_descriptors())
     assert counts[1:] == [counts[0]] * 3
+
+
+def test_importing_the_functions_of_wandbs_client_loads_no_library_of_the_scripts_own():
+    libraries = {"wandb", "numpy", "torch", "PIL", "matplotlib", "plotly", "pandas", "nvflare", "zmq", "msgpack"}
+    code = f"import sys, flarebridge.wandb as wandb; wandb.Image, wandb.Html; print({libraries} & set(sys.modules))"
+    environment = {**os.environ, "PYTHONPATH": str(Path(flarebridge.__file__).parents[1])}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout == "set()\n"

@@ -16,6 +16,8 @@ import sys
 import flarebridge.wandb as wandb
 
 run = wandb.init(project="mine", entity="tester", name="named", config={"lr": 0.1}, tags=["a"], **arguments)
+wandb.define_metric("loss", summary="min")
+wandb.log({"page": wandb.Html("<p>hi</p>", inject=False), "loss": 2.0})
 for step in range(20):
     wandb.log({"loss": 1.0 / (step + 1), "n": {"x": step}})
     if step == 10:
@@ -45,6 +47,7 @@ def _assert_uploaded(server: StrictServer, folder: Path) -> None:
     (log,) = find_runs(folder)
     held = server.run("live")
     assert [_flat(row) for row in held.rows] == rows(log)
+    assert held.files[held.rows[0]["page"]["path"]] == b"<p>hi</p>"
     assert held.state == "finished"
     assert is_marked(log)
 

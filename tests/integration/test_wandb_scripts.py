@@ -73,6 +73,9 @@ def _said(log: Path) -> dict[str, Any]:
             "called": (record.display_name, record.notes, record.run_group, record.job_type, sorted(record.tags)),
             "belongs": (record.project or "uncategorized", record.entity),
             "exit": exit_code(log),
+            "alerts": [
+                str(record.alert) for record in read_records(log) if record.WhichOneof("record_type") == "alert"
+            ],
         }
     )
 

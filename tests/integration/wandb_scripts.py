@@ -271,6 +271,15 @@ def reading_back(wandb):
 
 
 @script
+def alerts(wandb):
+    wandb.init()
+    wandb.alert(title="low", text="accuracy is low", level=wandb.AlertLevel.WARN, wait_duration=300)
+    wandb.alert("again", "text", level="ERROR", wait_duration=datetime.timedelta(minutes=2))
+    wandb.run.alert(title="plain", text="text")
+    wandb.finish()
+
+
+@script
 def watched_model(wandb):
     torch = _torch()
     wandb.init()

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import shlex
 import threading
 from collections.abc import Mapping
 from typing import Any, Optional, Union
@@ -261,9 +262,7 @@ class Run(RunFacts):
         if ended.lost:
             say("warning", f"run {self.id}: {ended.lost} of its events are lost: {ended.why}")
         if self._plan.home == "script" and self._plan.mode == "offline":
-            say(
-                "info", f"run {self.id} is in {os.path.dirname(self.dir)}; upload it with: flarebridge sync that folder"
-            )
+            say("info", f"upload run {self.id} with: flarebridge sync {shlex.quote(os.path.dirname(self.dir))}")
 
     # --- parts of the above ---
 

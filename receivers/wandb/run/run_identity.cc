@@ -31,6 +31,7 @@ RunRecord IdentifyRun(const RunSpec& spec, const WandbArguments& arguments) {
   run.notes = arguments.notes();
   run.tags = arguments.tags();
   run.start_time = std::min(spec.started, kMaxTime);
+  run.side = spec.side == "client" ? RunRecord::Side::kClient : RunRecord::Side::kServer;
   AddConfig(spec, arguments, run);
   return run;
 }

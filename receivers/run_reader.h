@@ -19,6 +19,9 @@ namespace flarebridge {
 // What a run says of itself.
 struct RunSummary {
   enum class State : uint8_t { kRunning, kFinished, kFailed };
+  // Where its log was written: where the job's server is, where the site is that it is of, or by
+  // another program, wherever; or the log does not say.
+  enum class Written : uint8_t { kUnknown, kServer, kSite, kOther };
   std::string id, name, project, entity, group, job_type, notes;
   std::string site;       // where its values are from; empty: the log does not say
   double started = 0;     // seconds since the epoch; 0: the log does not say
@@ -29,6 +32,7 @@ struct RunSummary {
   uint64_t left_out = 0;  // values in none of these, nor in the rows visited: there are too many
   uint64_t rows = 0;
   State state = State::kRunning;
+  Written written = Written::kUnknown;
   int32_t exit_code = 0;   // once it does not run
   uint64_t bad_bytes = 0;  // of damage in its middle; what could be read behind it was
 };
@@ -42,6 +46,20 @@ constexpr const char* NameOf(RunSummary::State state) {
       return "finished";
     default:
       return "failed";
+  }
+}
+
+// One word: "server", "site", "other"; "" if it is not known.
+constexpr const char* NameOf(RunSummary::Written written) {
+  switch (written) {
+    case RunSummary::Written::kServer:
+      return "server";
+    case RunSummary::Written::kSite:
+      return "site";
+    case RunSummary::Written::kOther:
+      return "other";
+    default:
+      return "";
   }
 }
 

@@ -12,7 +12,7 @@ namespace {
 // What of a run is shown, but for its rows.
 auto Shown(const RunSummary& run) {
   return std::tie(run.id, run.name, run.site, run.state, run.exit_code, run.rows, run.uploaded,
-                  run.bad_bytes, run.started);
+                  run.bad_bytes, run.started, run.written);
 }
 
 }  // namespace

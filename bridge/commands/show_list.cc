@@ -28,7 +28,8 @@ void PrintRunAsJson(const ListedRun& listed) {
   std::cout << "{\"log\": " << JsonOf(listed.found.log.string()) << ", \"id\": " << JsonOf(run.id)
             << ", \"short\": " << JsonOf(listed.name) << ", \"name\": " << JsonOf(run.name)
             << ", \"site\": " << JsonOf(run.site) << ", \"state\": " << JsonOf(StateOf(run))
-            << ", \"rows\": " << run.rows << ", \"started\": " << ToJson(run.started)
+            << ", \"written\": " << JsonOf(NameOf(run.written)) << ", \"rows\": " << run.rows
+            << ", \"started\": " << ToJson(run.started)
             << ", \"last_row\": " << ToJson(listed.ranges.last_time())
             << ", \"uploaded\": " << (run.uploaded ? "true" : "false") << ", \"metrics\": {";
   const char* separator = "";
@@ -118,6 +119,7 @@ void PrintRuns(std::ostream& out, const RunList& list, const std::string& below,
   using Side = TextTable::Side;
   TextTable table({{"run"},
                    {"state"},
+                   {"written"},
                    {"started"},
                    {"lasted", Side::kRight},
                    {"rows", Side::kRight},
@@ -130,8 +132,8 @@ void PrintRuns(std::ostream& out, const RunList& list, const std::string& below,
     std::error_code ignored;
     const fs::path folder = listed.found.log.parent_path();
     const fs::path path = fs::proximate(folder, below, ignored);
-    table.Add({listed.name, StateOf(run), StartOf(run), DurationOf(listed), Grouped(run.rows),
-               run.uploaded ? "yes" : "no", (ignored ? folder : path).string()});
+    table.Add({listed.name, StateOf(run), NameOf(run.written), StartOf(run), DurationOf(listed),
+               Grouped(run.rows), run.uploaded ? "yes" : "no", (ignored ? folder : path).string()});
   }
   table.Print(out);
   if (shown < list.runs.size())

@@ -123,6 +123,7 @@ int ShowRunAsJson(const FoundRun& found) {
     std::cout << (i == 0 ? "" : ", ") << Quote(run->tags[i]);
   const bool running = run->state == RunSummary::State::kRunning;
   std::cout << "], \"state\": " << Quote(NameOf(run->state))
+            << ", \"written\": " << Quote(NameOf(run->written))
             << ", \"exit_code\": " << (running ? "null" : std::to_string(run->exit_code))
             << ", \"damaged\": " << (run->bad_bytes > 0 ? "true" : "false")
             << ", \"damaged_bytes\": " << run->bad_bytes << ", \"left_out\": " << run->left_out
@@ -163,7 +164,11 @@ int ShowRun(const FoundRun& found, uint64_t most_rows) {
   std::cout << Printable(run->name) << "\n"
             << "  state    " << StateOf(*run) << "\n  run id   " << Printable(run->id)
             << (run->site.empty() ? "" : "\n  site     " + Printable(run->site)) << "\n  started  "
-            << StartOf(*run) << "\n  uploaded " << (run->uploaded ? "yes" : "no") << "\n  project  "
+            << StartOf(*run)
+            << (run->written == RunSummary::Written::kUnknown
+                    ? ""
+                    : std::string("\n  written  ") + NameOf(run->written))
+            << "\n  uploaded " << (run->uploaded ? "yes" : "no") << "\n  project  "
             << Printable(run->project) << "\n  group    " << Printable(run->group)
             << "\n  log      " << found.log.string() << "\n";
   const uint64_t left_out = run->left_out + columns.left_out();

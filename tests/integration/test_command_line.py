@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from bridge_driver import Driver
 from flarebridge.bridge_process import find_binary
-from run_log_writer import header, history, run_record, write_run
+from run_log_writer import header, history, run_record, with_unknown_field, write_run
 from uploads import make_run
 from wandb_tools import logs_below, rows
 
@@ -128,11 +128,11 @@ def test_show_takes_time_for_each_value_of_a_run_with_many_keys_and_reads_record
 def test_show_lists_the_runs_below_a_folder(two_runs, tmp_path):
     """Sorted by site, with five digits; as JSON with all."""
     listed = [line.split() for line in _run("show", str(tmp_path)).stdout.splitlines()]
-    title = ["run", "state", "started", "lasted", "rows", "uploaded", "folder"]
+    title = ["run", "state", "written", "started", "lasted", "rows", "uploaded", "folder"]
     assert listed[0] == title
     folders = {name: str(log.parent.relative_to(tmp_path)) for name, log in two_runs.items()}
     for line, site, count in ((listed[1], "site-1", "50"), (listed[2], "site-2", "1")):
-        assert (line[0], line[1], *line[-3:]) == (site, "finished", count, "no", folders[site])
+        assert (line[0], line[1], line[2], *line[-3:]) == (site, "finished", "server", count, "no", folders[site])
     assert ["loss", "site-1", "7", "0", "7"] in listed
     assert ["site-2", "0.5", "0.5", "0.5"] in listed
     first, second = json.loads(_run("show", "--json", str(tmp_path)).stdout)
@@ -141,6 +141,21 @@ def test_show_lists_the_runs_below_a_folder(two_runs, tmp_path):
     assert first["last_row"] >= first["started"] > 0
     assert _run("show", "--csv", str(tmp_path)).returncode == 64
     assert _run("show", "--wait", "5", str(tmp_path)).returncode == 0
+
+
+def test_show_tells_where_a_run_was_written(two_runs, tmp_path):
+    """On the server, at the site, by another program; of a log of earlier versions, which have marks only, nothing."""
+    with Driver(tmp_path / "client", {"wandb": {}}, side="client") as driver:
+        driver.data("site-3", "METRIC", "loss", 0.5, step=0)
+        driver.end()
+    write_run(tmp_path, "other", [header(), run_record("other", display_name="other")])
+    ours = with_unknown_field(run_record("earlier", display_name="earlier"), 7301, b"\x09" + b"\x01" * 8 + b"\x10\x01")
+    write_run(tmp_path, "earlier", [header(), ours])
+    runs = json.loads(_run("show", "--json", str(tmp_path)).stdout)
+    written = {run["short"]: run["written"] for run in runs}
+    assert written == {"site-1": "server", "site-2": "server", "site-3": "site", "other": "other", "earlier": ""}
+    assert re.search(r"^  written  site$", _run("show", str(tmp_path), "site-3").stdout, re.MULTILINE)
+    assert "written" not in _run("show", str(tmp_path), "earlier").stdout
 
 
 def test_show_takes_a_run_by_its_short_name(two_runs, tmp_path):

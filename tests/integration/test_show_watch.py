@@ -5,12 +5,11 @@ import os
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
 import run_log_writer as writer
-from bridge_driver import Driver
+from bridge_driver import Driver, wait_for
 from flarebridge.bridge_process import find_binary
 from shown_terminal import DEADLINE, environment, terminal
 from wandb.proto import wandb_internal_pb2 as pb
@@ -103,12 +102,16 @@ def test_ctrl_z_gives_the_terminal_back_until_it_goes_on(tmp_path):
         shown.wait_for("site-1")
         shown.process.send_signal(signal.SIGTSTP)
         shown.wait_for(re.escape(_LEAVE))
-        assert os.waitpid(shown.process.pid, os.WUNTRACED | os.WNOHANG)[0] in (0, shown.process.pid)
+        wait_for(lambda: _state(shown.process.pid) == "T", "a stopped process", DEADLINE)
         drawn = len(shown.shown)
         shown.process.send_signal(signal.SIGCONT)
         shown.wait_for(re.escape(_ENTER) + ".*site-1", drawn)
         assert shown.end(signal.SIGINT) == 0
         assert shown.shown.endswith(_LEAVE)
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
 
 
 def test_a_log_that_is_cut_replaced_or_removed_is_shown_as_it_is_then(tmp_path):
@@ -140,16 +143,17 @@ def test_elsewhere_than_on_a_terminal_each_change_is_a_block(tmp_path):
     ):
         try:
             for count in (1, 2, 3):
-                deadline = time.monotonic() + DEADLINE
-                while len(re.findall(r"^metric .*\n(?:.+\n)+\n", output.read_text(), re.MULTILINE)) < count:
-                    assert time.monotonic() < deadline, output.read_text()
-                    time.sleep(0.05)
+                wait_for(lambda: _blocks(output) >= count, f"{count} blocks", DEADLINE)
                 run.rows(count, count + 1)
         finally:
             process.terminate()
         assert process.wait(DEADLINE) == 0
     assert "\033" not in output.read_text()
     assert ": 1 run, 1 running; changed 20" in output.read_text()
+
+
+def _blocks(output: Path) -> int:
+    return len(re.findall(r"^metric .*\n(?:.+\n)+\n", output.read_text(), re.MULTILINE))
 
 
 def test_of_a_log_only_what_has_come_is_read_and_nothing_is_drawn_while_nothing_comes(tmp_path):

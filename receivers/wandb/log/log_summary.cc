@@ -46,6 +46,7 @@ class Summing {
 void Summing::Take(const ParsedRecord& record) {
   using Kind = ParsedRecord::Kind;
   log_.left_out += record.left_out;
+  log_.ours = log_.ours || record.mark.has_value();
   switch (record.kind) {
     case Kind::kRun:
       log_.run = record.run;

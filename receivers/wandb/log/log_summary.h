@@ -26,6 +26,7 @@ struct LogSummary {
   uint64_t rows = 0;
   State state = State::kRunning;
   int32_t exit_code = 0;
+  bool ours = false;       // flarebridge wrote it: there are its marks
   bool torn = false;       // ends in half a record: being written, or cut by a crash
   uint64_t bad_bytes = 0;  // of damage in its middle; what could be read behind it was
 };

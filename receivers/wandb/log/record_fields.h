@@ -49,7 +49,9 @@ namespace run_field {  // RunRecord
 inline constexpr uint32_t kRunId = 1, kEntity = 2, kProject = 3, kRunConfig = 4, kGroup = 6,
                           kJobType = 7, kDisplayName = 8, kNotes = 9, kTags = 10, kSweep = 12,
                           kHost = 13, kStartTime = 17, kTelemetry = 19, kGit = 21, kResume = 24;
-}
+// Ours: RunRecord::Side.
+inline constexpr uint32_t kSide = 7305;
+}  // namespace run_field
 namespace git_field {  // GitRepoRecord
 inline constexpr uint32_t kRemote = 1, kCommit = 2;
 }

@@ -50,6 +50,14 @@ std::string RunRecord::*TextOf(uint32_t field) {
   }
 }
 
+// A number that is none of ours is not known either.
+RunRecord::Side SideOf(uint32_t number) {
+  using Side = RunRecord::Side;
+  for (const Side side : {Side::kServer, Side::kClient})
+    if (static_cast<uint32_t>(side) == number) return side;
+  return Side::kUnknown;
+}
+
 }  // namespace
 
 bool TakePart(ParsedRecord& record) {
@@ -172,6 +180,9 @@ void ParseRun(pbf_reader message, ParsedRecord& record) {
         break;
       case run_field::kResume:
         run.resumed = message.get_bool();
+        break;
+      case run_field::kSide:
+        run.side = SideOf(message.get_uint32());
         break;
       default:
         message.skip();

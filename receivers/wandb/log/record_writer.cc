@@ -115,6 +115,8 @@ void FillRun(pbf_writer& message, const RunRecord& run) {
   AddText(message, run_field::kHost, run.host);
   AddTimestamp(message, run_field::kStartTime, run.start_time);
   AddTelemetry(message, run);
+  if (run.side != RunRecord::Side::kUnknown)
+    message.add_uint32(run_field::kSide, static_cast<uint32_t>(run.side));
 }
 
 // Of a checkpoint.

@@ -14,12 +14,17 @@
 namespace flarebridge::wandb {
 
 struct RunRecord {
+  // Where flarebridge wrote it. Of other programs' runs, and of earlier versions', nothing is
+  // known.
+  enum class Side : uint8_t { kUnknown = 0, kServer = 1, kClient = 2 };  // as in its field
+
   std::string run_id, project, entity, group, job_type, display_name, notes, host;
   std::vector<std::string> tags;
   std::vector<std::pair<std::string, std::string>> config;  // key, JSON
   double start_time = 0;                                    // seconds since the epoch
   std::string version;                                      // of flarebridge
   std::string platform;  // "linux-x86_64"; empty if it is not told
+  Side side = Side::kUnknown;
   // Of runs that W&B's own client wrote; ours have none of these.
   std::string sweep, program, repo, commit;
   bool resumed = false;  // a later part of its run, which counts its steps anew

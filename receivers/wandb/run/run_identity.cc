@@ -31,6 +31,7 @@ RunRecord IdentifyRun(const RunSpec& spec, const WandbArguments& arguments) {
     run.run_id = RunId(spec, arguments.id());
     run.display_name = spec.site + "-" + spec.job + "-" + spec.run_name;
     run.group = spec.run_name + "-" + spec.job;
+    run.side = spec.side == "client" ? RunRecord::Side::kClient : RunRecord::Side::kServer;
     AddConfig(spec, arguments, run);
   }
   run.project = arguments.project();

@@ -87,6 +87,7 @@ Expected<void> WandbRun::Begin(RunRecord run) {
   if (recovered_.has_run) {
     out_.run.version = std::move(run.version);
     out_.run.platform = std::move(run.platform);
+    out_.run.side = run.side;
     // The log may be of a time when more could be told: what is told from here on is not.
     if (!tells_of_machine_) out_.run.host.clear();
     // The log belongs to another journal until now.

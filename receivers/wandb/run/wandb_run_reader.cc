@@ -33,8 +33,22 @@ std::string TextOf(const std::string& json) {
   return json.substr(1, json.size() - 2);
 }
 
+RunSummary::Written WrittenOf(const wandb::LogSummary& log) {
+  switch (log.run.side) {
+    case wandb::RunRecord::Side::kServer:
+      return RunSummary::Written::kServer;
+    case wandb::RunRecord::Side::kClient:
+      return RunSummary::Written::kSite;
+    default:
+      // Earlier versions of flarebridge wrote no side, but marks.
+      return log.ours || log.run.run_id.empty() ? RunSummary::Written::kUnknown
+                                                : RunSummary::Written::kOther;
+  }
+}
+
 RunSummary ForPeople(wandb::LogSummary log) {
   RunSummary run;
+  run.written = WrittenOf(log);
   run.id = std::move(log.run.run_id);
   run.name = std::move(log.run.display_name);
   run.project = std::move(log.run.project);

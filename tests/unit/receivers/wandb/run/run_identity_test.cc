@@ -4,6 +4,11 @@
 
 #include <algorithm>
 #include <set>
+#include <string>
+#include <utility>
+
+#include "receivers/wandb/log/record_reader.h"
+#include "receivers/wandb/log/record_writer.h"
 
 namespace flarebridge::wandb {
 namespace {
@@ -28,6 +33,26 @@ TEST_CASE("names, group and config are those of WandBReceiver") {
   const std::vector<std::pair<std::string, std::string>> expected = {
       {"job_id", "\"j1\""}, {"client", "\"site-1\""}, {"run_name", "\"hello\""}};
   CHECK(run.config == expected);
+}
+
+TEST_CASE("a run says on which side it is written, also to who reads its record") {
+  for (const auto& [word, side] : {std::pair{"server", RunRecord::Side::kServer},
+                                   std::pair{"client", RunRecord::Side::kClient}}) {
+    const RunRecord run = IdentifyRun(SpecOf("j", "s", "n", word), NoArguments());
+    CHECK(run.side == side);
+    std::string bytes;
+    AppendRun(1, run, nullptr, bytes);
+    ParsedRecord record;
+    REQUIRE(ParseRecord(bytes, record));
+    CHECK(record.run.side == side);
+  }
+  RunRecord unknown;
+  unknown.side = static_cast<RunRecord::Side>(9);
+  std::string bytes;
+  AppendRun(1, unknown, nullptr, bytes);
+  ParsedRecord record;
+  REQUIRE(ParseRecord(bytes, record));
+  CHECK(record.run.side == RunRecord::Side::kUnknown);
 }
 
 TEST_CASE(

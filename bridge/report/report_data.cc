@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "bridge/report/cell_value.h"
 #include "bridge/report/page_text.h"
@@ -140,15 +141,17 @@ void ReportData::AddRow(const Row& row) {
       AddCell(key, row[i].json, time);
     }
   }
-  AddMedia();
+  AddMedia(time);
 }
 
-void ReportData::AddMedia() {
+void ReportData::AddMedia(float time) {
   for (const MediaValue& value : media_.values()) {
     const uint32_t key = FindKey(value.key);
     const auto run = static_cast<uint32_t>(runs_.size() - 1);
     if (key == kNone) {
       ++runs_.back().left_out;
+    } else if (const std::optional<HistogramRange> range = HistogramRangeOf(value)) {
+      AddHistogram(key, *range, time);
     } else if (!images_.Take(key, run, step_, value)) {
       ++others_[key];
     }
@@ -185,17 +188,26 @@ void ReportData::AddCell(uint32_t key, std::string_view json, float time) {
 
 void ReportData::AddNumber(uint32_t key, double value, float time) {
   uint32_t& place = columns_[key].series;
-  if (place == kNone) {
-    if (series_.size() >= kMostSeries) {
-      ++runs_.back().left_out;
-      return;
-    }
-    place = static_cast<uint32_t>(series_.size());
-    series_.push_back({key, static_cast<uint32_t>(runs_.size() - 1), {}});
-    // There is less room for each from now on.
-    if (MostBinsOfOne() < kMostBinsOfOne && (series_.size() & 0xFF) == 0) Fit(MostBinsOfOne());
-  }
+  if (place == kNone && !MakeSeries(key, false, place)) return;
   series_[place].bins.Add(step_, value, time, MostBinsOfOne());
+}
+
+void ReportData::AddHistogram(uint32_t key, const HistogramRange& range, float time) {
+  uint32_t& place = columns_[key].histograms;
+  if (place == kNone && !MakeSeries(key, true, place)) return;
+  series_[place].bins.AddRange(step_, range.low, range.median, range.high, time, MostBinsOfOne());
+}
+
+bool ReportData::MakeSeries(uint32_t key, bool of_histograms, uint32_t& place) {
+  if (series_.size() >= kMostSeries) {
+    ++runs_.back().left_out;
+    return false;
+  }
+  place = static_cast<uint32_t>(series_.size());
+  series_.push_back({key, static_cast<uint32_t>(runs_.size() - 1), {}, of_histograms});
+  // There is less room for each from now on.
+  if (MostBinsOfOne() < kMostBinsOfOne && (series_.size() & 0xFF) == 0) Fit(MostBinsOfOne());
+  return true;
 }
 
 void ReportData::AddText(uint32_t key, std::string_view json) {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "bridge/report/console_text.h"
+#include "bridge/report/histogram.h"
 #include "bridge/report/media_cells.h"
 #include "bridge/report/report_images.h"
 #include "bridge/report/series_bins.h"
@@ -43,7 +44,8 @@ struct ReportRun {
 struct ReportSeries {
   uint32_t key = 0;
   uint32_t run = 0;
-  SeriesBins bins;  // times are seconds since the run's start
+  SeriesBins bins;             // times are seconds since the run's start
+  bool of_histograms = false;  // values are medians, with most of what was counted around them
 };
 
 // The latest texts of a key in a run.
@@ -110,16 +112,20 @@ class ReportData {
   // Where a key's values of the run that is read go.
   struct Column {
     uint32_t series = kNone;
+    uint32_t histograms = kNone;
     uint32_t texts = kNone;
   };
 
   void AddRow(const Row& row);
   // The row's images, and a count of what else it has that is of a type of its own.
-  void AddMedia();
+  void AddMedia(float time);
   // The row's own values; gives its time in seconds since the run's start.
   float BeginRow(const Row& row);
   void AddCell(uint32_t key, std::string_view json, float time);
   void AddNumber(uint32_t key, double value, float time);
+  void AddHistogram(uint32_t key, const HistogramRange& range, float time);
+  // A new one of the run; false: there are too many.
+  bool MakeSeries(uint32_t key, bool of_histograms, uint32_t& place);
   void AddText(uint32_t key, std::string_view json);
   // kNone: there are too many.
   uint32_t KeyOf(std::string_view name, size_t place_in_row);

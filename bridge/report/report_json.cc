@@ -133,9 +133,10 @@ void AppendBins(const SeriesBins& series, double SeriesBin::*member, std::string
 }
 
 // Whether a bin holds more than one value.
-bool HasRanges(const SeriesBins& series) {
-  return std::any_of(series.bins().begin(), series.bins().end(),
-                     [](const SeriesBin& bin) { return bin.count > 1; });
+bool HasRanges(const ReportSeries& series) {
+  const std::vector<SeriesBin>& bins = series.bins.bins();
+  return series.of_histograms ||
+         std::any_of(bins.begin(), bins.end(), [](const SeriesBin& bin) { return bin.count > 1; });
 }
 
 void AppendSeries(const ReportSeries& series, size_t axis, std::string& out) {
@@ -145,8 +146,9 @@ void AppendSeries(const ReportSeries& series, size_t axis, std::string& out) {
   object.Whole("run", series.run);
   object.Whole("axis", axis);
   object.Number("last", bins.last());
+  object.Some("histograms", series.of_histograms ? 1 : 0);
   AppendBins(bins, &SeriesBin::mean, object.At("mean"));
-  if (HasRanges(bins)) {
+  if (HasRanges(series)) {
     AppendBins(bins, &SeriesBin::least, object.At("least"));
     AppendBins(bins, &SeriesBin::most, object.At("most"));
   }
@@ -171,7 +173,7 @@ void AppendCurves(const ReportData& data, PageObject& object, std::string& out) 
 size_t LeastBytes(const ReportData& data) {
   size_t numbers = 0;
   for (const ReportSeries& series : data.series())
-    numbers += series.bins.bins().size() * (HasRanges(series.bins) ? 3 : 1);
+    numbers += series.bins.bins().size() * (HasRanges(series) ? 3 : 1);
   return numbers * sizeof(double) * 4 / 3;
 }
 

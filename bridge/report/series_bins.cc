@@ -20,12 +20,14 @@ double MeanOf(double a, double weight_a, double b, double weight_b) {
   return a * (weight_a / all) + b * (weight_b / all);
 }
 
-void AddValue(SeriesBin& bin, double value) {
+void AddValue(SeriesBin& bin, double least, double value, double most) {
   if (bin.count == 0) {
-    bin.least = bin.most = bin.mean = value;
+    bin.least = least;
+    bin.most = most;
+    bin.mean = value;
   } else {
-    bin.least = std::min(bin.least, value);
-    bin.most = std::max(bin.most, value);
+    bin.least = std::min(bin.least, least);
+    bin.most = std::max(bin.most, most);
     bin.mean = MeanOf(bin.mean, bin.count, value, 1);
   }
   bin.count = Sum(bin.count, 1);
@@ -52,10 +54,17 @@ void SeriesBins::Add(int64_t step, double value, float time, size_t most_bins) {
   SeriesBin& bin = BinAt(step >> shift_, time);
   last_ = value;
   if (std::isfinite(value)) {
-    AddValue(bin, value);
+    AddValue(bin, value, value, value);
   } else {
     CountNotFinite(step, value);
   }
+  if (bins_.size() > most_bins) Fit(most_bins);
+}
+
+void SeriesBins::AddRange(int64_t step, double least, double value, double most, float time,
+                          size_t most_bins) {
+  AddValue(BinAt(step >> shift_, time), least, value, most);
+  last_ = value;
   if (bins_.size() > most_bins) Fit(most_bins);
 }
 

@@ -27,6 +27,9 @@ class SeriesBins {
   // `value` may be NaN or infinite: such values are counted and are in no least, most or mean; a
   // bin that holds nothing else is a gap. `time`: any unit. Keeps `most_bins` at most.
   void Add(int64_t step, double value, float time, size_t most_bins);
+  // The same of a value that stands for others from `least` to `most`, all finite.
+  void AddRange(int64_t step, double least, double value, double most, float time,
+                size_t most_bins);
   // Widens until there are so many bins at most.
   void Fit(size_t most_bins);
 

@@ -182,6 +182,20 @@ def test_of_thousands_of_images_the_newest_and_evenly_spaced_ones_are_in_the_10_
     assert images["all_faults"] == 0
 
 
+def test_histograms_over_steps_are_a_chart_of_medians_with_a_band(page, tmp_path):
+    def logged(step: int) -> dict:
+        return {"_type": "histogram", "values": [1, 2, 1], "bins": [step, step + 1, step + 2, step + 3]}
+
+    write(tmp_path, "made0001", [{"grad": logged(step), "loss": 1.0} for step in range(30)])
+    browser = page(tmp_path)
+    browser.wait("cards.length === 2 && cards[0].chart")
+    assert browser.run("cards.map((card) => card.metric.name)") == ["grad (histogram)", "loss"]
+    shown = browser.run("(({mean, least, most}) => [mean[4], least[4], most[4]])(cards[0].chart.layers.runs[0])")
+    assert shown == pytest.approx([5.5, 4.2, 6.8])
+    assert browser.run("cards[0].hint.textContent").startswith("Medians")
+    assert browser.run("cards[1].hint.textContent") == ""
+
+
 # --- texts, files and consoles ---
 
 

@@ -143,7 +143,7 @@ def test_elsewhere_than_on_a_terminal_each_change_is_a_block(tmp_path):
     ):
         try:
             for count in (1, 2, 3):
-                wait_for(lambda: _blocks(output) >= count, f"{count} blocks", DEADLINE)
+                wait_for(lambda count=count: _blocks(output) >= count, f"{count} blocks", DEADLINE)
                 run.rows(count, count + 1)
         finally:
             process.terminate()

@@ -5,7 +5,7 @@ const cards = metrics.map((metric) => new (class Card {
   constructor() {
     this.metric = metric;
     this.chart = null;
-    this.plot = make("div", {class: "plot", role: "group", tabindex: 0, "aria-roledescription": "chart",
+    this.plot = make("div", {class: "plot", role: "group", tabindex: 0, "aria-roledescription": "chart", "aria-label": metric.name,
       onkeydown: (event) => this.key(event), onblur: () => this.tell(null)});
     this.reset = make("button", {type: "button", hidden: "", onclick: () => this.chart && this.chart.unzoom()}, "Reset zoom");
     this.button = make("button", {type: "button", "aria-expanded": "false", "aria-label": `Table of ${metric.name}`,
@@ -57,9 +57,14 @@ const cards = metrics.map((metric) => new (class Card {
   }
 
   hintText() {
+    const words = this.metric.isHistogram ? "Medians, and the band in which 90 % of each histogram lie." : "";
+    return [words, this.logHintText()].filter(Boolean).join(" ");
+  }
+
+  logHintText() {
     if (!view.log) return "";
     if (!this.chart.layers.log) return "Nothing is above 0: the axis is linear.";
-    const isLow = metric.series.some((series) => figuresOf(series).least <= 0);
+    const isLow = this.metric.series.some((series) => figuresOf(series).least <= 0);
     return isLow ? "What is not above 0 has no place on a log axis." : "";
   }
 

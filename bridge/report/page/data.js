@@ -75,8 +75,10 @@ const inOrder = new Intl.Collator(undefined, {numeric: true}); // 2 before 10
 const metrics = (() => {
   const byKey = new Map();
   for (const series of data.series) {
-    if (!byKey.has(series.key)) byKey.set(series.key, {name: data.keys[series.key], series: []});
-    byKey.get(series.key).series.push(series);
+    const key = series.histograms ? `${series.key} h` : series.key;
+    const name = data.keys[series.key] + (series.histograms ? " (histogram)" : "");
+    if (!byKey.has(key)) byKey.set(key, {name, isHistogram: Boolean(series.histograms), series: []});
+    byKey.get(key).series.push(series);
   }
   return [...byKey.values()].sort((a, b) => inOrder.compare(a.name, b.name));
 })();

@@ -52,21 +52,22 @@ void AppendCharts(Lines& lines, const RunList& list, const Curves& curves,
   const std::vector<Chart> charts = ChartsOf(list, curves, choice.plot);
   const std::string missing = MissingWords(list, curves);
   if (!missing.empty()) Append(lines, "\n" + Printable(missing));
+  const size_t width = SizeOfTerminal(STDOUT_FILENO).columns;
+  const Looks looks = LooksOf(STDOUT_FILENO);
   size_t shown = charts.size(), rows = kRowsOfChart;
   if (most_lines != kNoLimit && !charts.empty()) {
-    constexpr size_t kAround = kBetween + kChartFrame;
-    shown = std::clamp<size_t>(most_lines / (kAround + kGoodRows), 1, charts.size());
+    // Around a chart's curves: its frame, with as many lines of runs as they take.
+    const size_t around =
+        kBetween + Draw(charts.front(), looks, width, kLeastRows).size() - kLeastRows;
+    shown = std::clamp<size_t>(most_lines / (around + kGoodRows), 1, charts.size());
     // Below them stands how many there are more.
     const size_t below = shown < charts.size() ? std::min<size_t>(most_lines, 2) : 0;
-    const size_t each = std::max((most_lines - below) / shown, kAround);
-    rows = std::clamp(each - kAround, kLeastRows, kMostRows);
+    const size_t each = std::max((most_lines - below) / shown, around);
+    rows = std::clamp(each - around, kLeastRows, kMostRows);
   }
-  const TerminalSize size = SizeOfTerminal(STDOUT_FILENO);
-  const Looks looks = LooksOf(STDOUT_FILENO);
   for (size_t i = 0; i < shown; ++i) {
     lines.emplace_back();
-    for (std::string& line : Draw(charts[i], looks, size.columns, rows))
-      lines.push_back(std::move(line));
+    for (std::string& line : Draw(charts[i], looks, width, rows)) lines.push_back(std::move(line));
   }
   if (const std::string more = MoreWords(list, charts.size(), shown, choice.plot); !more.empty())
     Append(lines, "\n" + more);

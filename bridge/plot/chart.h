@@ -29,8 +29,6 @@ struct Chart {
 // Narrower ones have no room for a curve beside its numbers.
 inline constexpr size_t kLeastChartWidth = 20;
 inline constexpr size_t kMostChartWidth = 300;
-// Lines beside those of the curves: the name, the axis, its numbers, and whose curves they are.
-inline constexpr size_t kChartFrame = 4;
 
 // `width`: columns of the whole. `rows`: lines of the curves alone, > 0. Of a value that a curve
 // has more than once in a dot's width the least and the most are seen. What is no finite number, or

@@ -96,6 +96,15 @@ def test_curves_grow_and_fit_the_screen_also_when_it_is_resized(tmp_path):
         assert shown.end(signal.SIGTERM) == 0
 
 
+def test_charts_of_many_runs_fit_the_screen_with_all_that_is_below_them(tmp_path):
+    for number in range(30):
+        _Run(tmp_path, f"site-{number}").rows(0, 5, acc=float(number), lr=0.1, f1=0.5)
+    with terminal(tmp_path, ".", "--watch", "--plot", "--every", "0.1", columns=80, lines=44) as shown:
+        shown.wait_for(r"30 runs, 30 running.*metrics? more: name those")
+        assert not any("make the terminal higher" in line for line in _screen(shown.shown))
+        assert shown.end(signal.SIGINT) == 0
+
+
 def test_ctrl_z_gives_the_terminal_back_until_it_goes_on(tmp_path):
     _Run(tmp_path, "site-1").rows(0, 3)
     with terminal(tmp_path, ".", "--watch", "--every", "0.1") as shown:
@@ -143,7 +152,7 @@ def test_elsewhere_than_on_a_terminal_each_change_is_a_block(tmp_path):
     ):
         try:
             for count in (1, 2, 3):
-                wait_for(lambda count=count: _blocks(output) >= count, f"{count} blocks", DEADLINE)
+                wait_for(lambda wanted=count: _blocks(output) >= wanted, f"{count} blocks", DEADLINE)
                 run.rows(count, count + 1)
         finally:
             process.terminate()

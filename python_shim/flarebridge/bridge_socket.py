@@ -5,6 +5,7 @@ import socket
 from typing import Optional
 
 from .curve import Keys
+from .forks import load
 
 _BYE_LINGER = 200  # milliseconds that the last word may take to leave
 
@@ -38,9 +39,7 @@ class BridgeSocket:
 
     def __init__(self, wake_up: WakeUp, keys: Optional[Keys]):
         """`keys`: for a bridge that asks for them."""
-        import zmq
-
-        self._zmq = zmq
+        self._zmq = zmq = load("zmq")
         self._wake_up = wake_up
         self._keys = keys
         self._context = zmq.Context(io_threads=1)

@@ -17,6 +17,7 @@ from .bridge_socket import BridgeSocket, WakeUp
 from .buffer import Batch, EventBuffer, Report
 from .curve import Keys
 from .events import WIRE_VERSION
+from .forks import load
 from .link_messages import ASK_AGAIN, FromBridge, FromShim, Refusal
 from .notices import Notices
 from .reach import Reach, Step
@@ -190,8 +191,7 @@ class Link(EventBuffer):
             self._turn_off(f"pyzmq is needed where a job runs: {e}; pip install pyzmq")
             self._wake_up.close()
             return
-        import msgpack
-
+        msgpack = load("msgpack")
         self._pack = msgpack.Packer(autoreset=True).pack
         self._unpack = msgpack.unpackb
         try:

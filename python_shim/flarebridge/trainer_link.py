@@ -15,6 +15,7 @@ import msgpack
 
 from .buffer import Report
 from .events import WIRE_VERSION
+from .forks import load
 from .inbox import Admit, BadRequest, Inbox
 from .last_records import is_over, look
 from .link_messages import FromBridge, FromShim, Refusal
@@ -76,7 +77,7 @@ class TrainerLink:
 
     def _run(self) -> None:
         try:
-            import zmq
+            zmq = load("zmq")
         except ImportError as e:
             self._report("error", f"BridgeWriter in another process can't be served: {e}; pip install pyzmq")
             return

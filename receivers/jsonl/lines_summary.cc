@@ -53,6 +53,8 @@ void LinesSummary::TakeRun(const LineFields& fields) {
   SetConfig({{"job_id", std::string(fields.job)},
              {"client", std::string(fields.site)},
              {"run_name", std::string(fields.run)}});
+  run_.written =
+      TextOf(fields.side) == "client" ? RunSummary::Written::kSite : RunSummary::Written::kServer;
   run_.started = NumberOf(fields.time).value_or(0);
   rows_.StartAt(run_.started);
 }

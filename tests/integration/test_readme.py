@@ -18,7 +18,8 @@ _USAGE = 64  # the exit status of what was typed wrong
 
 
 def _blocks(language: str) -> list[str]:
-    found = re.findall(rf"^```{language}\n(.*?)^```$", _TEXT, re.MULTILINE | re.DOTALL)
+    found = [block for given, block in re.findall(r"^```(\w*)\n(.*?)^```$", _TEXT, re.MULTILINE | re.DOTALL)
+             if given == language]  # fmt: skip
     assert found, f"README.md has no block of {language or 'commands'}"
     return found
 

@@ -7,7 +7,7 @@
 
 #include "receivers/json.h"
 #include "receivers/json_scan.h"
-#include "receivers/jsonl/pixels_png.h"
+#include "receivers/pixels_png.h"
 
 namespace flarebridge::jsonl {
 namespace {

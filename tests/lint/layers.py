@@ -81,7 +81,6 @@ _HOMES = {
     r"zlib\.h": {"bridge/journal/sqlite_statement.h"},
     r"libdeflate\.h": {
         "receivers/jsonl/line.cc",
-        "receivers/jsonl/pixels_png.cc",
         "receivers/wandb/log/log_writer.cc",
         "receivers/wandb/log/log_reader.cc",
     },
@@ -94,7 +93,7 @@ _HOMES = {
     r"seccomp\.h": {"bridge/workers/allowed_calls.cc"},
     # A lock that clang can check; see there.
     r"(shared_)?mutex": {"events/mutex.h"},
-    r"png\.h": {"receivers/wandb/run/image.cc"},
+    r"png\.h": {"receivers/pixels_png.cc"},
     r"nlohmann/.*": {"receivers/wandb/upload/.*", "bridge/commands/class_allow_list.cc"},
     r"utf8\.h": {"events/.*", "receivers/wandb/log/utf8_cut.h", "bridge/report/page_text.cc"},
     r"curl/.*": {"receivers/upload/curl_client.cc"},

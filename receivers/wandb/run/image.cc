@@ -1,16 +1,12 @@
 #include "receivers/wandb/run/image.h"
 
-#include <png.h>
-
-#include <array>
+#include <utility>
 
 #include "receivers/files/stable_hash.h"
+#include "receivers/pixels_png.h"
 
 namespace flarebridge::wandb {
 namespace {
-
-// W&B's own limit (wandb/sdk/data_types/image.py at 0.31.0).
-constexpr uint64_t kMaxSide = 65500;
 
 uint32_t BigEndian(std::string_view bytes, size_t at, size_t size) {
   uint32_t number = 0;
@@ -52,25 +48,11 @@ std::optional<Image> EncodePng(const Value& value, uint64_t channels) {
   const uint64_t width = number("width");
   const uint64_t height = number("height");
   const Value data = value.Find("data").value_or(Value());
-  if (width == 0 || width > kMaxSide || height == 0 || height > kMaxSide || channels == 0 ||
-      channels > 4 || data.kind() != ValueKind::kBinary ||
-      data.node().text.size() != width * height * channels)
-    return std::nullopt;
-  constexpr std::array<png_uint_32, 5> kFormats = {0, PNG_FORMAT_GRAY, PNG_FORMAT_GA,
-                                                   PNG_FORMAT_RGB, PNG_FORMAT_RGBA};
-  png_image png{};
-  png.version = PNG_IMAGE_VERSION;
-  png.width = static_cast<png_uint_32>(width);
-  png.height = static_cast<png_uint_32>(height);
-  png.format = kFormats[channels];
-  std::string file;
-  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(png);
-  file.resize(size);
-  if (png_image_write_to_memory(&png, file.data(), &size, 0, data.node().text.data(), 0, nullptr) ==
-      0)
-    return std::nullopt;
-  file.resize(size);
-  return Image{std::move(file), "png", png.width, png.height};
+  if (data.kind() != ValueKind::kBinary) return std::nullopt;
+  std::optional<std::string> file = PngOfPixels(width, height, channels, data.node().text);
+  if (!file) return std::nullopt;
+  return Image{std::move(*file), "png", static_cast<uint32_t>(width),
+               static_cast<uint32_t>(height)};
 }
 
 }  // namespace
@@ -83,8 +65,8 @@ std::optional<Image> ReadImage(const Value& value) {
     image = ReadPng(value.node().text);
     if (!image) image = ReadJpeg(value.node().text);
   }
-  if (!image || image->width == 0 || image->width > kMaxSide || image->height == 0 ||
-      image->height > kMaxSide)
+  if (!image || image->width == 0 || image->width > kMostPixelsOfSide || image->height == 0 ||
+      image->height > kMostPixelsOfSide)
     return std::nullopt;
   image->sha256 = HexSha256(image->file);
   return image;

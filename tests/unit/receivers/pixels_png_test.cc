@@ -1,12 +1,12 @@
-// Pixels of lines as files that any reader of PNG takes.
-#include "receivers/jsonl/pixels_png.h"
+// Pixels as files that any reader of PNG takes.
+#include "receivers/pixels_png.h"
 
 #include <doctest/doctest.h>
 #include <png.h>
 
 #include <string>
 
-using flarebridge::jsonl::PngOfPixels;
+using flarebridge::PngOfPixels;
 
 namespace {
 

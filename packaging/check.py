@@ -21,8 +21,9 @@ _PROGRAMS = ("flarebridge", "flarebridge-upload")
 _NAME = re.compile(r"flarebridge-[\w.]+-py3-none-(manylinux_2_(\d+)_x86_64)\.whl")
 # glibc's own; all of them are a part of every system that pip takes the wheel on.
 _LIBC = re.compile(r"(libc|libm|libpthread|libdl|librt|ld-linux[\w-]*)\.so\.\d+")
-_MOST_BYTES = 4_500_000
+_MOST_BYTES = 4_000_000
 _PINS = Path(__file__).with_name("sources.txt")
+_ROOT = Path(__file__).resolve().parents[1]
 
 
 def _needed(elf: ELFFile) -> Iterator[str]:
@@ -69,6 +70,8 @@ def _problems_of_program(path: Path, minor: int) -> Iterator[str]:
             yield f"{path.name} looks for libraries in a folder of its own"
         if elf.get_section_by_name(".symtab"):
             yield f"{path.name} is not stripped"
+    if str(_ROOT).encode() in path.read_bytes():
+        yield f"{path.name} has the name of {_ROOT} in it, and is another one wherever it is built"
 
 
 def _problems_of_files(archive: zipfile.ZipFile) -> Iterator[str]:

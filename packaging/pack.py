@@ -1,4 +1,5 @@
-"""Packs a wheel anew, as small as its format allows: the same files, in the same order, with the same times.
+"""Packs a wheel anew, as small as its format allows: the same files with the same times, in the order of their names,
+where a file system's own would be another one on another machine.
 
     pack.py WHEEL
 
@@ -10,6 +11,7 @@ import struct
 import sys
 import zipfile
 from pathlib import Path
+from zlib import crc32
 
 from zopfli import zlib
 
@@ -37,16 +39,32 @@ def _packed(entry: zipfile.ZipInfo, data: bytes) -> "tuple[tuple, bytes, bytes]"
     date, time = (year - 1980) << 9 | month << 5 | day, hour << 11 | minute << 5 | second // 2
     name = entry.filename.encode()
     method = zipfile.ZIP_DEFLATED if deflated else zipfile.ZIP_STORED
-    said = (_NEEDS, _UTF8, method, time, date, entry.CRC, len(small), len(data), len(name), 0)
+    said = (_NEEDS, _UTF8, method, time, date, crc32(data), len(small), len(data), len(name), 0)
     return said, name, small
+
+
+def in_order(entries: "list[zipfile.ZipInfo]") -> "list[zipfile.ZipInfo]":
+    """What is told about the package comes last, and RECORD behind all that it lists."""
+
+    def place(entry: zipfile.ZipInfo) -> tuple:
+        name = entry.filename
+        return name.endswith(".dist-info/RECORD"), ".dist-info/" in name, name
+
+    return sorted(entries, key=place)
+
+
+def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    """RECORD's lines have an order, too. It tells no checksum of itself."""
+    data = archive.read(entry)
+    return b"".join(sorted(data.splitlines(keepends=True))) if entry.filename.endswith(".dist-info/RECORD") else data
 
 
 def pack(wheel: Path) -> bytes:
     body, directory = bytearray(), bytearray()
     with zipfile.ZipFile(wheel) as archive:
-        entries = archive.infolist()
+        entries = in_order(archive.infolist())
         for entry in entries:
-            said, name, small = _packed(entry, archive.read(entry))
+            said, name, small = _packed(entry, _read(archive, entry))
             directory += _CENTRAL.pack(b"PK\1\2", _UNIX | _NEEDS, *said, 0, 0, 0, entry.external_attr, len(body)) + name
             body += _LOCAL.pack(b"PK\3\4", *said) + name + small
     end = _END.pack(b"PK\5\6", 0, 0, len(entries), len(entries), len(directory), len(body), 0)
@@ -54,7 +72,10 @@ def pack(wheel: Path) -> bytes:
 
 
 def _listed(archive: zipfile.ZipFile) -> list:
-    return [(entry.filename, entry.date_time, entry.external_attr, archive.read(entry)) for entry in archive.infolist()]
+    return [
+        (entry.filename, entry.date_time, entry.external_attr, _read(archive, entry))
+        for entry in in_order(archive.infolist())
+    ]
 
 
 def main() -> None:

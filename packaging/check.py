@@ -16,13 +16,15 @@ from pathlib import Path
 from elftools.elf.dynamic import DynamicSection
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerNeedSection
+from pack import in_order
 
 _PROGRAMS = ("flarebridge", "flarebridge-upload")
 _NAME = re.compile(r"flarebridge-[\w.]+-py3-none-(manylinux_2_(\d+)_x86_64)\.whl")
 # glibc's own; all of them are a part of every system that pip takes the wheel on.
 _LIBC = re.compile(r"(libc|libm|libpthread|libdl|librt|ld-linux[\w-]*)\.so\.\d+")
-_MOST_BYTES = 4_500_000
+_MOST_BYTES = 4_000_000
 _PINS = Path(__file__).with_name("sources.txt")
+_ROOT = Path(__file__).resolve().parents[1]
 
 
 def _needed(elf: ELFFile) -> Iterator[str]:
@@ -69,10 +71,12 @@ def _problems_of_program(path: Path, minor: int) -> Iterator[str]:
             yield f"{path.name} looks for libraries in a folder of its own"
         if elf.get_section_by_name(".symtab"):
             yield f"{path.name} is not stripped"
+    if str(_ROOT).encode() in path.read_bytes():
+        yield f"{path.name} has the name of {_ROOT} in it, and is another one wherever it is built"
 
 
 def _problems_of_files(archive: zipfile.ZipFile) -> Iterator[str]:
-    """The programs may be executed, the command is there, and each library has its licence."""
+    """The programs may be executed, the command is there, all is in order, and each library has its licence."""
     entries = {entry.filename: entry for entry in archive.infolist()}
     programs = [f"flarebridge/bin/{name}" for name in _PROGRAMS]
     commands = [name for name in entries if name.endswith(".data/scripts/flarebridge")]
@@ -81,6 +85,8 @@ def _problems_of_files(archive: zipfile.ZipFile) -> Iterator[str]:
             yield f"{name} is missing"
         elif not (entries[name].external_attr >> 16) & 0o111:
             yield f"{name} can't be executed"
+    if list(entries.values()) != in_order(list(entries.values())):
+        yield "its files are not in the order of their names, and would be in another one elsewhere"
     licences = {name.rsplit("/", 1)[1] for name in entries if ".dist-info/licenses/" in name}
     pins = [line.split() for line in _PINS.read_text().splitlines() if not line.startswith("#")]
     for name in ["LICENSE", *(f"{pin[1]}-{pin[2].split(':')[-1]}.txt" for pin in pins)]:

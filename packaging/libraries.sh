@@ -2,25 +2,28 @@
 # Builds what the programs link in, as static libraries; used by build.sh. A library that is there, from
 # the same source by the same commands, is not built again.
 #   libraries.sh SOURCES HEADERS PORTABLE JOBS
-# PORTABLE: a folder with bin/ (the compilers); filled are prefix/ and licenses/.
+# PORTABLE: a folder named as the machine, with bin/ (the compilers); filled are prefix/ and licenses/.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 sources=$1 headers=$2 portable=$3 jobs=$4
+machine=$(basename "$portable")
 prefix="$portable/prefix" builds="$portable/builds" stamps="$portable/stamps"
-export ZERO_AR_DATE=1 LC_ALL=C
+# The same bytes whenever and wherever it is built: OpenSSL has its time and its compiler's path in it otherwise.
+export ZERO_AR_DATE=1 SOURCE_DATE_EPOCH=1 LC_ALL=C PATH="$portable/bin:$PATH"
 
 fail() {
   echo "libraries: error: $*" >&2
   exit 1
 }
 
-# with_cmake NAME SOURCE [OPTION...]: configures, builds and installs by the library's own CMake files.
+# with_cmake NAME SOURCE [OPTION...]: configures, builds and installs by the library's own CMake files; for size, unless
+# an option says something else.
 with_cmake() {
   local name=$1 source=$2
   shift 2
   cmake -S "$source" -B "$builds/$name" -G Ninja -DCMAKE_TOOLCHAIN_FILE="$here/toolchain.cmake" \
-    -DPORTABLE="$portable" -DCMAKE_BUILD_TYPE=Release -DBUILD_SHARED_LIBS=OFF \
+    -DPORTABLE="$portable" -DCMAKE_BUILD_TYPE=MinSizeRel -DBUILD_SHARED_LIBS=OFF \
     -DCMAKE_INSTALL_PREFIX="$prefix" -DCMAKE_INSTALL_LIBDIR=lib "$@"
   cmake --build "$builds/$name" -j "$jobs"
   cmake --install "$builds/$name"
@@ -35,12 +38,12 @@ build_headers() {
 build_sqlite3_source() {
   rm -rf "$builds/sqlite3"
   mkdir -p "$builds/sqlite3"
-  (cd "$builds/sqlite3" && CC="$portable/bin/cc" "$sources/sqlite3/configure" --disable-tcl --disable-readline &&
+  (cd "$builds/sqlite3" && CC="$portable/bin/build-cc" "$sources/sqlite3/configure" --disable-tcl --disable-readline &&
     make sqlite3.c sqlite3.h)
 }
 
 build_plain() {
-  with_cmake plain "$here/libraries" -DSOURCES="$sources" -DGENERATED="$builds/sqlite3"
+  with_cmake plain "$here/libraries" -DSOURCES="$sources" -DGENERATED="$builds/sqlite3" -DCMAKE_BUILD_TYPE=Release
 }
 
 build_fmtlib() {
@@ -52,7 +55,7 @@ build_spdlog() {
 }
 
 build_zeromq3() {
-  # What its configuration would find by running programs on this machine.
+  # What its configuration would find by running programs.
   local found=() name
   for name in SOCK_CLOEXEC EVENTFD_CLOEXEC O_CLOEXEC SO_BINDTODEVICE SO_KEEPALIVE SO_PRIORITY TCP_KEEPCNT TCP_KEEPIDLE \
     TCP_KEEPINTVL PTHREAD_SETNAME_2 PTHREAD_SET_AFFINITY GETRANDOM; do found+=("-DZMQ_HAVE_$name=1"); done
@@ -62,16 +65,16 @@ build_zeromq3() {
 }
 
 # TLS 1.2 and 1.3 as servers of today speak them, and nothing that loads modules or reads the machine's openssl.cnf:
-# that may name modules of another OpenSSL.
+# that may name modules of another OpenSSL. Nor are there any, but it has to be told a folder.
 build_openssl() {
-  local without=(shared dso module engine legacy tests autoload-config comp ssl3 tls1 tls1_1 dtls srp psk srtp cms ts
-    ct cmp ocsp gost idea md4 mdc2 rc2 rc4 rc5 rmd160 seed camellia aria bf cast blake2 whirlpool sm2 sm3 sm4 scrypt
-    ec2m dsa ktls nextprotoneg afalgeng uplink ui-console)
+  local without=(shared dso module engine legacy tests autoload-config comp filenames ssl3 tls1 tls1_1 dtls srp psk srtp cms
+    ts ct cmp ocsp gost idea md4 mdc2 rc2 rc4 rc5 rmd160 seed camellia aria bf cast blake2 whirlpool sm2 sm3 sm4 scrypt
+    ec2m dsa ktls nextprotoneg afalgeng uplink ui-console async cmac des dgram multiblock ocb rfc3779 siphash siv)
   rm -rf "$builds/openssl"
   mkdir -p "$builds/openssl"
-  (cd "$builds/openssl" && CC="$portable/bin/cc" AR="$portable/bin/ar" RANLIB="$portable/bin/ranlib" \
-    perl "$sources/openssl/Configure" linux-x86_64 --prefix="$prefix" --libdir=lib --openssldir=/etc/ssl \
-    "${without[@]/#/no-}" && make -j "$jobs" build_libs && make install_dev)
+  (cd "$builds/openssl" && CC=cc AR=ar RANLIB=ranlib perl "$sources/openssl/Configure" "linux-$machine" -Os \
+    --prefix="$prefix" --libdir=lib --openssldir=/etc/ssl "${without[@]/#/no-}" &&
+    make -j "$jobs" build_libs ENGINESDIR=/none MODULESDIR=/none && make install_dev)
 }
 
 # HTTP and HTTPS alone. Where certificates are it is told (receivers/upload/system_certificates.h).
@@ -90,7 +93,8 @@ step() {
   shift
   key=$({
     declare -f "build_$name" with_cmake
-    cat "$here/toolchain.cmake" "$portable/compilers"
+    cat "$here/toolchain.cmake"
+    sed "s|$(dirname "$here")|.|g" "$portable/compilers"  # the same in every checkout
     for part in "$@"; do if [ -f "$part" ]; then cat "$part"; else grep -w -- "$part" "$here/sources.txt"; fi; done
   } | sha256sum)
   [ "$(cat "$stamps/$name" 2>/dev/null)" = "$key" ] && return

@@ -1,7 +1,11 @@
 # Compiles for Linux with glibc 2.28 or newer, whatever system this is: by build.sh's wrappers of zig's clang, with
 # what libraries.sh has built and nothing of this machine.
-# PORTABLE: the folder that build.sh works in. Programs for it run on this machine, as some libraries' configuration does.
+# PORTABLE: the folder that build.sh works in, named as the machine that is compiled for.
 set(CMAKE_TRY_COMPILE_PLATFORM_VARIABLES PORTABLE)
+
+# To be told the system means to CMake that no program for it can run here: on no machine is one tried.
+get_filename_component(CMAKE_SYSTEM_PROCESSOR "${PORTABLE}" NAME)
+set(CMAKE_SYSTEM_NAME Linux)
 
 set(CMAKE_C_COMPILER "${PORTABLE}/bin/cc")
 set(CMAKE_CXX_COMPILER "${PORTABLE}/bin/c++")

@@ -113,7 +113,8 @@ std::vector<std::string> Legend(const Chart& chart, const Looks& looks, size_t w
       used = 0;
     }
     if (used > 0) lines.back() += "  ";
-    lines.back() += MarkOf(looks, curve.run, chart.runs) + " " + name + " " + last;
+    lines.back().append(MarkOf(looks, curve.run, chart.runs)).append(" ").append(name);
+    lines.back().append(" ").append(last);
     used += needs + (used > 0 ? 2 : 0);
     ++shown;
   }

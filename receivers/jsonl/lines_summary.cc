@@ -112,8 +112,9 @@ void LinesSummary::TakeTags(const LineFields& fields) {
   SetConfig(cells);
   for (const auto& [key, json] : cells) {
     const std::string text = json.starts_with('"') ? TextOf(json) : json == "null" ? "" : json;
-    if (tags_.size() < kMostTags || tags_.contains(key))
-      tags_[key] = text.empty() ? key : key + ":" + text;
+    if (tags_.size() >= kMostTags && !tags_.contains(key)) continue;
+    std::string& tag = tags_[key] = key;
+    if (!text.empty()) tag.append(":").append(text);
   }
 }
 

@@ -129,8 +129,8 @@ bool Reader::ReadSound(const Value& value, std::string& content, std::string& ex
   const uint64_t channels = value.Find("channels").value_or(Value()).AsUint64().value_or(1);
   std::optional<std::string> file = WavFile(*samples, object.rate.value_or(0), channels);
   if (!file) return false;
-  object.duration =
-      static_cast<double>(samples->size() / (2 * channels)) / static_cast<double>(*object.rate);
+  const uint64_t samples_of_one = samples->size() / (2 * channels);
+  object.duration = static_cast<double>(samples_of_one) / static_cast<double>(*object.rate);
   content = std::move(*file);
   extension = ".wav";
   return true;

@@ -44,7 +44,7 @@ _CONFIG = {"list_param": [1, {"a": None}], "nested_param": {"x": 3}, "text_param
 def job(request, tmp_path_factory) -> Burst:
     folder = tmp_path_factory.mktemp("odd")
     policy = folder / "policy.json"  # without one, files and console output stay at the sites
-    policy.write_text('{"kinds": ["scalars", "params", "tags", "texts", "images", "files", "console"]}')
+    policy.write_text('{"kinds": ["scalars", "histograms", "params", "tags", "texts", "images", "files", "console"]}')
     job = Burst(folder, "--writer", "odd", "--clients", "1", *_WAYS[request.param], FLAREBRIDGE_POLICY=str(policy))
     job.finish()
     job.in_process = request.param == "in process"

@@ -138,6 +138,7 @@ make_wheel() {
     --config-settings=cmake.define.CMAKE_TOOLCHAIN_FILE="$here/toolchain.cmake" \
     --config-settings=cmake.define.PORTABLE="$portable" \
     --config-settings=cmake.define.CMAKE_CXX_FLAGS_RELEASE="-O2 -DNDEBUG" \
+    --config-settings=cmake.define.FLAREBRIDGE_SMALL=ON \
     --config-settings=cmake.define.FLAREBRIDGE_LICENSES="$portable/licenses" >"$log" 2>&1 ||
     { tail -n 30 "$log" >&2; fail "the wheel was not built; see $log"; }
 }

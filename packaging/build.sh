@@ -4,14 +4,16 @@ set -euo pipefail
 
 usage() {
   cat <<'TEXT'
-usage: packaging/build.sh [--jobs N]
+usage: packaging/build.sh [--machine x86_64|aarch64] [--jobs N] [--downloads FOLDER]
 
 Makes in build/packaging/dist/ the source distribution flarebridge-VERSION.tar.gz, and of it
-flarebridge-VERSION-py3-none-manylinux_2_28_x86_64.whl: the package and its programs, which need nothing but a C library
-(glibc) of 2.28 or newer. Compiler, libraries and their checksums are pinned in packaging/requirements.txt and
+flarebridge-VERSION-py3-none-manylinux_2_28_MACHINE.whl: the package and its programs, which need nothing but a C
+library (glibc) of 2.28 or newer. Compiler, libraries and their checksums are pinned in packaging/requirements.txt and
 packaging/sources.txt.
 
-  --jobs N   compilers at once; the default is the number of processors
+  --machine M          what the wheel is for; the default is x86_64
+  --jobs N             compilers at once; the default is the number of processors
+  --downloads FOLDER   where downloads are kept; the default is build/packaging/cache
 
 Needs Debian 12 on x86-64 with: cmake ninja-build make perl tcl pkg-config dpkg-dev python3-venv. It installs nothing,
 and works below build/packaging/. It may be interrupted and run again at any time. The first time compiles some 1,400
@@ -19,12 +21,16 @@ files.
 TEXT
 }
 
-jobs=$(nproc)
+jobs=$(nproc) machine=x86_64 downloads=
 while [ $# -gt 0 ]; do
   case "$1" in
     -h | --help) usage; exit 0 ;;
     --jobs) [[ "${2:-}" =~ ^[1-9][0-9]*$ ]] || { echo "build: error: --jobs needs a number" >&2; exit 64; }
       jobs=$2; shift 2 ;;
+    --machine) [[ "${2:-}" =~ ^(x86_64|aarch64)$ ]] || { echo "build: error: --machine is x86_64 or aarch64" >&2; exit 64; }
+      machine=$2; shift 2 ;;
+    --downloads) [ -n "${2:-}" ] || { echo "build: error: --downloads needs a folder" >&2; exit 64; }
+      downloads=$(realpath -m "$2"); shift 2 ;;
     *) echo "build: error: unknown option '$1'; see --help" >&2; exit 64 ;;
   esac
 done
@@ -32,7 +38,6 @@ done
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/.." && pwd)
 work="$root/build/packaging"
-machine=x86_64
 portable="$work/$machine"
 dist="$work/dist"
 glibc=2.28
@@ -43,7 +48,7 @@ fail() {
 }
 
 check_machine() {
-  [ "$(uname -sm)" = "Linux $machine" ] || fail "this is $(uname -sm); the wheel is built on Linux on $machine"
+  [ "$(uname -sm)" = "Linux x86_64" ] || fail "this is $(uname -sm); wheels are built on Linux on x86_64"
   local tool missing=()
   for tool in cmake ninja make perl tclsh pkg-config dpkg-source dpkg-deb apt-get sha256sum python3; do
     command -v "$tool" >/dev/null || missing+=("$tool")
@@ -89,7 +94,7 @@ write_compilers() {
   write_compiler cc "$zig" cc -target "$target" "$hardened -fno-unwind-tables -fno-asynchronous-unwind-tables"
   write_compiler c++ "$zig" c++ -target "$target" "$hardened"
   # For tools that run here, while libraries are built.
-  write_compiler build-cc "$zig" cc -target "$target" -O2
+  write_compiler build-cc "$zig" cc -target "x86_64-linux-gnu.$glibc" -O2
   write_compiler ar "$zig" ar
   write_compiler ranlib "$zig" ranlib
   { cat "$portable"/bin/* && grep '^ziglang==' "$here/requirements.txt"; } >"$portable/compilers"
@@ -150,7 +155,7 @@ flock -n 9 || fail "another build of this checkout is at work"
 sources=$("$here/sources_hash.sh")
 install_python_tools
 write_compilers
-"$here/fetch.sh" "$work/cache" "$work/sources" "$work/headers"
+"$here/fetch.sh" "${downloads:-$work/cache}" "$work/sources" "$work/headers"
 "$here/libraries.sh" "$work/sources" "$work/headers" "$portable" "$jobs"
 set_times
 make_source

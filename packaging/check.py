@@ -19,7 +19,8 @@ from elftools.elf.gnuversions import GNUVerNeedSection
 from pack import in_order
 
 _PROGRAMS = ("flarebridge", "flarebridge-upload")
-_NAME = re.compile(r"flarebridge-[\w.]+-py3-none-(manylinux_2_(\d+)_x86_64)\.whl")
+_NAME = re.compile(r"flarebridge-[\w.]+-py3-none-(manylinux_2_(\d+)_(x86_64|aarch64))\.whl")
+_MACHINES = {"x86_64": "EM_X86_64", "aarch64": "EM_AARCH64"}  # elf.h
 # glibc's own; all of them are a part of every system that pip takes the wheel on.
 _LIBC = re.compile(r"(libc|libm|libpthread|libdl|librt|ld-linux[\w-]*)\.so\.\d+")
 _MOST_BYTES = 4_000_000
@@ -51,12 +52,14 @@ def _is_newer(version: str, minor: int) -> bool:
     return numbers is None or int(numbers[1]) > minor
 
 
-def _problems_of_program(path: Path, minor: int) -> Iterator[str]:
+def _problems_of_program(path: Path, minor: int, machine: str) -> Iterator[str]:
     with path.open("rb") as file:
         elf = ELFFile(file)
         foreign = [name for name in _needed(elf) if not _LIBC.fullmatch(name)]
         newer = sorted({version for version in _glibc_versions(elf) if _is_newer(version, minor)})
         tags = _tags(elf)
+        if elf.header.e_machine != _MACHINES[machine]:
+            yield f"{path.name} is for {elf.header.e_machine}"
         if foreign:
             yield f"{path.name} needs {', '.join(foreign)}"
         if newer:
@@ -115,7 +118,7 @@ def problems(wheel: Path) -> list[str]:
         found += _problems_of_files(archive)
         for program in _PROGRAMS:
             path = Path(archive.extract(f"flarebridge/bin/{program}", folder))
-            found += _problems_of_program(path, int(name[2]))
+            found += _problems_of_program(path, int(name[2]), name[3])
     return found
 
 

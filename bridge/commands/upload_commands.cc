@@ -76,10 +76,11 @@ void AddLogin(CLI::App& app, LoginArguments& to) {
       ->excludes("key", "--host", "--no-verify");
 }
 
-void AddUpload(CLI::App& app, std::string& queue) {
-  app.add_subcommand("upload", "Internal: uploads runs of mode online, started by the bridge")
-      ->add_option("--queue", queue, "Folder with an entry for each run")
-      ->required();
+void AddUpload(CLI::App& app, UploadArguments& arguments) {
+  CLI::App* upload =
+      app.add_subcommand("upload", "Internal: uploads runs of mode online, started by the bridge");
+  upload->add_option("--queue", arguments.queue, "Folder with an entry for each run")->required();
+  upload->add_option("--bridge", arguments.bridge, "The bridge that has started it");
 }
 
 int HandToUploader(char** argv) {

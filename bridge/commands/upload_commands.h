@@ -33,14 +33,19 @@ struct LoginArguments {
   bool no_verify = false, check = false;
 };
 
+// As RunUploadProcess() has them.
+struct UploadArguments {
+  std::string queue, bridge;
+};
+
 // Declares `login` and its options.
 void AddLogin(CLI::App& app, LoginArguments& to);
 // Declares `sync` and its options.
 void AddSync(CLI::App& app, SyncArguments& to);
 // Declares `clean` and its options.
 void AddClean(CLI::App& app, CleanArguments& to);
-// Declares `upload`. `queue`: its folder.
-void AddUpload(CLI::App& app, std::string& queue);
+// Declares `upload`.
+void AddUpload(CLI::App& app, UploadArguments& arguments);
 
 // Goes on as the other program in this process, with the same arguments, terminal and exit status.
 // Returns only if it can't be had: the exit status, after words on standard error.

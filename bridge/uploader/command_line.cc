@@ -40,8 +40,8 @@ int Parse(int argc, char** argv) {
   AddLogin(app, login);
   CleanArguments clean;
   AddClean(app, clean);
-  std::string queue;
-  AddUpload(app, queue);
+  UploadArguments upload;
+  AddUpload(app, upload);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& e) {
@@ -58,7 +58,7 @@ int Parse(int argc, char** argv) {
   if (fcntl(ChildProcess::kSocket, F_GETFD) < 0)
     return Complain("`upload` is started by the bridge, not by hand; try: flarebridge sync",
                     kExitUsage);
-  return RunUploadProcess(queue, ChildProcess::kSocket);
+  return RunUploadProcess(upload.queue, upload.bridge, ChildProcess::kSocket);
 }
 
 }  // namespace

@@ -50,7 +50,8 @@ std::atomic<bool> asked_to_stop = false;
 
 class UploadProcess {
  public:
-  UploadProcess(const std::string& queue, int socket) : queue_(queue), socket_(socket) {}
+  UploadProcess(const std::string& queue, std::string bridge, int socket)
+      : queue_(queue), bridge_(std::move(bridge)), socket_(socket) {}
 
   int Run() {
     bool last_look = false;
@@ -108,7 +109,12 @@ class UploadProcess {
   }
 
   void AddNew() {
+    const bool first = std::exchange(first_look_, false);
     for (UploadQueue::Entry& entry : queue_.List()) {
+      // What an earlier bridge has left is there from the beginning. What another one adds later is
+      // for the process of that one, which follows it: here it would be done with what it has now.
+      if (first) others_.insert(entry.file);
+      if (entry.bridge != bridge_ && !others_.contains(entry.file)) continue;
       UploadPool* pool = PoolOf(entry.target.kind);
       if (pool == nullptr) continue;
       const fs::path path = entry.target.path;
@@ -235,6 +241,9 @@ class UploadProcess {
   }
 
   UploadQueue queue_;
+  std::string bridge_;
+  bool first_look_ = true;
+  std::set<fs::path> others_;  // entries that were there at the first look
   UniqueFd socket_;
   NoticeSender notices_{socket_.get()};
   Mutex mutex_;
@@ -253,7 +262,7 @@ class UploadProcess {
 
 }  // namespace
 
-int RunUploadProcess(const std::string& queue, int socket) {
+int RunUploadProcess(const std::string& queue, const std::string& bridge, int socket) {
   KeepSecrets();
   RaiseDescriptorLimit();
   signal(SIGPIPE, SIG_IGN);
@@ -262,7 +271,7 @@ int RunUploadProcess(const std::string& queue, int socket) {
   signal(SIGINT, SIG_IGN);
   signal(SIGHUP, SIG_IGN);
   signal(SIGTERM, [](int) { asked_to_stop = true; });
-  return UploadProcess(queue, socket).Run();
+  return UploadProcess(queue, bridge, socket).Run();
 }
 
 }  // namespace flarebridge

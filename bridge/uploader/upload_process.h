@@ -7,8 +7,9 @@
 
 namespace flarebridge {
 
-// `queue`: the folder; `socket`: what the bridge listens at; its end means that no file grows any
-// more. Gives the exit status.
-int RunUploadProcess(const std::string& queue, int socket);
+// `queue`: the folder; `bridge`: the one that has started it, as UploadQueue has it; `socket`: what
+// that listens at; its end means that no file of this bridge's grows any more. Gives the exit
+// status.
+int RunUploadProcess(const std::string& queue, const std::string& bridge, int socket);
 
 }  // namespace flarebridge

@@ -19,7 +19,7 @@ constexpr const char* kSuffix = ".upload";
 // An entry that was written before there were kinds has none.
 constexpr const char* kFirstKind = "wandb";
 
-// Three lines: the path, the stamp, the kind.
+// Four lines: the path, the stamp, the kind, the bridge.
 UploadQueue::Entry ReadEntry(const fs::path& file) {
   UploadQueue::Entry entry;
   entry.file = file;
@@ -29,6 +29,7 @@ UploadQueue::Entry ReadEntry(const fs::path& file) {
   if (!std::getline(in, path) || !std::getline(in, entry.stamp)) return entry;
   entry.target.path = path;
   if (!std::getline(in, entry.target.kind)) entry.target.kind = kFirstKind;
+  if (!std::getline(in, entry.bridge)) entry.bridge.clear();
   return entry;
 }
 
@@ -50,8 +51,9 @@ Expected<void> UploadQueue::Add(const UploadTarget& target) {
   const std::string stamp =
       std::to_string(std::chrono::system_clock::now().time_since_epoch().count());
   const std::vector<Entry> before = All();
-  Expected<void> written = WriteDurably(folder_ / NameOf(target, stamp),
-                                        target.path + "\n" + stamp + "\n" + target.kind + "\n");
+  Expected<void> written =
+      WriteDurably(folder_ / NameOf(target, stamp),
+                   target.path + "\n" + stamp + "\n" + target.kind + "\n" + bridge_ + "\n");
   if (!written) return written;
   for (const Entry& entry : before) {
     if (SameTarget(entry.target, target) && entry.stamp != stamp) Remove(entry);

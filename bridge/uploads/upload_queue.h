@@ -18,9 +18,12 @@ class UploadQueue {
     std::filesystem::path file;  // the entry itself
     UploadTarget target;         // what is to be uploaded
     std::string stamp;           // changes when it is added again
+    std::string bridge;          // who added it; empty: a version that did not say so
   };
 
-  explicit UploadQueue(std::filesystem::path folder) : folder_(std::move(folder)) {}
+  // `bridge`: a word for the one that adds, of one line, which no other bridge ever has.
+  explicit UploadQueue(std::filesystem::path folder, std::string bridge = "")
+      : folder_(std::move(folder)), bridge_(std::move(bridge)) {}
 
   const std::filesystem::path& folder() const { return folder_; }
   // Adds a target, or adds it again. It is on the disk when this returns. Errors: kIo.
@@ -35,6 +38,7 @@ class UploadQueue {
   std::vector<Entry> All() const;
 
   std::filesystem::path folder_;
+  std::string bridge_;
 };
 
 }  // namespace flarebridge

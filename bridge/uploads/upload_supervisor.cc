@@ -1,6 +1,9 @@
 #include "bridge/uploads/upload_supervisor.h"
 
 #include <sys/epoll.h>
+#include <unistd.h>
+
+#include <chrono>
 
 #include "bridge/process/exit_code.h"
 #include "bridge/uploads/uploader_program.h"
@@ -22,12 +25,19 @@ RestartPolicy::Deadlines UploadDeadlines() {
   return policy;
 }
 
+// No other bridge has the word: a process's id comes again, but not at the same time.
+std::string WordForThisBridge() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::to_string(getpid()) + "-" + std::to_string(now.count());
+}
+
 }  // namespace
 
 UploadSupervisor::UploadSupervisor(EventLoop& loop, const std::string& folder,
                                    std::vector<std::string> secrets, Callbacks callbacks)
     : loop_(loop),
-      queue_(folder),
+      bridge_(WordForThisBridge()),
+      queue_(folder, bridge_),
       secrets_(std::move(secrets)),
       callbacks_(std::move(callbacks)),
       restarts_(UploadDeadlines()) {}
@@ -82,10 +92,10 @@ void UploadSupervisor::Spawn(Time now) {
     restarts_.OnExit(now, false, true);
     return;
   }
-  Expected<std::unique_ptr<ChildProcess>> process =
-      ChildProcess::Spawn({.path = *program,
-                           .arguments = {"upload", "--queue", queue_.folder().string()},
-                           .environment = secrets_});
+  Expected<std::unique_ptr<ChildProcess>> process = ChildProcess::Spawn(
+      {.path = *program,
+       .arguments = {"upload", "--queue", queue_.folder().string(), "--bridge", bridge_},
+       .environment = secrets_});
   if (!process) {
     callbacks_.notice({NoticeLevel::kError, process.error().message});
     restarts_.OnExit(now, false, false);

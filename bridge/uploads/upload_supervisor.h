@@ -61,6 +61,7 @@ class UploadSupervisor {
   void Release();
 
   EventLoop& loop_;
+  const std::string bridge_;  // this one, for the queue
   UploadQueue queue_;
   std::vector<std::string> secrets_;
   Callbacks callbacks_;

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +10,7 @@ from typing import NamedTuple
 import pytest
 from bridge_driver import Driver, wait_for
 from strict_server import StrictServer
-from test_online import _ONLINE, _assert_uploaded, as_user  # noqa: F401
+from test_online import _ONLINE, _assert_uploaded, _uploaders, as_user  # noqa: F401
 from uploads import environment
 from wandb_tools import logs_below, rows
 
@@ -18,6 +19,15 @@ _BABBLING = """#!/bin/sh
 if mkdir {said!r} 2>/dev/null; then
   printf '\\377\\377\\377\\377 what is this' >&3
   exec sleep 600
+fi
+exec {program!r} "$@"
+"""
+
+
+# The first call is the real program; a later one is as soon as it may begin.
+_LATE = """#!/bin/sh
+if ! mkdir {first!r} 2>/dev/null; then
+  until [ -e {may_begin!r} ]; do sleep 0.05; done
 fi
 exec {program!r} "$@"
 """
@@ -72,3 +82,34 @@ def test_one_that_the_bridge_can_not_understand_is_replaced_and_the_run_is_uploa
             wait_for(lambda: any(told in text for _level, text in driver.reports), "its end")
             driver.end()
         _assert_uploaded(server, tmp_path)
+
+
+def test_one_whose_bridge_is_gone_leaves_the_next_bridges_runs_alone(tmp_path, as_user, program):  # noqa: F811
+    """It would be done with what a run has now, and nobody would upload what comes behind that."""
+    late, may_begin = tmp_path / "flarebridge-upload", tmp_path / "may_begin"
+    late.write_text(
+        _LATE.format(first=str(tmp_path / "first"), may_begin=str(may_begin), program=str(program.uploader))
+    )
+    late.chmod(0o755)
+    with StrictServer() as server:
+        as_user(server)
+        with Driver(tmp_path, _ONLINE) as driver:
+            for step in range(3):
+                driver.data("site-1", "METRIC", "loss", float(step), step)
+            wait_for(lambda: any("View run at" in text for _level, text in driver.reports), "the upload")
+            (orphan,) = _uploaders(driver)
+            os.kill(orphan, signal.SIGSTOP)
+            bridge = driver.pid()
+            os.kill(bridge, signal.SIGKILL)
+            driver.pid(other_than=bridge)
+            driver.data("site-1", "METRIC", "loss", 3.0, 3)
+            wait_for(lambda: len(_uploaders(driver)) > 1, "the uploader of the next bridge")
+            os.kill(orphan, signal.SIGCONT)
+            wait_for(lambda: orphan not in _uploaders(driver), "the end of the one before")
+            for step in range(4, 30):
+                driver.data("site-1", "METRIC", "loss", float(step), step)
+            may_begin.touch()
+            driver.end()
+        _assert_uploaded(server, tmp_path)
+        (run,) = server.runs.values()
+        assert [row["loss"] for row in run.rows] == [float(step) for step in range(30)]

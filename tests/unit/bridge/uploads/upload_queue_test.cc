@@ -49,6 +49,19 @@ TEST_CASE("an entry taken out late takes nothing with it that was added after it
   CHECK(uploader.List().at(0).stamp == again.stamp);
 }
 
+TEST_CASE("an entry tells which bridge has added it, and one of an earlier version tells none") {
+  const TempFolder temp;
+  REQUIRE(UploadQueue(temp.path(), "17-1").Add({"wandb", "/runs/a.wandb"}).has_value());
+  UploadQueue next(temp.path(), "18-2");
+  CHECK(next.List().at(0).bridge == "17-1");
+  REQUIRE(next.Add({"wandb", "/runs/a.wandb"}).has_value());
+  REQUIRE(next.List().size() == 1);
+  CHECK(next.List().at(0).bridge == "18-2");
+  next.Remove(next.List().at(0));
+  std::ofstream(temp.path() / "1.upload") << "/runs/a.wandb\n17\nwandb\n";
+  CHECK(next.List().at(0).bridge.empty());
+}
+
 TEST_CASE("an entry that was written before there were kinds is one of W&B's") {
   const TempFolder temp;
   std::ofstream(temp.path() / "1.upload") << "/runs/a.wandb\n17\n";

@@ -11,7 +11,7 @@ from pathlib import Path
 from bridge_driver import processes_with
 from wandb_tools import logs_below, records
 
-_DEADLINE = 240  # seconds of one job
+_DEADLINE = 600  # seconds of one job, on a machine that is busy
 
 
 class RunningJob:

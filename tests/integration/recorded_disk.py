@@ -37,8 +37,8 @@ def read_trace(trace: Path) -> list[Change]:
     content, at, changes = trace.read_bytes(), 0, []
     while at < len(content):
         size, paths, inode, offset, kind = _HEADER.unpack_from(content, at)
-        if size <= 0:
-            break  # a record that was on its way when its process was killed: the recording ends before it
+        # One that was written in part, as by a process that was killed meanwhile, leaves no place to go on from.
+        assert size >= _HEADER.size, f"the recording can't be read behind record {len(changes)}, at byte {at}"
         begin = at + _HEADER.size
         first, _, second = content[begin : begin + paths].decode().partition("\0")
         changes.append(Change(kind, inode, offset, first, second, content[begin + paths : at + size]))

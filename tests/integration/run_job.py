@@ -10,9 +10,10 @@ import sys
 from pathlib import Path
 
 _HELLO_PT = Path(__file__).resolve().parents[2] / "jobs" / "hello-pt"
-sys.path.insert(0, str(_HELLO_PT))
+sys.path[:0] = [str(_HELLO_PT), str(Path(__file__).parent)]
 
 import job  # noqa: E402
+from simulator_ports import keep_workers_apart  # noqa: E402
 
 
 def main() -> None:
@@ -23,6 +24,7 @@ def main() -> None:
     os.chdir(_HELLO_PT)
     recipe = job.make_recipe(arguments)
     write_by_hand(recipe, own.receiver)
+    keep_workers_apart()
     job.run(recipe, arguments, Path(arguments.workspace))
 
 

@@ -8,7 +8,6 @@ import json
 import os
 import shlex
 import sys
-import threading
 import types
 from pathlib import Path
 
@@ -145,25 +144,12 @@ def main() -> None:
 
 def simulate(job: Path, workspace: Path, sites: list[str], threads: int) -> int:
     """Runs an exported job in NVFlare's simulator. Gives its exit status."""
-    from nvflare.private.fed.app.simulator import simulator_runner
+    sys.path.append(str(_HERE.parent))
+    from nvflare.private.fed.app.simulator.simulator_runner import SimulatorRunner
+    from simulator_ports import keep_workers_apart
 
-    # Its threads look for free ports at the same time and now and then find the same one; then a client is
-    # "reset by peer" and the job never ends (seen with 8 clients on 2.9.0).
-    lock, given = threading.Lock(), set()
-    find = simulator_runner.get_open_ports
-
-    def find_new(number: int) -> list[int]:
-        with lock:
-            while True:
-                ports = find(number)
-                if not given.intersection(ports):
-                    given.update(ports)
-                    return ports
-
-    simulator_runner.get_open_ports = find_new
-    runner = simulator_runner.SimulatorRunner(
-        job_folder=str(job), workspace=str(workspace), clients=",".join(sites), threads=threads
-    )
+    keep_workers_apart()
+    runner = SimulatorRunner(job_folder=str(job), workspace=str(workspace), clients=",".join(sites), threads=threads)
     return runner.run() or 0
 
 

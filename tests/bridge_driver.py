@@ -40,20 +40,23 @@ def processes_with(text: str) -> dict[int, str]:
 
     A child that is being spawned has its parent's command line until it runs its own program: it is not counted.
     """
+    found = all_processes_with(text)
+    return {pid: command for pid, command in found.items() if command != found.get(parent_of(pid))}
+
+
+def all_processes_with(text: str) -> dict[int, str]:
+    """The same, and children that go on with their parent's program and command line: who kills has to know them."""
     found = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
-        try:
-            command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-        except OSError:
-            continue
+        command = _command(int(entry.name)).replace(b"\0", b" ").decode(errors="replace")
         if text in command:
             found[int(entry.name)] = command
-    return {pid: command for pid, command in found.items() if command != found.get(_parent(pid))}
+    return found
 
 
-def _parent(pid: int) -> int:
+def parent_of(pid: int) -> int:
     """The parent's pid, 0 if the process is gone."""
     try:
         return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])

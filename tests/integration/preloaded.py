@@ -15,7 +15,7 @@ def compiled(source: str, folder: Path) -> Path:
     built = folder / Path(source).with_suffix(".so").name
     path = Path(__file__).with_name(source)
     subprocess.run(
-        ["cc", "-shared", "-fPIC", "-O1", "-o", str(built), str(path), "-ldl"],
+        ["cc", "-shared", "-fPIC", "-O1", "-pthread", "-o", str(built), str(path), "-ldl"],
         check=True,
         timeout=60,
     )

@@ -6,16 +6,23 @@ removals) get to the disk in their order; a sync brings all of those before it, 
 are not torn.
 """
 
+import mmap
 import os
 import random
 import shutil
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
-_HEADER = struct.Struct("<IIQQc7x")
+# As recording.h has them.
+_HEADER = struct.Struct("<IIIIQQ")
+_MAGIC = 0x52444246
+_RECORDS_BEGIN = 1 << 18
+
 _SECTOR = 512
-ACKNOWLEDGED = b"A"  # a record of the test's own: `offset` is how many
+ACKNOWLEDGED = b"A"  # the test's own: `offset` is how many
 
 
 @dataclass
@@ -28,22 +35,63 @@ class Change:
     data: bytes
 
 
-def acknowledgement(count: int) -> bytes:
-    """A record for the trace."""
-    return _HEADER.pack(_HEADER.size, 0, 0, count, ACKNOWLEDGED)
+class Recording:
+    """A file that recording_disk.c records to.
+
+    What it holds is whole up to its length, whatever was killed. A call whose process died, and whose files nobody
+    has changed since, is not in it: a power cut may come before it, and nobody was told of it.
+    """
+
+    def __init__(self, trace: Path):
+        self._trace = trace
+        self._told: list[tuple[int, int]] = []  # the recording's length, how many were acknowledged by then
+        with trace.open("w+b") as file:
+            file.truncate(_RECORDS_BEGIN)
+            self._memory = mmap.mmap(file.fileno(), _RECORDS_BEGIN)
+        struct.pack_into("<Q", self._memory, 0, _RECORDS_BEGIN)
+
+    def environment(self, library: Path, folder: Path) -> dict[str, str]:
+        """Of programs whose changes below the folder are to be recorded."""
+        return {
+            "LD_PRELOAD": str(library),
+            "RECORDING_DISK_FOLDER": str(folder),
+            "RECORDING_DISK_TRACE": str(self._trace),
+        }
+
+    @property
+    def length(self) -> int:
+        """Bytes. What was recorded by now is below, in every process's eyes."""
+        return struct.unpack_from("<Q", self._memory)[0]
+
+    def acknowledged(self, count: int) -> None:
+        """So many are, now: all that this rests on has been recorded."""
+        self._told.append((self.length, count))
+
+    def changes(self) -> Iterator[Change]:
+        """In their order; one at a time is in memory."""
+        at, end, told = _RECORDS_BEGIN, self.length, iter(self._told)
+        next_told = next(told, None)
+        with self._trace.open("rb") as file:
+            file.seek(at)
+            while True:
+                while next_told is not None and next_told[0] <= at:
+                    yield Change(ACKNOWLEDGED, 0, next_told[1], "", "", b"")
+                    next_told = next(told, None)
+                if at == end:
+                    return
+                size, change = _read_one(file, at, end)
+                at += size
+                yield change
 
 
-def read_trace(trace: Path) -> list[Change]:
-    content, at, changes = trace.read_bytes(), 0, []
-    while at < len(content):
-        size, paths, inode, offset, kind = _HEADER.unpack_from(content, at)
-        # One that was written in part, as by a process that was killed meanwhile, leaves no place to go on from.
-        assert size >= _HEADER.size, f"the recording can't be read behind record {len(changes)}, at byte {at}"
-        begin = at + _HEADER.size
-        first, _, second = content[begin : begin + paths].decode().partition("\0")
-        changes.append(Change(kind, inode, offset, first, second, content[begin + paths : at + size]))
-        at += size
-    return changes
+def _read_one(file: BinaryIO, at: int, end: int) -> tuple[int, Change]:
+    """The record at the file's position, and its size."""
+    header = file.read(_HEADER.size) if at + _HEADER.size <= end else bytes(_HEADER.size)
+    magic, size, paths, kind, inode, offset = _HEADER.unpack(header)
+    readable = magic == _MAGIC and _HEADER.size + paths <= size <= end - at
+    assert readable, f"the recording can't be read at byte {at} of {end}"
+    first, _, second = file.read(paths).decode().partition("\0")
+    return size, Change(bytes([kind]), inode, offset, first, second, file.read(size - _HEADER.size - paths))
 
 
 @dataclass

@@ -8,7 +8,8 @@ import subprocess
 import time
 from pathlib import Path
 
-from bridge_driver import processes_with
+import stuck_job
+from bridge_driver import all_processes_with, wait_for
 from wandb_tools import logs_below, records
 
 _DEADLINE = 600  # seconds of one job, on a machine that is busy
@@ -39,17 +40,24 @@ class RunningJob:
         try:
             code = self._process.wait(max(1.0, _DEADLINE - (time.monotonic() - self._started)))
         except subprocess.TimeoutExpired:
+            seen = stuck_job.described(self.log)
             self.kill()
-            raise AssertionError(f"the job did not end within {_DEADLINE} s:\n{self.output()[-3000:]}") from None
+            raise AssertionError(f"the job did not end within {_DEADLINE} s:\n{seen}") from None
         assert code == exit_code, self.output()[-3000:]
         return self.output()
 
     def kill(self) -> None:
-        """Kills the job and the sessions that NVFlare has made of its processes."""
-        for pid in [self._process.pid, *processes_with(str(self.log.parent))]:
+        """Kills the job, the sessions that NVFlare has made of its processes, and what these started meanwhile."""
+        wait_for(self._kill_all, "the end of the job's processes")
+        self._process.wait()
+
+    def _kill_all(self) -> bool:
+        """Gives whether none is left."""
+        found = [*([self._process.pid] if self.running else []), *all_processes_with(str(self.log.parent))]
+        for pid in found:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        self._process.wait()
+        return not found
 
     def interrupt(self) -> None:
         """Ctrl-C: SIGINT to the job's process group, and waits for its end."""

@@ -8,6 +8,16 @@ begin_check check
 package=$(realpath "$1")
 suite=${2:-bookworm}
 
+# Code fits a terminal of 80 columns, behind man's margin of 7; lists and code are none of a paragraph's text.
+look_at_manual() {
+  local found
+  found=$(zcat "$root/usr/share/man/man1/flarebridge.1.gz" | awk '
+    /^\.EX$/ { code = 1 } /^\.EE$/ { code = 0 }
+    code && length > 73 { print "longer than a line of a terminal: " $0 }
+    !code && /^- |[`]|[^.]\.\.\// { print "not what it was in the README: " $0 }')
+  [ -z "$found" ] || fail "the manual page: $found"
+}
+
 say "a bare $suite"
 make_root "$suite"
 cp "$package" "$root/tmp/flarebridge.deb"
@@ -21,6 +31,7 @@ inside apt-get -qq install -y --no-install-recommends /tmp/flarebridge.deb >"$ro
 inside flarebridge --version
 inside flarebridge sync --help >/dev/null
 inside test -s /usr/share/man/man1/flarebridge.1.gz -a -s /usr/lib/systemd/system/flarebridge.service
+look_at_manual
 inside sh -c '! ldd /usr/bin/flarebridge /usr/bin/flarebridge-upload | grep "not found"'
 # A bridge works, and leaves by itself, as nobody.
 inside mkdir -m 700 /tmp/state

@@ -53,6 +53,13 @@ bool HoldsSeveral(const Data& data) {
   return dict && data.value.kind() == ValueKind::kMap;
 }
 
+// True for a sample of the site's machine, which is no metric of anybody's: its kind alone says
+// whether it leaves the site (docs/policy.md).
+bool IsOfTheMachine(const Data& data) {
+  return data.type == DataType::kOperation && data.value.kind() == ValueKind::kMap &&
+         data.value.Find("op").value_or(Value()).AsText() == "stats";
+}
+
 }  // namespace
 
 Expected<Filter> Filter::Parse(std::string_view receiver, const Value& arguments) {
@@ -98,6 +105,7 @@ bool Filter::WantsData(const Data& data) const {
         [&](Value name) { addressed = addressed || name.AsText() == receiver_; });
     if (!addressed) return false;
   }
+  if (IsOfTheMachine(data)) return true;
   if (!writers_.empty() &&
       std::find(writers_.begin(), writers_.end(), data.writer) == writers_.end()) {
     return false;

@@ -26,12 +26,10 @@ constexpr rlim_t kMostDescriptors = 64;
 // which ends this worker (and at the third time is left out) and not the training beside it.
 constexpr rlim_t kMostMemory = rlim_t{4} << 30;
 
-// What the opening of a run reads besides: the system's load and processors, for client-side runs
-// and W&B's environment record, the time zone of a folder's name. Not all of /proc: it shows other
-// processes.
+// What the opening of a run reads besides: how many processors there are, for W&B's environment
+// record, and the time zone of a folder's name. Not all of /proc: it shows other processes.
 const std::vector<fs::path>& SystemFiles() {
-  static const std::vector<fs::path> files = {"/proc/stat",     "/proc/meminfo",
-                                              "/proc/net/dev",  "/sys/devices/system/cpu/online",
+  static const std::vector<fs::path> files = {"/proc/stat", "/sys/devices/system/cpu/online",
                                               "/etc/localtime", "/usr/share/zoneinfo"};
   // A sanitizer's report reads the maps, and the names of lines in all that is loaded.
   static const std::vector<fs::path> sanitized = {"/proc", "/sys", "/usr", "/lib",

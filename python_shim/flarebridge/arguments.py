@@ -8,6 +8,7 @@ import difflib
 import os
 from typing import Any, Optional
 
+from .sampling import check_interval
 from .secrets_in_jobs import refuse_secrets
 from .stopping import check_on_stop
 
@@ -114,6 +115,7 @@ def checked_arguments(receiver: Any, wandb_args: Optional[dict], here: bool) -> 
     check_numbers(receiver, "process_timeout", "buffer_bytes")
     check_endpoint(receiver.endpoint, curve_key=receiver.curve_key, curve_server_key=receiver.curve_server_key)
     check_on_stop(receiver.on_stop)
+    check_interval(receiver)
     return receivers
 
 

@@ -28,6 +28,7 @@ from .job import is_simulated
 from .local_site import OUTSIDE, Member, join
 from .outbox import DISABLED, Outbox
 from .rules import fields_of_a_job
+from .sampling import INTERVAL, OFF, check_interval
 from .socket_place import NoPlace
 from .taker import Taker
 from .trainer_link import TrainerLink
@@ -58,6 +59,7 @@ class BridgeForwarder(Definable, Widget):
         pass_events: bool = False,
         trainer_link: bool = True,
         policy: Optional[dict] = None,
+        system_interval: float = INTERVAL,
     ):
         """Nothing is started or opened here. Raises ValueError in a definition.
 
@@ -73,6 +75,8 @@ class BridgeForwarder(Definable, Widget):
             trainer_link: lets BridgeWriter in a training process of its own (launch_external_process) reach this
                 component directly, past NVFlare's 10 events a second.
             policy: further fields of a policy as a site's file has them: kinds, digits, max_bytes.
+            system_interval: seconds between two samples of this machine and process (CPU, memory, disk, network, GPUs)
+                for the site's run; 0: none.
         """
         super().__init__()
         self.include = include
@@ -82,6 +86,7 @@ class BridgeForwarder(Definable, Widget):
         self.pass_events = pass_events
         self.trainer_link = trainer_link
         self.policy = policy
+        self.system_interval = system_interval
         self._begin()
         check_at_definition(self._checked_policy)
 
@@ -90,6 +95,7 @@ class BridgeForwarder(Definable, Widget):
         self._site = ""
         self._gate = None
         self._taker = None
+        self._sampling = OFF
         self._local = OUTSIDE  # where BridgeWriter in this process finds it
         self._trainers = None
         self._failed = self._running = False
@@ -152,6 +158,7 @@ class BridgeForwarder(Definable, Widget):
         if is_carried():
             self._say("info", f"it is not installed here; the job has brought version {__version__}")
         self._outbox.start()
+        self._sampling = self._taker.sample_each(self.system_interval)
         if self._trainers is not None:
             self._outbox_of_trainers = self._outbox  # also while the run ends
             self._trainers.start(self._outbox, self._site, self._admit_trainers_event)
@@ -161,6 +168,7 @@ class BridgeForwarder(Definable, Widget):
         fields = fields_of_a_job(self.include, self.exclude, self.policy)
         check_numbers(self, "process_timeout", "buffer_bytes")
         check_flags(self, "pass_events", "trainer_link")
+        check_interval(self)
         return fields
 
     def _on_record(self, fl_ctx: FLContext) -> None:
@@ -223,6 +231,7 @@ class BridgeForwarder(Definable, Widget):
         self._failed = self._running = False
         if outbox is None:
             return
+        self._sampling.end()
         deadline = time.monotonic() + float(self.process_timeout)
         self._close_trainers(max(0.1, 0.5 * float(self.process_timeout)))
         self._local.leave(_OTHERS_END)

@@ -40,6 +40,7 @@ from .local_site import OUTSIDE, Member, join
 from .opening import open_session
 from .rules import Rule
 from .run_links import RunLinks
+from .sampling import INTERVAL, OFF
 from .senders import sender_of, verify_senders
 from .stopping import Stopping, stop_in_vain
 from .taker import Taker
@@ -73,6 +74,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         config: Optional[dict] = None,
         policy: Optional[dict] = None,
         on_stop: str = "warn",
+        system_interval: float = INTERVAL,
     ):
         """The first four are WandBReceiver's; nothing is started or opened here. Raises ValueError in a definition.
 
@@ -97,6 +99,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
                 site's own policy (gate.py). A server's receiver takes none: what leaves a site is decided there.
             on_stop: when somebody presses Stop at a run's page in W&B (mode "online"): "warn" tells it in the log,
                 "abort" ends the job, by NVFlare's fatal error; on a client, that client's part of it.
+            system_interval: on a client: seconds between two samples of its machine and process for its run; 0: none.
         """
         super().__init__(events=events)
         self.wandb_args, self.kwargs, self.config = wandb_args, kwargs, config
@@ -106,7 +109,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         self.endpoint, self.buffer_bytes = endpoint, buffer_bytes
         self.curve_key, self.curve_server_key = curve_key, curve_server_key
         self.policy = policy
-        self.on_stop = on_stop
+        self.on_stop, self.system_interval = on_stop, system_interval
         self._begin()
         check_at_definition(self._check_where_defined)
         # Of what is wrong START_RUN tells. NVFlare writes no argument called kwargs into a job.
@@ -133,6 +136,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         # ConvertToFedEvent puts before them.
         self._holding: tuple = ()
         self._link = None
+        self._sampling = OFF  # on a client: of its machine
         self._local = OUTSIDE  # on a client: where BridgeWriter in this process finds it
         self._stopping = Stopping(self, self._say)
         self._inbox = None  # on the server: what forwarders bring
@@ -216,6 +220,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         if link is None:
             return
         self._stopping.end()
+        self._sampling.end()
         self._local.leave()
         deadline = time.monotonic() + float(self.process_timeout)
         inbox, self._inbox = self._inbox, None
@@ -321,8 +326,11 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
             self._inbox = Inbox(link)
             self._verified = verify_senders(fl_ctx.get_engine(), TOPIC)
             attach(fl_ctx.get_engine(), self._inbox, self._site)
-        elif any(name.endswith("analytix_log_stats") for name in self._wanted):
-            taker = Taker(link, self._gate, self._encoder, self._parts, sites[0])
+            return
+        taker = Taker(link, self._gate, self._encoder, self._parts, sites[0])
+        if receivers.get("wandb", {}).get("system") is not False:
+            self._sampling = taker.sample_each(self.system_interval)
+        if any(name.endswith("analytix_log_stats") for name in self._wanted):
             self._local = join(fl_ctx, Member(taker, self._taken), self._say)
 
     def _close_inbox(self, fl_ctx: FLContext, state: str) -> None:

@@ -16,6 +16,7 @@ from .cutting import Parts
 from .events import Encoder, EventRejected, Record, numbers_of, record_of
 from .forks import forget_in_child
 from .gate import Gate
+from .sampling import NoSampling, begin
 
 
 class Taker:
@@ -87,6 +88,26 @@ class Taker:
             self.buffer.put(msgpack.packb(left))
         except Exception as e:
             self._count(e)
+
+    def take_sample(self, values: dict) -> None:
+        """How busy this machine is, as the component has measured it: of the kind system, and asked for no name.
+
+        What a script passes off as such an operation is judged as all that is not known.
+        """
+        try:
+            if "system" not in self._policy.kinds or self._policy.too_large("system", 8 * len(values)):
+                return
+            items = {name: self._policy.rounded(value) for name, value in values.items()}
+            value = {"op": "stats", "items": items}
+            with self._lock:
+                event = self._encoder.data(time.time(), self._site, "OPERATION", "WANDB", "system", value)
+                self.buffer.offer(event) or self.buffer.count_refusal()
+        except Exception as e:
+            self._count(e)
+
+    def sample_each(self, interval: float) -> NoSampling:
+        """Begins to take samples, each so many seconds, if any may leave."""
+        return begin(self.take_sample, interval if "system" in self._policy.kinds else 0.0)
 
     def forget_in_child(self) -> None:
         self._lock = threading.RLock()

@@ -12,6 +12,7 @@ from .client_apps import SiteArguments, check_names, receiver_arguments, targets
 from .forwarder import BridgeForwarder
 from .receiver import BridgeReceiver
 from .rules import fields_of_a_job
+from .sampling import INTERVAL
 
 _EVENT = "analytix_log_stats"
 # Seconds between two records that MetricRelay reads; NVFlare's default is 0.1.
@@ -81,6 +82,9 @@ def add_tracking(
     targets = targets_of(job, clients)
     sites = SiteArguments(per_site, targets, client_side, whole)
     _refuse_a_second_time(job, targets, server_side, client_side)
+    # Nobody samples what the runs are not to tell.
+    tells = (wandb_args or {}).get("system") is not False
+    sampled = {"system_interval": receiver_args.get("system_interval", INTERVAL) if tells else 0}
     # All are made, and their arguments checked, before the first is added.
     receiver = BridgeReceiver(**given) if server_side else None
     added = []
@@ -88,7 +92,7 @@ def add_tracking(
     for target in targets:
         own = sites.policy(target, include, exclude, policy)
         if server_side and forward:
-            added.append((target, "forwarder", BridgeForwarder(**own, pass_events=others)))
+            added.append((target, "forwarder", BridgeForwarder(**own, pass_events=others, **sampled)))
         if client_side:
             arguments = {**sites.receiver(target, given), "policy": fields_of_a_job(**own) or None}
             added.append((target, "client_receiver", BridgeReceiver(**arguments)))

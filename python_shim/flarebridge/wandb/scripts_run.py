@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Optional, Union
 
 from ..forks import forget_in_child
+from ..sampling import OFF, begin
 from . import exits
 from .configuration import Config
 from .console import Console
@@ -46,8 +47,11 @@ class Run(RunFacts):
         if _is_captured(plan):
             self._console = Console(self._line)
             self._console.begin()
-        if plan.home == "script":  # in a job, the job says how a run ends
+        self._sampling = OFF
+        if plan.home == "script":  # in a job, the job says how a run ends, and whether its machine is measured
             exits.finish_at_exit(self)
+            measured = not plan.settings.x_disable_stats
+            self._sampling = begin(self._sample, plan.settings.x_stats_sampling_interval if measured else 0.0)
         forget_in_child(self)
 
     # --- logging ---
@@ -254,6 +258,7 @@ class Run(RunFacts):
                 return
             self._over = True
         exits.forget(self)
+        self._sampling.end()
         self._watching.unwatch()
         if self._console is not None:
             self._console.end()
@@ -301,6 +306,10 @@ class Run(RunFacts):
             whole = _with(self.summary.as_dict().get(key), path[1:], value)
         self._operate(key, {"op": "summary", "value": whole})
         return value
+
+    def _sample(self, values: dict) -> None:
+        """How busy this machine is: in a thread of sampling.py."""
+        self._sink.send("OPERATION", "system", {"op": "stats", "items": values})
 
     def _line(self, line: str) -> None:
         if line.strip():

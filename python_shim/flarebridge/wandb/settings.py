@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, Optional
 
+from ..sampling import INTERVAL, LEAST
 from .errors import UsageError
 from .terminal import is_true, say_once
 
@@ -24,6 +25,7 @@ _VARIABLES = {
     "run_tags": "WANDB_TAGS", "mode": "WANDB_MODE", "root_dir": "WANDB_DIR", "run_group": "WANDB_RUN_GROUP",
     "run_job_type": "WANDB_JOB_TYPE", "run_id": "WANDB_RUN_ID", "resume": "WANDB_RESUME", "console": "WANDB_CONSOLE",
     "silent": "WANDB_SILENT", "quiet": "WANDB_QUIET", "base_url": "WANDB_BASE_URL", "reinit": "WANDB_REINIT",
+    "x_disable_stats": "WANDB_X_DISABLE_STATS", "x_stats_sampling_interval": "WANDB_X_STATS_SAMPLING_INTERVAL",
 }  # fmt: skip
 # Of W&B's Settings; they change nothing here, and need no word.
 _QUIETLY_IGNORED = ("start_method", "init_timeout", "show_info", "show_warnings", "show_errors", "symlink", "program")
@@ -62,6 +64,8 @@ class Settings:
         found.__dict__["run_tags"] = [str(tag) for tag in tags or () if str(tag)]
         _check_project(found.project)
         check_id(found.run_id)
+        found.__dict__["x_disable_stats"] = is_true(str(found.x_disable_stats or ""))
+        found.__dict__["x_stats_sampling_interval"] = _interval(found.x_stats_sampling_interval)
         return found
 
 
@@ -103,6 +107,19 @@ def _check_project(project: Optional[str]) -> None:
             f"W&B refuses the project name {project!r}: it has up to {_MOST_PROJECT} characters and none of"
             f" {' '.join(_NOT_IN_PROJECT)}"
         )
+
+
+def _interval(given: Any) -> float:
+    """Seconds between two samples of the machine."""
+    if given is None:
+        return INTERVAL
+    try:
+        seconds = float(given)
+    except (TypeError, ValueError):
+        raise UsageError(f"x_stats_sampling_interval = {given!r}; it must be a number of seconds") from None
+    if not LEAST <= seconds < float("inf"):
+        raise UsageError(f"x_stats_sampling_interval = {given!r}; it must be {LEAST:g} seconds or more")
+    return seconds
 
 
 def _mode(mode: Any) -> Optional[str]:

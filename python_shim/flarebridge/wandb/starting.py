@@ -113,8 +113,9 @@ def _of_a_site(settings: Settings, config: dict) -> Run:
         plan = Plan(settings, settings.run_id or new_id(), "disabled", "nowhere", os.getcwd(), time.time())
         return Run(plan, Nowhere(), config)
     theirs = [name for name in ("project", "entity", "run_id", "root_dir", "resume") if getattr(settings, name)]
+    theirs += ["x_disable_stats"] if settings.x_disable_stats else []
     if theirs:
-        names = ", ".join(name.replace("run_id", "id").replace("root_dir", "dir") for name in theirs)
+        names = ", ".join({"run_id": "id", "root_dir": "dir"}.get(name, name) for name in theirs)
         say_once("warning", f"this script runs in an NVFlare job, and its run is the site's: the job says {names}")
     mode = settings.mode or "offline"
     run = Run(Plan(settings, settings.run_id or new_id(), mode, "site", os.getcwd(), time.time()), OfASite(), {})

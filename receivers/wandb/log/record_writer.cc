@@ -344,8 +344,9 @@ void AppendOutput(int64_t number, double time, std::string_view line, const Appl
 }
 
 void AppendStats(int64_t number, double time,
-                 const std::vector<std::pair<std::string, double>>& values, std::string& out) {
-  AppendRecord(number, kStats, nullptr, out, [&](pbf_writer& message) {
+                 const std::vector<std::pair<std::string, double>>& values, const AppliedMark* mark,
+                 std::string& out) {
+  AppendRecord(number, kStats, mark, out, [&](pbf_writer& message) {
     AddTimestamp(message, stats_field::kTime, time);
     for (const auto& [key, value] : values) {
       pbf_writer item(message, stats_field::kItem);

@@ -60,7 +60,8 @@ void AppendOutput(int64_t number, double time, std::string_view line, const Appl
                   std::string& out);
 // System metrics of one moment.
 void AppendStats(int64_t number, double time,
-                 const std::vector<std::pair<std::string, double>>& values, std::string& out);
+                 const std::vector<std::pair<std::string, double>>& values, const AppliedMark* mark,
+                 std::string& out);
 // A file below files/ that is to be uploaded.
 void AppendFile(int64_t number, std::string_view path, const AppliedMark* mark, std::string& out);
 void AppendExit(int64_t number, int32_t exit_code, int32_t runtime, std::string& out);

@@ -38,10 +38,11 @@ struct RunOutput {
   RunOutput& operator=(const RunOutput&) = delete;
 
   std::filesystem::path folder;
-  bool prefix_scalars = false;  // argument: keys of add_scalars are "<tag>/<key>"
-  RunRecord run;                // as last written, but for tags that wait
-  TagKeys tag_keys;             // of run.tags
-  bool tags_wait = false;       // they have changed since the run record was written
+  bool prefix_scalars = false;   // argument: keys of add_scalars are "<tag>/<key>"
+  bool tells_of_machine = true;  // argument system
+  RunRecord run;                 // as last written, but for tags that wait
+  TagKeys tag_keys;              // of run.tags
+  bool tags_wait = false;        // they have changed since the run record was written
   std::optional<Clock::time_point> tags_written;
   std::set<std::string> said_labels;  // of classes: kind, name and labels that the config has
   uint64_t tags_left_out = 0;         // there were too many; they are in the config

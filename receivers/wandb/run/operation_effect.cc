@@ -1,5 +1,7 @@
-// Operations: what is said of a metric, of the summary or of the run itself, and alerts to people.
+// Operations: what is said of a metric, of the summary, of the run itself or of its site's machine,
+// and alerts to people.
 #include <array>
+#include <cmath>
 #include <optional>
 #include <string>
 #include <utility>
@@ -174,11 +176,25 @@ Expected<bool> Alert(RunOutput& out, uint64_t position, const Data& data, Keys k
   return true;
 }
 
-constexpr std::pair<std::string_view, Operation> kOperations[] = {{"define_metric", Define},
-                                                                  {"summary", SetSummary},
-                                                                  {"summary_delete", DeleteSummary},
-                                                                  {"run", DescribeRun},
-                                                                  {"alert", Alert}};
+// How busy the site's machine was. A run that has ended is not opened again for it.
+Expected<bool> AddStats(RunOutput& out, uint64_t position, const Data& data, Keys keys) {
+  std::vector<std::pair<std::string, double>> values;
+  keys.Any("items").ForEachPair([&](std::string_view name, const Value& item) {
+    const std::optional<double> number = item.AsDouble();
+    if (number && std::isfinite(*number)) values.emplace_back(name, *number);
+  });
+  if (values.empty()) return false;
+  if (!out.tells_of_machine || out.log.ended()) return true;
+  const AppliedMark mark = out.rows.MarkAt(position);
+  out.log.Add([&](int64_t number, std::string& record) {
+    AppendStats(number, TimeOf(data), values, &mark, record);
+  });
+  return true;
+}
+
+constexpr std::pair<std::string_view, Operation> kOperations[] = {
+    {"define_metric", Define}, {"summary", SetSummary}, {"summary_delete", DeleteSummary},
+    {"run", DescribeRun},      {"alert", Alert},        {"stats", AddStats}};
 
 }  // namespace
 

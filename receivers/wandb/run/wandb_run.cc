@@ -41,8 +41,6 @@ constexpr size_t kLargestCheckpoint = size_t{256} << 10;
 constexpr uint64_t kCheckpointPart = 16;
 // Seconds that fit into an exit record.
 constexpr double kLongestRuntime = 2147483647;
-// How often W&B's own client samples (x_stats_sampling_interval).
-constexpr std::chrono::seconds kSampleInterval{15};
 
 }  // namespace
 
@@ -74,8 +72,7 @@ Expected<std::unique_ptr<WandbRun>> WandbRun::Open(const RunSpec& spec, const fs
       new WandbRun(opened->folder, std::move(opened->file), std::move(opened->recovered), journal));
   self->checkpoint_every_ = checkpoint_every;
   self->online_ = arguments.online();
-  self->tells_of_machine_ = arguments.system();
-  if (arguments.system() && spec.side == "client") self->system_.emplace();
+  self->out_.tells_of_machine = arguments.system();
   self->set_aside_ = std::move(opened->set_aside);
   self->out_.prefix_scalars = arguments.prefix_scalars();
   if (Expected<void> begun = self->Begin(std::move(run)); !begun) return Propagate(begun);
@@ -89,7 +86,7 @@ Expected<void> WandbRun::Begin(RunRecord run) {
     out_.run.platform = std::move(run.platform);
     out_.run.side = run.side;
     // The log may be of a time when more could be told: what is told from here on is not.
-    if (!tells_of_machine_) out_.run.host.clear();
+    if (!out_.tells_of_machine) out_.run.host.clear();
     // The log belongs to another journal until now.
     if (!recovered_.applied.knows_journal() && !recovered_.ended) AddRun();
   } else if (Expected<void> written = WritePrologue(std::move(run)); !written) {
@@ -122,7 +119,7 @@ Expected<void> WandbRun::WritePrologue(RunRecord run) {
   out_.log.Add(
       [&](int64_t number, std::string& record) { AppendHeader(number, out_.run.version, record); });
   AddRun();
-  if (tells_of_machine_) {
+  if (out_.tells_of_machine) {
     out_.log.Add([&](int64_t number, std::string& record) {
       AppendEnvironment(number, DescribeEnvironment(out_.run), record);
     });
@@ -169,22 +166,7 @@ std::optional<Clock::time_point> WandbRun::NextFlush() const {
     if (due) next = next ? std::min(*next, *due) : due;
   };
   consider(NextTags(out_));
-  if (!out_.log.ended()) consider(next_sample_);
   return next;
-}
-
-void WandbRun::SampleSystem(Clock::time_point now) {
-  if (!system_ || out_.log.ended() || (next_sample_ && now < *next_sample_)) return;
-  // The first one only begins to count.
-  if (next_sample_) {
-    const auto values = system_->Sample();
-    if (!values.empty()) {
-      out_.log.Add([&](int64_t number, std::string& record) {
-        AppendStats(number, EpochNow(), values, record);
-      });
-    }
-  }
-  next_sample_ = now + kSampleInterval;
 }
 
 Expected<void> WandbRun::WriteOut() {
@@ -194,7 +176,6 @@ Expected<void> WandbRun::WriteOut() {
 }
 
 Expected<void> WandbRun::Flush(Clock::time_point now) {
-  SampleSystem(now);
   out_.rows.WriteDue(now);
   WriteTagsDue(out_, now);
   return WriteOut();

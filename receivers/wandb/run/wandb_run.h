@@ -15,7 +15,6 @@
 #include "receivers/receiver.h"
 #include "receivers/wandb/run/effects.h"
 #include "receivers/wandb/run/recovery.h"
-#include "receivers/wandb/run/system_metrics.h"
 #include "receivers/wandb/run/wandb_arguments.h"
 
 namespace flarebridge {
@@ -64,8 +63,6 @@ class WandbRun : public Receiver {
   // A run record with the first mark of this journal.
   void AddRun();
   Expected<void> WriteEnd(uint64_t position, const RunEnded& ended);
-  // A record of how busy the machine is, if one is due.
-  void SampleSystem(Clock::time_point now);
   // What waits goes to the file in one write.
   Expected<void> WriteOut();
   // A checkpoint, if one is due. All that is in the file is on the disk, and waits for nothing.
@@ -79,11 +76,7 @@ class WandbRun : public Receiver {
   // In the log, in bytes: where one was made last, and where one was written.
   uint64_t checkpoint_at_ = 0, checkpoint_written_at_ = 0;
   uint64_t checkpoint_every_ = kCheckpointEvery;
-  bool online_ = false;           // argument mode: "online"
-  bool tells_of_machine_ = true;  // argument system
-  // Where the run's site trains: how busy the machine is.
-  std::optional<SystemMetrics> system_;
-  std::optional<Clock::time_point> next_sample_;
+  bool online_ = false;       // argument mode: "online"
   uint64_t unsupported_ = 0;  // data of a type that W&B has no place for, or without content
   std::string set_aside_;     // what to tell of a damaged log that was found, or nothing
 };

@@ -40,6 +40,27 @@ TEST_CASE("include and exclude are globs on the tag; exclude wins") {
   CHECK(Wants(R"({"include": "a*"})", "null", "abc"));
 }
 
+TEST_CASE("a sample of the machine goes by no name and no writer, but by its site and receivers") {
+  const auto wants = [](const char* arguments, const char* receivers, const char* value) {
+    const Document parsed = FromJson(arguments), addressed = FromJson(receivers);
+    const Document sample = FromJson(value);
+    Data data;
+    data.site = "site-1";
+    data.type = DataType::kOperation;
+    data.tag = "system";
+    data.writer = Writer::kWandb;
+    data.receivers = addressed.root();
+    data.value = sample.root();
+    return Filter::Parse("wandb", parsed.root()).value().Wants(data);
+  };
+  const char* sample = R"({"op": "stats", "items": {"cpu": 1}})";
+  const char* narrow = R"({"include": "loss", "exclude": "*", "writers": "MLFLOW"})";
+  CHECK(wants(narrow, "null", sample));
+  CHECK_FALSE(wants(narrow, "null", R"({"op": "alert"})"));
+  CHECK_FALSE(wants(R"({"sites": "site-2"})", "null", sample));
+  CHECK_FALSE(wants("{}", R"(["jsonl"])", sample));
+}
+
 TEST_CASE("in a dict of metrics the keys are the names, and only wanted ones are left") {
   const Document arguments = FromJson(R"({"include": ["train/*", "lr"], "exclude": ["*secret*"]})");
   const Filter filter = Filter::Parse("wandb", arguments.root()).value();

@@ -148,6 +148,50 @@ TEST_CASE("what is said of the run replaces what was said before, and the rest s
   CHECK(log.run.tags == Strings{"one", "two"});
 }
 
+// Times and items of a run's samples of its machine, as "time name=value ...".
+Strings Samples(MadeRun& run) {
+  run.Drain();
+  Strings samples;
+  const UniqueFd file = OpenToRead(run.LogPath()).value();
+  REQUIRE(
+      ReadRecords(file.get(), OnDamage::kStop, [&](const ParsedRecord& record, uint64_t /*start*/) {
+        if (record.kind != ParsedRecord::Kind::kStats) return;
+        std::string sample = std::to_string(static_cast<int64_t>(record.time - MadeRun::kStart));
+        for (const auto& item : record.items)
+          sample += " " + item.key + "=" + std::string(item.json);
+        samples.push_back(sample);
+      }).has_value());
+  return samples;
+}
+
+TEST_CASE("a sample of the machine is a record once, with the time of its event") {
+  MadeRun run;
+  run.Log("loss", Number(1));
+  run.Operate("system", "stats",
+              {{"items", Map({{"cpu", Number(2.5)},
+                              {"gpu.0.gpu", Integer(7)},
+                              {"lost", Number(std::nan(""))},
+                              {"text", Text("x")}})}});
+  run.Persist();
+  run.Operate("system", "stats", {{"items", Map({{"cpu", Number(3)}})}});
+  CHECK(Samples(run) == Strings{"2 cpu=2.5 gpu.0.gpu=7.0", "3 cpu=3.0"});
+  run.Reopen();
+  CHECK(Samples(run).size() == 2);
+  run.Operate("system", "stats", {{"items", Map({{"cpu", Number(4)}})}});
+  REQUIRE(run.run().Flush({}).has_value());
+  run.DieWithout(1);
+  CHECK(Samples(run) == Strings{"2 cpu=2.5 gpu.0.gpu=7.0", "3 cpu=3.0", "4 cpu=4.0"});
+}
+
+TEST_CASE("a sample without a number is no record, and is counted") {
+  MadeRun run;
+  run.Operate("system", "stats");
+  run.Operate("system", "stats", {{"items", Text("x")}});
+  run.Operate("system", "stats", {{"items", Map({{"cpu", Text("x")}})}});
+  CHECK(Samples(run).empty());
+  CHECK(run.run().Report().starts_with("3 records"));
+}
+
 TEST_CASE("an alert is a record once, with its time in milliseconds and a title that W&B takes") {
   MadeRun run;
   run.Operate("T", "alert",

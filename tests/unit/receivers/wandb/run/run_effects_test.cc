@@ -1,7 +1,6 @@
 // Laws of what one event becomes in a run, and of what a hostile or odd one does not do.
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,7 +10,6 @@
 #include "receivers/wandb/log/log_summary.h"
 #include "receivers/wandb/log/record_fields.h"
 #include "receivers/wandb/log/record_stream.h"
-#include "receivers/wandb/run/system_metrics.h"
 #include "receivers/wandb/run/wandb_run.h"
 #include "tests/unit/temp_folder.h"
 
@@ -131,12 +129,19 @@ std::string Umlauts(size_t count) {
 
 using Rows = std::vector<std::string>;
 
-// Records of system metrics in a run that is flushed each second of a minute.
+// {"op": "stats", "items": {"cpu": 3}}
+const std::string kSample =
+    "\x82\xa2op\xa5stats\xa5items\x81\xa3"
+    "cpu\x03";
+
+// Records of system metrics in a run whose site has sampled its machine twice.
 size_t SystemRecords(const std::string& side, bool ended, const std::string& arguments = "\x80") {
   OneRun one(arguments, side);
   if (ended) REQUIRE(one.End().has_value());
-  for (int second = 0; second <= 60; ++second)
-    REQUIRE(one.run().Flush(Clock::time_point(std::chrono::seconds(1000 + second))).has_value());
+  for (int sample = 0; sample < 2; ++sample)
+    REQUIRE(one.Give(DataType::kOperation, "system", kSample).has_value());
+  REQUIRE(one.run().Flush({}).has_value());
+  CHECK(one.run().Report().empty());
   size_t found = 0;
   for (const ParsedRecord& record : one.Records()) {
     if (record.kind != ParsedRecord::Kind::kStats) continue;
@@ -146,11 +151,17 @@ size_t SystemRecords(const std::string& side, bool ended, const std::string& arg
   return found;
 }
 
-TEST_CASE(
-    "where the site trains, its machine is sampled four times a minute, until the run's end") {
-  CHECK(SystemRecords("client", false) == 4);
+TEST_CASE("samples of a site's machine are in its run on either side, until the run's end") {
+  CHECK(SystemRecords("client", false) == 2);
+  CHECK(SystemRecords("server", false) == 2);
   CHECK(SystemRecords("client", true) == 0);
-  CHECK(SystemRecords("server", false) == 0);
+}
+
+TEST_CASE("a run without samples is given none by who writes it") {
+  OneRun one("\x80", "client");
+  for (int second = 0; second <= 60; ++second)
+    REQUIRE(one.run().Flush(Clock::time_point(std::chrono::seconds(1000 + second))).has_value());
+  for (const ParsedRecord& record : one.Records()) CHECK(record.kind != ParsedRecord::Kind::kStats);
 }
 
 TEST_CASE("a run that may not tell of its machine has no host, environment or system metrics") {
@@ -177,22 +188,6 @@ TEST_CASE("a run that may not tell of its machine has no host, environment or sy
     CHECK(records[i].run.host.empty());
   }
   CHECK(runs > 0);
-}
-
-TEST_CASE("what a machine tells of itself makes sense") {
-  SystemMetrics metrics;
-  std::map<std::string, double> values;
-  for (int i = 0; i < 50 && !values.contains("cpu"); ++i) {
-    poll(nullptr, 0, 20);  // its clock ticks
-    for (const auto& [name, value] : metrics.Sample()) values[name] = value;
-  }
-  for (const char* share : {"cpu", "memory_percent", "disk./.usagePercent"}) {
-    REQUIRE(values.contains(share));
-    CHECK(values[share] >= 0);
-    CHECK(values[share] <= 100);
-  }
-  CHECK(values["proc.memory.availableMB"] > 0);
-  CHECK(values["network.sent"] >= 0);
 }
 
 TEST_CASE("a dict without content becomes no record: an empty one ends W&B's upload") {

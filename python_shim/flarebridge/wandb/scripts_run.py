@@ -304,7 +304,9 @@ class Run(RunFacts):
 
     def _line(self, line: str) -> None:
         if line.strip():
-            self._sink.send("LOG_RECORD", "console", line)
+            # As W&B's client has it (core/internal/runconsolelogs/filestreamwriter.go at 0.31).
+            label = f"[{self._plan.label}] " if self._plan.label else ""
+            self._sink.send("LOG_RECORD", "console", label + line)
 
 
 def _with(held: Any, path: tuple, value: Any) -> dict:

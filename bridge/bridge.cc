@@ -71,6 +71,7 @@ Expected<void> Bridge::Prepare() {
   Expected<std::unique_ptr<EventLoop>> loop = EventLoop::Create();
   if (!loop) return Propagate(loop);
   loop_ = std::move(*loop);
+  if (options_.own && options_.parent == 0) processes_ = std::make_unique<SessionProcesses>(*loop_);
   if (Expected<void> watched = WatchSignals(); !watched) return watched;
   if (Expected<void> watched = WatchParent(); !watched) return watched;
   if (Expected<void> opened = OpenJournal(); !opened) return opened;
@@ -225,6 +226,7 @@ int Bridge::Run() {
   const Time started = Clock::now();
   seen_.started = seen_.last_input = started;
   GoOnWithKnownRuns(started);
+  if (processes_) processes_->WatchThese(intake_->Processes());
   uploader_->Start(started);
   Leaving::Decision decision{Leaving::Step::kStay, started};  // looks round at once
   while (decision.step != Leaving::Step::kLeave) {
@@ -310,6 +312,7 @@ void Bridge::HandOut(const Intake::Committed& committed, Time now) {
     conversations_->ForgetRun(run);
   }
   for (const std::string& session : committed.dropped_sessions) conversations_->Forget(session);
+  if (processes_) processes_->WatchThese(intake_->Processes());
 }
 
 void Bridge::OnStopAsked(const UploadTarget& target, const std::string& words) {

@@ -20,6 +20,7 @@
 #include "bridge/link/link.h"
 #include "bridge/process/event_loop.h"
 #include "bridge/process/process_watch.h"
+#include "bridge/session_processes.h"
 #include "bridge/uploads/stop_requests.h"
 #include "bridge/uploads/upload_supervisor.h"
 #include "bridge/workers/supervisor.h"
@@ -115,6 +116,7 @@ class Bridge {
   UniqueFd signals_;
   std::optional<ProcessWatch> parent_;
   std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<SessionProcesses> processes_;  // of sessions, where no parent is watched
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<Conversations> conversations_;

@@ -27,14 +27,26 @@ void Bridge::TendSilentSessions(Time now) {
 
 void Bridge::EndLostSessions(Time now) {
   const std::optional<Time> since = leaving_.LostIfSilentSince(seen_, now);
-  if (!since) return;
-  const std::vector<std::string> lost = intake_->SilentSince(*since);
+  std::vector<std::string> lost;
+  if (since) lost = intake_->SilentSince(*since);
+  if (processes_) {
+    // Whoever lives may be silent, and who is dead has said what it had to say.
+    std::erase_if(lost, [this](const std::string& session) {
+      return processes_->Lives(session) || processes_->HasEnded(session);
+    });
+    if (processes_->AnyHasEnded()) {
+      for (const std::string& session : intake_->SilentSince(now - Leaving::kLastWords))
+        if (processes_->HasEnded(session)) lost.push_back(session);
+    }
+  }
+  if (lost.empty()) return;
   for (const std::string& session : lost) log_->warn("session {} ended without saying so", session);
   intake_->EndLost(lost, "the training process ended without ending the run", EpochNow());
 }
 
 Leaving::Decision Bridge::DecideToLeave(Time now) {
   seen_.served = conversations_->served();
+  seen_.process_gone = processes_ && processes_->AnyHasEnded();
   if (options_.own) {
     seen_.any_session_alive = intake_->AnyAlive(now - Leaving::kEndedSilence);
     seen_.all_sessions_ended = intake_->AllEnded();

@@ -7,13 +7,10 @@
 namespace flarebridge {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 // An own bridge to which nobody ever came leaves.
 constexpr seconds kFirstSession{60};
-// After its parent's death, what the kernel still holds of its messages arrives within this.
-constexpr milliseconds kLastWords{200};
 // Sessions that the journal remembers come back to a restarted bridge within this, or never.
 constexpr seconds kReturn{15};
 // How long workers may take to write out after a signal.
@@ -92,7 +89,9 @@ Leaving::Decision Leaving::Stay(const Seen& seen, Time now, std::optional<Time> 
     deadline = deadline ? std::min(*deadline, time) : time;
   };
   if (seen.parent_gone || !terms_.serves) consider(now + kLastWords);
-  if (!terms_.own) consider(now + terms_.session_timeout);
+  if (seen.process_gone) consider(now + kLastWords);
+  if (!terms_.own || (terms_.serves && !terms_.watches_parent))
+    consider(now + terms_.session_timeout);
   if (terms_.own && seen.all_sessions_ended) consider(now + kLook);
   if (terms_.watches_parent && now - seen.started < kReturn) consider(seen.started + kReturn);
   return {Step::kStay, deadline};

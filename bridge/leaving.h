@@ -25,11 +25,12 @@ class Leaving {
   };
   // What the bridge sees now.
   struct Seen {
-    Time started{};            // when the bridge began to look
-    bool asked = false;        // by a signal
-    bool parent_gone = false;  // the process that it serves has ended
-    bool served = false;       // somebody has said hello
-    Time last_input{};         // when a shim last said something, or started
+    Time started{};             // when the bridge began to look
+    bool asked = false;         // by a signal
+    bool parent_gone = false;   // the process that it serves has ended
+    bool process_gone = false;  // one of several that it serves has, and its session is open
+    bool served = false;        // somebody has said hello
+    Time last_input{};          // when a shim last said something, or started
     std::optional<Time> journal_blocked_since;
     // Sessions; they matter to an own bridge only.
     bool any_session_alive = false;   // not bye, nor ended and silent for kEndedSilence
@@ -64,6 +65,8 @@ class Leaving {
 
   // A session whose end is stored and that is silent for this long has no need of the bridge.
   static constexpr Duration kEndedSilence = std::chrono::seconds(5);
+  // After a process's death, what the kernel still holds of its messages arrives within this.
+  static constexpr Duration kLastWords = std::chrono::milliseconds(200);
 
   explicit Leaving(const Terms& terms) : terms_(terms) {}
 

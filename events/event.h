@@ -52,6 +52,9 @@ struct SessionOpened {
   std::string_view side;      // "server" or "client": which side of NVFlare streams
   std::string_view folder;    // absolute folder below which receivers write
   Value receivers;            // map: receiver's name -> map of its arguments
+  // Of a session that shares its runs with others on purpose: map of `pid` (its process) and
+  // `secondary` (bool: another one says how the runs end). Else null.
+  Value writer = {};
 };
 
 // A site is known to take part: it gets a run even if it stays silent.

@@ -36,6 +36,7 @@ Event ReadSessionOpened(FieldReader& in) {
   if (e.receivers.node().span > kMaxReceiverNodes)
     in.Reject(ErrorCode::kTooLarge, "the receivers' arguments are more than 64512 values");
   if (e.receivers.size() > kMaxReceivers) in.Reject(ErrorCode::kTooLarge, "more than 64 receivers");
+  if (!in.AtEnd()) e.writer = in.OptionalMap("writer");
   return e;
 }
 
@@ -126,8 +127,10 @@ struct EventWriter {
   FieldWriter& out;
 
   void operator()(const SessionOpened& e) {
-    out.Begin(7).Unsigned(0).Float(e.time).Text(e.job).Text(e.run_name).Text(e.side).Text(e.folder);
-    out.Any(e.receivers);
+    const uint32_t fields = e.writer.IsNull() ? 7 : 8;
+    out.Begin(fields).Unsigned(0).Float(e.time).Text(e.job).Text(e.run_name).Text(e.side);
+    out.Text(e.folder).Any(e.receivers);
+    if (fields >= 8) out.Any(e.writer);
   }
   void operator()(const RunStarted& e) { out.Begin(3).Unsigned(1).Float(e.time).Text(e.site); }
   void operator()(const Data& e) {

@@ -156,7 +156,7 @@ virtual_environment() {
   "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' ||
     fail "NVFlare 2.9 needs Python 3.10 or newer; $python is $("$python" -V 2>&1)"
   local files=("$root/jobs/hello-pt/requirements.txt") arguments=()
-  [ "$mode" = job ] || files+=("$root/tests/requirements.txt")
+  [ "$mode" = job ] || files+=("$root/tests/requirements.txt" "$root/tests/integration/requirements.txt")
   for file in "${files[@]}"; do
     # A stamp is a copy of the list that was installed.
     cmp -s "$file" "$(stamp_of "$file")" || arguments+=(-r "$file")

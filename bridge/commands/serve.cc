@@ -131,7 +131,8 @@ void AddLifeOptions(CLI::App* serve, ServeArguments& to) {
       ->capture_default_str();
   serve
       ->add_option("--session-timeout", to.session_timeout,
-                   "Seconds of silence after which a session of a shared bridge counts as lost")
+                   "Seconds of silence after which a session of a shared bridge, or of one without "
+                   "--parent-pid, counts as lost unless its process is known to live")
       ->check(CLI::Range(5, 86400))
       ->envname("FLAREBRIDGE_SESSION_TIMEOUT")
       ->capture_default_str();
@@ -243,7 +244,9 @@ Expected<ServeOptions> CheckServe(const ServeArguments& from) {
   options.limits.runs = from.max_runs;
   options.limits.shares = !from.own;
   options.require_confinement = from.require_confinement;
-  if (!from.own) options.limits.forget_after = std::chrono::seconds(from.forget_after);
+  // One that serves several processes is as a shared one: no parent's death ends what is left.
+  if (!from.own || (from.parent == 0 && !from.endpoint.empty()))
+    options.limits.forget_after = std::chrono::seconds(from.forget_after);
   return options;
 }
 

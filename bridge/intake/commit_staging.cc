@@ -104,12 +104,21 @@ void CommitStaging::End(StagedSession& session, const SessionEnded& event, bool 
   session.state.open = false;
   std::set<int64_t> runs = session.known->runs;
   runs.insert(session.new_feeds.begin(), session.new_feeds.end());
+  const bool secondary = session.state.opened && session.state.opened->secondary();
   for (const int64_t run : runs) {
+    if (!secondary) staged_.said[run] = {event.exit_code, std::string(event.reason)};
     if (IsFedByOthers(run, *session.id) || HasEnded(run, !guessed)) continue;
+    const SaidEnd end = EndOf(run, event);
     std::string bytes;
-    EncodeEvent(RunEnded{event.time, RunOf(run).site, event.exit_code, event.reason}, bytes);
+    EncodeEvent(RunEnded{event.time, RunOf(run).site, end.exit_code, end.reason}, bytes);
     Append(run, bytes, true).guessed = guessed;
   }
+}
+
+SaidEnd CommitStaging::EndOf(int64_t run, const SessionEnded& event) const {
+  if (const auto staged = staged_.said.find(run); staged != staged_.said.end())
+    return staged->second;
+  return RunOf(run).said.value_or(SaidEnd{event.exit_code, std::string(event.reason)});
 }
 
 bool CommitStaging::IsFedByOthers(int64_t run, const std::string& session) const {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -22,6 +23,12 @@
 
 namespace flarebridge {
 
+// How a run ends, as a session has said that is not secondary: it holds when the last one ends.
+struct SaidEnd {
+  int32_t exit_code = 0;
+  std::string reason;
+};
+
 // A run that events are routed to.
 struct RoutedRun {
   std::string site;
@@ -32,6 +39,8 @@ struct RoutedRun {
   bool ended = false;          // its last event is its end
   bool guessed = false;        // that end is a guess, which the true one puts right
   uint64_t stored_bytes = 0;   // of its events, in the journal
+  // In memory only: a bridge that was killed meanwhile takes the word of the last session.
+  std::optional<SaidEnd> said = {};
 };
 using RoutedRuns = std::map<int64_t, RoutedRun>;
 
@@ -40,6 +49,7 @@ struct StagedCommit {
   JournalCommit commit;
   std::map<std::string, SessionState> sessions;  // of all sessions in the commit
   std::vector<RoutedRun> new_runs;               // those of commit.new_runs, in their order
+  std::map<int64_t, SaidEnd> said;               // of runs that have ends which were said
   uint64_t filtered = 0;                         // events that no receiver wants
   std::vector<std::string> notices;              // a few of the reasons of rejections
   // Sessions that need a run for which there is no room: what is behind the last event stored is to
@@ -91,6 +101,8 @@ class CommitStaging {
   // right.
   void End(StagedSession& session, const SessionEnded& event, bool guessed);
   bool IsFedByOthers(int64_t run, const std::string& session) const;
+  // What a secondary session's end is for a run: what another has said, else its own word.
+  SaidEnd EndOf(int64_t run, const SessionEnded& event) const;
   // `truly`: an end that was guessed is none.
   bool HasEnded(int64_t run, bool truly) const;
   // The run of the event's site, made if it is not there. Errors: kBusy (runs of others take the

@@ -231,6 +231,7 @@ Intake::Committed Intake::Apply(StagedCommit staged, const CommitResult& result)
     finished_.erase(id);  // it went on: its worker has to finish once more
     committed.slices.push_back({id, first, slice.count, slice.ends, std::move(slice.body)});
   }
+  for (auto& [run, end] : staged.said) runs_[id_of(run)].said = std::move(end);
   Drop(staged.commit);
   for (const std::string& session : staged.held) sessions_.Hold(session);
   committed.held = std::move(staged.held);

@@ -137,6 +137,8 @@ class Intake {
   bool AnySession() const { return !sessions_.all().empty(); }
   // Every session's end is stored and none of them lacks an answer.
   bool AllEnded() const { return sessions_.AllEnded(); }
+  // Open sessions that have told their process, with it.
+  std::map<std::string, pid_t> Processes() const { return sessions_.Processes(); }
   // Sessions that feed a run.
   std::vector<std::string> SessionsOf(int64_t run) const { return sessions_.FeedersOf(run); }
   const std::string& SiteOfRun(int64_t run) const { return runs_.at(run).site; }

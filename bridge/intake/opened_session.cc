@@ -28,6 +28,9 @@ Expected<std::shared_ptr<const OpenedSession>> OpenedSession::Make(
   auto receivers = ReceiverSettings::ParseAll(event.receivers, spec.folder);
   if (!receivers) return Propagate(receivers);
   opened->receivers_ = std::move(*receivers);
+  const int64_t pid = event.writer.Find("pid").value_or(Value()).AsInt64().value_or(0);
+  if (pid > 0 && pid <= INT32_MAX) opened->pid_ = static_cast<pid_t>(pid);
+  opened->secondary_ = event.writer.Find("secondary").value_or(Value()).AsBool().value_or(false);
   const auto chooses = [](const ReceiverSettings& settings) { return settings.chooses_folder(); };
   if (!owner.empty() &&
       std::any_of(opened->receivers_.begin(), opened->receivers_.end(), chooses)) {

@@ -50,6 +50,10 @@ class OpenedSession {
   const std::string& job() const { return spec_.job; }
   const std::string& run_name() const { return spec_.run_name; }
   const std::string& side() const { return spec_.side; }
+  // Its process, whose death ends it; 0: not told.
+  pid_t pid() const { return pid_; }
+  // Its end says nothing of how its runs end: another session of theirs does.
+  bool secondary() const { return secondary_; }
   const std::vector<ReceiverSettings>& receivers() const { return receivers_; }
   // Any of its receivers does.
   bool Wants(const Event& event) const;
@@ -62,6 +66,8 @@ class OpenedSession {
   std::string party_;
   RunSpec spec_;  // without a site and a start
   std::vector<ReceiverSettings> receivers_;
+  pid_t pid_ = 0;
+  bool secondary_ = false;
 };
 
 }  // namespace flarebridge

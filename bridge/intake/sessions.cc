@@ -175,6 +175,16 @@ bool Sessions::AllEnded() const {
          });
 }
 
+std::map<std::string, pid_t> Sessions::Processes() const {
+  std::map<std::string, pid_t> processes;
+  for (const auto& [id, session] : sessions_) {
+    const SessionState& stored = session.stored;
+    if (stored.open && stored.opened && stored.opened->pid() != 0)
+      processes.emplace(id, stored.opened->pid());
+  }
+  return processes;
+}
+
 std::vector<std::string> Sessions::FeedersOf(int64_t run) const {
   std::vector<std::string> ids;
   for (const auto& [id, session] : sessions_) {

@@ -113,6 +113,8 @@ class Sessions {
     return (session.left || (session.bye && !session.stored.open)) && session.waiting == 0;
   }
   std::vector<std::string> FeedersOf(int64_t run) const;
+  // Open ones that have told their process, with it.
+  std::map<std::string, pid_t> Processes() const;
 
   const std::map<std::string, Session>& all() const { return sessions_; }
 

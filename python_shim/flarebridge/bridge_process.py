@@ -73,9 +73,13 @@ def _places() -> Iterator[str]:
 class BridgeProcess:
     """Starts the bridge, and starts it again when it dies."""
 
-    def __init__(self, state_folder: str):
-        """`state_folder`: for the journal and the log; made if it is missing. Nothing is started yet."""
+    def __init__(self, state_folder: str, several: bool = False):
+        """`state_folder`: for the journal and the log; made if it is missing. Nothing is started yet.
+
+        `several`: it is to serve other processes, too, and to go on for them when this one is gone.
+        """
         self._state = Path(state_folder)
+        self._several = several
         self._place: Optional[SocketPlace] = None
         self._launcher: Optional[subprocess.Popen] = None  # ends when the bridge is up, or can't be
         self._life: Optional[int] = None  # reading end of the pipe that the bridge, nobody's child, holds open
@@ -94,7 +98,7 @@ class BridgeProcess:
         """Where it will listen, or listens. Raises BridgeUnavailable."""
         if self._place is None:
             try:
-                self._place = SocketPlace("link", str(self._state))
+                self._place = SocketPlace("link", str(self._state), self._several)
             except NoPlace as e:
                 raise BridgeUnavailable(str(e)) from None
         return self._place.endpoint
@@ -195,8 +199,9 @@ class BridgeProcess:
             self._life, self._others_end = os.pipe()
             with open(self._state / "bridge.err", "ab") as errors:
                 # A session of its own: NVFlare ends a job by killing the process group.
+                parent = [] if self._several else ["--parent-pid", str(os.getpid())]
                 self._launcher = subprocess.Popen(
-                    [binary, "serve", "--own", "--detach", "--parent-pid", str(os.getpid())]
+                    [binary, "serve", "--own", "--detach", *parent]
                     + ["--state", str(self._state), "--endpoint", endpoint],
                     stdin=subprocess.DEVNULL, stdout=errors, stderr=errors, cwd="/", start_new_session=True,
                     pass_fds=(self._others_end,),

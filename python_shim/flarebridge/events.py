@@ -259,12 +259,25 @@ class Encoder:
         in_c = msgpack.Packer.__module__ == "msgpack._cmsgpack"
         self._pack_fields = msgpack.Packer(autoreset=True).pack if in_c else msgpack.packb
 
-    def session_opened(self, time: float, job: str, run_name: str, side: str, folder: str, receivers: dict) -> bytes:
-        """`receivers`: receiver's name -> its arguments; `side`: "server" or "client"."""
+    def session_opened(
+        self,
+        time: float,
+        job: str,
+        run_name: str,
+        side: str,
+        folder: str,
+        receivers: dict,
+        writer: Optional[dict] = None,
+    ) -> bytes:
+        """`receivers`: receiver's name -> its arguments; `side`: "server" or "client".
+
+        `writer`: of one of several sessions that share their runs: its "pid", and whether it is "secondary".
+        """
         receivers = plain(receivers)
         if _nodes(receivers) > _MAX_ARGUMENT_NODES:
             raise EventRejected(f"the receivers' arguments have more than {_MAX_ARGUMENT_NODES} values")
-        return self._pack((_SESSION_OPENED, time, job, run_name, side, folder, receivers))
+        opened = (_SESSION_OPENED, time, job, run_name, side, folder, receivers)
+        return self._pack(opened if writer is None else (*opened, writer))
 
     def run_started(self, time: float, site: str) -> bytes:
         return self._pack((_RUN_STARTED, time, site))

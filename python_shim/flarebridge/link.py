@@ -10,7 +10,7 @@ import secrets
 import threading
 import time
 import weakref
-from typing import Callable, Optional
+from typing import Callable, Optional, Union
 
 from .bridge_process import BridgeProcess, BridgeUnavailable
 from .bridge_socket import BridgeSocket, WakeUp
@@ -22,6 +22,7 @@ from .link_messages import ASK_AGAIN, FromBridge, FromShim, Refusal
 from .notices import Notices
 from .reach import Reach, Step
 from .send_window import SendWindow
+from .shared_bridge import SharedBridge
 from .version import __version__
 
 _BATCH_EVENTS = 2048  # each sending gives the interpreter away, and a busy one is back only after 5 ms
@@ -46,13 +47,14 @@ class Link(EventBuffer):
     def __init__(
         self,
         endpoint: Optional[str],
-        process: Optional[BridgeProcess],
+        process: Optional[Union[BridgeProcess, SharedBridge]],
         buffer_bytes: int,
         report: Report,
         keys: Optional[Keys] = None,
         asked_to_stop: Optional[Callable[[str], None]] = None,
     ):
-        """Either the endpoint of a shared bridge, with keys if it asks for them, or the process of one's own.
+        """Either the endpoint of a shared bridge, with keys if it asks for them, or the process of one's own, or of
+        several processes that share it.
 
         `buffer_bytes`: memory that events take at most, sent or not; beyond it events are counted and dropped.
         `report` and `asked_to_stop` (see notices.py) are called from the thread.
@@ -221,7 +223,7 @@ class Link(EventBuffer):
                 if self._connections:
                     self._report("warning", "the bridge had ended and was started again; nothing is lost")
                 self._reach.begin(now)
-                if self._process.starts > 1:  # its socket is elsewhere
+                if self._process.endpoint != self._connected_to:
                     self._connect()
             self._mend_connection(now)
             if not self._welcome:
@@ -256,7 +258,8 @@ class Link(EventBuffer):
         return f"the bridge does not answer (process {self._process.pid}, {where})"
 
     def _connect(self) -> None:
-        self._socket.connect(self._process.endpoint if self._process else self._endpoint)
+        self._connected_to = self._process.endpoint if self._process else self._endpoint
+        self._socket.connect(self._connected_to)
         self._welcome = self._blocked = False
         self._spoke = time.monotonic()
         self._hello_at = 0.0

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Optional
 
 _PREFIX = "fb-"
+_LASTING = "fbs-"  # of a socket that is somebody else's as well
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -26,13 +27,13 @@ class NoPlace(OSError):
 class SocketPlace:
     """A folder of this process for one socket."""
 
-    def __init__(self, name: str, last_resort: Optional[str] = None):
+    def __init__(self, name: str, last_resort: Optional[str] = None, outlives: bool = False):
         """Makes the folder. `name`: of the socket, short. `last_resort`: a folder to try behind all others.
 
-        Raises NoPlace.
+        `outlives`: it is not cleared away when this process is gone. Raises NoPlace.
         """
         self._name = name
-        self._folder = _make(name, last_resort)
+        self._folder = _make(name, last_resort, _LASTING if outlives else _PREFIX)
 
     @property
     def path(self) -> str:
@@ -61,12 +62,17 @@ class SocketPlace:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _make(name: str, last_resort: Optional[str]) -> str:
+def is_lasting(folder: str) -> bool:
+    """True for a folder of a SocketPlace that outlives its process."""
+    return os.path.basename(folder).startswith(_LASTING)
+
+
+def _make(name: str, last_resort: Optional[str], prefix: str) -> str:
     tried = {}
     for base in _candidates(last_resort):
         if base in tried:
             continue
-        folder = f"{base}/{_PREFIX}{_namespace()}-{_written(os.getpid())}-{secrets.token_hex(3)}"
+        folder = f"{base}/{prefix}{_namespace()}-{_written(os.getpid())}-{secrets.token_hex(3)}"
         try:
             _remove_folders_of_the_dead(base)
             os.mkdir(folder, 0o700)

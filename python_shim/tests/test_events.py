@@ -43,7 +43,7 @@ def _encode(event: dict) -> bytes:
     kind, time = event["kind"], event["time"]
     if kind == "session_opened":
         fields = (event[name] for name in ("job", "run_name", "side", "folder", "receivers"))
-        return encoder.session_opened(time, *fields)
+        return encoder.session_opened(time, *fields, event.get("writer"))
     if kind == "run_started":
         return encoder.run_started(time, event["site"])
     if kind == "session_ended":

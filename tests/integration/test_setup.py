@@ -161,8 +161,9 @@ def test_a_named_wheel_that_is_not_there_is_an_error_before_anything_is_installe
 def test_the_tests_are_for_what_is_built_here(tmp_path):
     checkout = Checkout(tmp_path, installed=False)
     named = checkout.portable(checkout.sources())
-    (tmp_path / "tests").mkdir()
-    shutil.copy(_TOP / "tests" / "requirements.txt", tmp_path / "tests")
+    (tmp_path / "tests" / "integration").mkdir(parents=True)
+    for name in ("tests/requirements.txt", "tests/integration/requirements.txt"):
+        shutil.copy(_TOP / name, tmp_path / name)
     checkout.tool(tmp_path / "tools" / "cmake", "#!/bin/sh\n")
     status, output = checkout.call("tests", FLAREBRIDGE_WHEEL=str(named))
     assert status == 0, output

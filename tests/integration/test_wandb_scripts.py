@@ -58,7 +58,7 @@ def _comparable(value: Any) -> Any:
     return value
 
 
-def _said(log: Path) -> dict[str, Any]:
+def said_by(log: Path) -> dict[str, Any]:
     """All that a script has said, as its run log has it."""
     record = run(log)
     return _comparable(
@@ -136,4 +136,4 @@ def test_a_script_leaves_the_same_run_as_with_wandbs_client(played, name):
     theirs, ours = (_logs(played[who] / name) for who in ("sdk", "ours"))
     assert len(ours) == len(theirs)
     for ours_log, theirs_log in zip(ours, theirs):
-        assert _said(ours_log) == _said(theirs_log)
+        assert said_by(ours_log) == said_by(theirs_log)

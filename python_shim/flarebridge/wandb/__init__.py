@@ -14,6 +14,7 @@ from .configuration import Config
 from .definitions import Metric
 from .errors import CommError, Error, UsageError
 from .histogram import Histogram
+from .installing import install
 from .keys import log_in
 from .scripts_run import Run
 from .settings import Settings
@@ -94,6 +95,10 @@ def setup(settings: Any = None) -> None:
 def teardown(exit_code: Optional[int] = None) -> None:
     """As finish()."""
     finish(exit_code)
+
+
+def require(*requirements: Any, **further: Any) -> None:
+    """What older clients had to be asked for is there."""
 
 
 def login(key: Optional[str] = None, host: Optional[str] = None, **further: Any) -> bool:
@@ -180,6 +185,6 @@ def __getattr__(name: str) -> Any:
 __all__ = [
     "AlertLevel", "Audio", "CommError", "Config", "Error", "Histogram", "Html", "Image", "Metric", "Molecule",
     "Object3D", "Plotly", "Run", "Settings", "UsageError", "Video", "__version__", "alert", "config",
-    "define_metric", "finish", "init", "join", "log", "login", "run", "save", "setup", "summary", "teardown",
-    "termerror", "termlog", "termwarn", "unwatch", "watch",
+    "define_metric", "finish", "init", "install", "join", "log", "login", "require", "run", "save",
+    "setup", "summary", "teardown", "termerror", "termlog", "termwarn", "unwatch", "watch",
 ]  # fmt: skip

@@ -24,3 +24,8 @@ def run_folders(folder: str, run_id: str) -> list:
         and os.path.exists(os.path.join(above, name, f"run-{run_id}.wandb"))
     ]
     return [os.path.join(above, name) for name in sorted(found, key=lambda name: name.replace("offline-", "", 1))]
+
+
+def state_folder(folder: str, run_id: str) -> str:
+    """The folder of the bridge of a script's run."""
+    return os.path.join(wandb_folder(folder), ".flarebridge", run_id)

@@ -21,6 +21,7 @@ class Plan(NamedTuple):
     started: float  # seconds since the epoch
     resumed: bool = False
     first_step: int = 0
+    label: str = ""  # of this process, where several share the run
 
 
 class RunFacts:

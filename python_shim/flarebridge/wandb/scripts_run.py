@@ -211,6 +211,9 @@ class Run(RunFacts):
         """Nothing: a script's code stays where it is."""
         say_once("info", "log_code() does nothing here: no code leaves the machine")
 
+    def _label(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: libraries name themselves here to W&B."""
+
     def describe(self, said: dict) -> None:
         """Name, notes, group, job_type and tags of a run that was begun by others."""
         self._operate("run", {"op": "run", **said})
@@ -313,7 +316,13 @@ class Run(RunFacts):
 
     def _line(self, line: str) -> None:
         if line.strip():
-            self._sink.send("LOG_RECORD", "console", line)
+            # As W&B's client has it (core/internal/runconsolelogs/filestreamwriter.go at 0.31).
+            label = f"[{self._plan.label}] " if self._plan.label else ""
+            self._sink.send("LOG_RECORD", "console", label + line)
+
+
+class RunDisabled(Run):
+    """W&B's name for the run of a mode that logs nowhere; such a run is a Run here."""
 
 
 def _with(held: Any, path: tuple, value: Any) -> dict:

@@ -11,8 +11,8 @@ from .terminal import is_true, say_once
 
 _MODES = {
     "online": "online", "run": "online", "offline": "offline", "dryrun": "offline", "disabled": "disabled",
-    "shared": "online",
 }  # fmt: skip
+_SHARED = "shared"  # a mode of W&B's: several processes log into one run
 _ID_CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
 _ID_FITS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 _MOST_ID = 64  # characters
@@ -26,6 +26,7 @@ _VARIABLES = {
     "run_job_type": "WANDB_JOB_TYPE", "run_id": "WANDB_RUN_ID", "resume": "WANDB_RESUME", "console": "WANDB_CONSOLE",
     "silent": "WANDB_SILENT", "quiet": "WANDB_QUIET", "base_url": "WANDB_BASE_URL", "reinit": "WANDB_REINIT",
     "x_disable_stats": "WANDB_X_DISABLE_STATS", "x_stats_sampling_interval": "WANDB_X_STATS_SAMPLING_INTERVAL",
+    "x_label": "WANDB_X_LABEL", "x_primary": "WANDB_X_PRIMARY", "x_update_finish_state": "WANDB_X_UPDATE_FINISH_STATE",
 }  # fmt: skip
 # Of W&B's Settings; they change nothing here, and need no word.
 _QUIETLY_IGNORED = ("start_method", "init_timeout", "show_info", "show_warnings", "show_errors", "symlink", "program")
@@ -38,13 +39,13 @@ class Settings:
         self._set(fields)
 
     def _set(self, fields: Mapping) -> None:
-        unknown = sorted(key for key in fields if key not in _VARIABLES and key not in _QUIETLY_IGNORED)
+        unknown = sorted(key for key in fields if key not in _VARIABLES and key not in (*_QUIETLY_IGNORED, "shared"))
         if unknown:
             say_once("warning", f"settings that change nothing here: {', '.join(unknown)}")
         self.__dict__.update(fields)
 
     def __getattr__(self, name: str) -> Any:
-        if name in _VARIABLES or name in _QUIETLY_IGNORED:
+        if name in _VARIABLES or name in _QUIETLY_IGNORED or name == "shared":
             return None
         raise AttributeError(f"flarebridge's Settings have no {name!r}")
 
@@ -57,7 +58,13 @@ class Settings:
         for field, variable in _VARIABLES.items():
             given = getattr(self, field)
             found.__dict__[field] = os.environ.get(variable) or None if given is None else given
+        found.__dict__["shared"] = bool(self.shared) or found.mode == _SHARED
+        if found.mode == _SHARED:  # it does not say whether the run is uploaded
+            other = os.environ.get("WANDB_MODE")
+            found.__dict__["mode"] = other if other and other != _SHARED else None
         found.__dict__["mode"] = _mode(found.mode)
+        for field in ("x_primary", "x_update_finish_state"):
+            found.__dict__[field] = getattr(found, field) is None or is_true(getattr(found, field))
         tags = found.run_tags
         if isinstance(tags, str):
             tags = [tag.strip() for tag in tags.split(",")]
@@ -79,7 +86,10 @@ def settings_of(given: Any, arguments: Mapping) -> Settings:
         fields = dict(given)
     else:
         fields = dict(vars(given)) if hasattr(given, "__dict__") else {}
+    shared = _SHARED in (fields.get("mode"), arguments.get("mode"), os.environ.get("WANDB_MODE"))
     fields.update({key: value for key, value in arguments.items() if value is not None})
+    if shared:
+        fields["shared"] = True
     return Settings(**fields).resolved()
 
 

@@ -15,8 +15,10 @@ from ..cutting import Parts
 from ..events import Encoder, EventRejected, Record, clean_name
 from ..link import Link
 from ..opening import open_session
+from ..shared_bridge import SharedBridge
+from .claims import Claim
 from .files import MOST
-from .folders import wandb_folder
+from .folders import state_folder
 
 _BUFFER = 64 << 20  # bytes
 _ON_DISK = 60.0  # seconds that an end waits until the bridge has everything on disk
@@ -54,19 +56,26 @@ class Nowhere:
 
 
 class Standalone:
-    """A session of this process with a bridge that it starts."""
+    """A session of this process with a bridge that it starts, or that several processes share."""
 
     most_raw = MOST
 
-    def __init__(self, folder: str, run_id: str, project: str, arguments: dict, report: Report):
-        """`folder`: absolute, above the runs; `arguments`: of the receiver for W&B. Raises EventRejected."""
-        self._site = clean_name(run_id)
+    def __init__(self, folder: str, run_id: str, project: str, arguments: dict, claim: Claim, report: Report):
+        """`folder`: absolute, above the runs; `arguments`: of the receiver for W&B; `claim`: on the run.
+
+        Raises EventRejected.
+        """
+        self._site, self._claim = clean_name(run_id), claim
         self._encoder, self._parts = Encoder(), Parts(report)
         # The same for the same run, so that a later process brings to its end what an earlier one has left there.
-        self._process = BridgeProcess(os.path.join(wandb_folder(folder), ".flarebridge", run_id))
+        state = state_folder(folder, run_id)
+        self._process = SharedBridge(state) if claim.shared else BridgeProcess(state)
         self._link = Link(None, self._process, _BUFFER, report)
-        opened = (clean_name(project), self._site, "client", folder)
-        open_session(self._link, self._encoder, self._parts, opened, [self._site], {"wandb": arguments})
+        # Writers that share a run may say its project or leave it out.
+        job = self._site if claim.shared else clean_name(project)
+        opened = (job, self._site, "client", folder)
+        receivers = {"wandb": arguments}
+        open_session(self._link, self._encoder, self._parts, opened, [self._site], receivers, claim.as_writer())
         self._opening = self._link.stats()["accepted"]
         self._link.start()
 
@@ -77,9 +86,10 @@ class Standalone:
         link, now = self._link, time.time()
         try:
             try:
-                event = self._encoder.data(now, self._site, _TYPES[data_type], _WANDB, tag, value, step, path)
+                extra = self._claim.extra
+                event = self._encoder.data(now, self._site, _TYPES[data_type], _WANDB, tag, value, step, path, extra)
             except EventRejected:
-                record = Record(data_type, _WANDB, tag, value, step, path, None)
+                record = Record(data_type, _WANDB, tag, value, step, path, extra)
                 self._parts.put(link, self._encoder, now, self._site, record)
             else:
                 link.offer(event) or link.count_refusal()
@@ -90,9 +100,10 @@ class Standalone:
         """See Nowhere."""
         link = self._link
         link.put_last(self._encoder.session_ended(time.time(), exit_code, reason))
-        if link.wait_acknowledged(_ON_DISK):
+        if link.wait_acknowledged(_ON_DISK) and self._claim.is_primary:
             link.wait_written(_WRITTEN)
         link.close(1.0)
+        self._claim.let_go()
         stats = link.stats()
         waiting = stats["accepted"] - stats["acknowledged"] if not stats["off"] else 0
         reasons = [f"{count} {why}" for why, count in sorted(stats["dropped"].items())]

@@ -9,6 +9,7 @@ from typing import NamedTuple, Optional
 
 from ..bridge_process import BridgeUnavailable, find_binary
 from ..events import EventRejected
+from .claims import Claim
 from .configuration import as_dict
 from .errors import UsageError
 from .folders import run_folders, wandb_folder
@@ -70,11 +71,21 @@ def start(active: Optional[Run], arguments: dict) -> Active:
 def _standalone(settings: Settings, mode: str, config: dict) -> Run:
     folder = _folder(settings.root_dir)
     run_id = settings.run_id or new_id()
+    claim = Claim(settings, folder, run_id)
+    try:
+        return _claimed(settings, mode, config, folder, run_id, claim)
+    except BaseException:
+        claim.let_go()
+        raise
+
+
+def _claimed(settings: Settings, mode: str, config: dict, folder: str, run_id: str, claim: Claim) -> Run:
     found = _earlier(settings, folder, run_id)
-    first_step, held = _read_back(found) if found else (0, {})
+    # In a shared run each writer counts its own steps, and says what it knows of the config.
+    first_step, held = _read_back(found) if found and not claim.shared else (0, {})
     if settings.mode is None and mode == "offline":
         say_once("info", "no key of W&B's is found (WANDB_API_KEY, ~/.netrc): the run is written offline")
-    plan = Plan(settings, run_id, mode, "script", folder, time.time(), bool(found), first_step)
+    plan = Plan(settings, run_id, mode, "script", folder, time.time(), bool(found), first_step, claim.label)
     own = {
         "standalone": True, "id": run_id, "mode": mode, "config": config, "project": settings.project,
         "entity": settings.entity, "name": settings.run_name, "group": settings.run_group, "notes": settings.run_notes,
@@ -83,11 +94,12 @@ def _standalone(settings: Settings, mode: str, config: dict) -> Run:
     # Nothing is said where nothing is given: a run that goes on keeps what it has.
     own = {key: value for key, value in own.items() if value not in (None, "", [], {})}
     try:
-        sink: Sink = Standalone(folder, run_id, settings.project or "uncategorized", own, _report)
+        sink: Sink = Standalone(folder, run_id, settings.project or "uncategorized", own, claim, _report)
     except EventRejected as e:
         say("error", f"tracking of this run is off: {e}. The script goes on without it.")
         sink = Nowhere()
-    if not found:
+        claim.let_go()
+    if not found and not claim.shared:
         return Run(plan, sink, config)
     run = Run(plan, sink, held)  # what a run that goes on is called from now on is added to it
     run.config.update(config, allow_val_change=True)
@@ -153,7 +165,7 @@ def _earlier(settings: Settings, folder: str, run_id: str) -> str:
         return ""
     if how == "never":
         raise UsageError(f"resume='never', and run {run_id!r} is there: {found[-1]}")
-    if how is None:
+    if how is None and not settings.shared:
         say("warning", f"run {run_id!r} is there already, and goes on: {found[-1]}")
     return found[-1]
 

@@ -46,6 +46,13 @@ class ItemList {
   }
   // Both lists have the same paths in the same order.
   bool HasPathsOf(const ItemList& other) const;
+  // Any path of the other list is there.
+  bool SharesPath(const ItemList& other) {
+    for (size_t i = 0; i < other.size(); ++i) {
+      if (Find(other.path(i))) return true;
+    }
+    return false;
+  }
   // All items, each as field 1 of the message that holds them: HistoryRecord.item and
   // SummaryRecord.update have the same number and form.
   std::string_view encoded() const { return encoded_; }

@@ -1,5 +1,7 @@
 #include "receivers/wandb/run/effects.h"
 
+#include "events/names.h"
+
 namespace flarebridge::wandb {
 namespace {
 
@@ -28,6 +30,13 @@ bool HasContent(const Data& data) {
 }
 
 }  // namespace
+
+std::string_view WriterOf(const Data& data) {
+  if (data.extra.IsNull()) return {};
+  const std::string_view label =
+      data.extra.Find("writer").value_or(Value()).AsText().value_or(std::string_view());
+  return label.size() <= kMaxNameBytes ? label : std::string_view();
+}
 
 Expected<bool> ApplyData(RunOutput& out, uint64_t position, const Data& data,
                          Clock::time_point now) {

@@ -53,6 +53,9 @@ struct RunOutput {
   ItemList items;
 };
 
+// Whose row the data belongs to: the label in extra["writer"]; empty: nobody's.
+std::string_view WriterOf(const Data& data);
+
 // Writes an event's effects. False: the data has no place in a W&B run, or no content, and nothing
 // was written. A run that had ended is opened again only if something is written. Errors: kIo.
 Expected<bool> ApplyData(RunOutput& out, uint64_t position, const Data& data,

@@ -41,7 +41,7 @@ Expected<bool> ApplyImage(RunOutput& out, uint64_t position, const Data& data,
   out.log.Add(
       [&](int64_t number, std::string& record) { AppendFile(number, file, nullptr, record); });
   AddItems(*image, file, data.tag, out.items);
-  out.rows.Add(position, data.step, TimeOf(data), out.items, now);
+  out.rows.Add(position, data.step, TimeOf(data), out.items, now, WriterOf(data));
   return true;
 }
 

@@ -83,7 +83,7 @@ Expected<bool> ApplyMedia(RunOutput& out, uint64_t position, const Data& data,
     out.items.Put(place, leaf.json);
   }
   out.rows.left_out().Fit(out.items);
-  out.rows.Add(position, data.step, TimeOf(data), out.items, now);
+  out.rows.Add(position, data.step, TimeOf(data), out.items, now, WriterOf(data));
   return true;
 }
 

@@ -53,7 +53,7 @@ std::string PathOfName(std::string_view name) {
 // Of a row's own values, which nobody logs.
 bool IsOurs(const std::vector<std::string_view>& components) {
   return components.empty() || components.front().starts_with('_') ||
-         components.front() == "flarebridge/step";
+         components.front() == "flarebridge/step" || components.front() == "flarebridge/writer";
 }
 
 bool IsNotFinite(std::string_view json) {

@@ -51,7 +51,7 @@ Expected<bool> ApplyRow(RunOutput& out, uint64_t position, const Data& data,
     if (!dict) AppendPath(data.tag, out.path);
     AddLeaves(data.value, out.path, out.items, left_out);
   }
-  out.rows.Add(position, data.step, TimeOf(data), out.items, now);
+  out.rows.Add(position, data.step, TimeOf(data), out.items, now, WriterOf(data));
   return true;
 }
 

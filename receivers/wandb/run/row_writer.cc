@@ -48,6 +48,7 @@ const std::string kStepPath = PathOf("_step");
 const std::string kRuntimePath = PathOf("_runtime");
 const std::string kTimestampPath = PathOf("_timestamp");
 const std::string kOwnStepPath = PathOf("flarebridge/step");
+const std::string kWriterPath = PathOf("flarebridge/writer");
 const std::string kWandbRuntimePath = PathOf("_wandb") + PathOf("runtime");
 
 }  // namespace
@@ -70,7 +71,7 @@ RowWriter::RowWriter(uint64_t journal, const Recovered& recovered, const RunReco
 }
 
 void RowWriter::Add(uint64_t position, std::optional<int64_t> step, double time, ItemList& items,
-                    Clock::time_point now) {
+                    Clock::time_point now, std::string_view writer) {
   added_ += items.encoded().size();
   if (!by_hand_.empty()) {
     // What is logged behind it counts again.
@@ -79,7 +80,11 @@ void RowWriter::Add(uint64_t position, std::optional<int64_t> step, double time,
       if (set != by_hand_.end() && set->second < position) by_hand_.erase(set);
     }
   }
-  merger_.Add(position, step, time, items, now);
+  if (writer.empty()) {
+    merger_.Add(position, step, time, items, now);
+  } else {
+    merger_.AddOf(writer, position, step, time, items, now);
+  }
   if (merger_.ready().size() >= kRowsPerSummary || added_ > kMaxReady) WriteReady();
 }
 
@@ -260,6 +265,7 @@ void RowWriter::WriteRow(StepMerger::Row& row, const AppliedMark& mark) {
     items.AddWritten(path, [seconds](std::string& out) { AppendSeconds(seconds, out); });
   };
   if (row.own_step) add_step(kOwnStepPath, *row.own_step);
+  if (!row.writer.empty()) items.Put(kWriterPath, ToJson(std::string_view(row.writer)));
   add_step(kStepPath, row.step);
   add_seconds(kRuntimePath, last_runtime_);
   add_seconds(kTimestampPath, row.time);

@@ -31,9 +31,10 @@ class RowWriter {
   // as long.
   RowWriter(uint64_t journal, const Recovered& recovered, const RunRecord& run, LogAppender& log);
 
-  // Takes over the items of the event at a position, as StepMerger::Add() does.
+  // Takes over the items of the event at a position, as StepMerger::Add() does. `writer`: the label
+  // of one of several writers, as StepMerger::AddOf() has it; empty: there is none.
   void Add(uint64_t position, std::optional<int64_t> step, double time, ItemList& items,
-           Clock::time_point now);
+           Clock::time_point now, std::string_view writer = {});
   // The event at a position has had its effects, or has none.
   void Pass(uint64_t position) { given_ = std::max(given_, position); }
 

@@ -10,13 +10,6 @@ namespace {
 constexpr size_t kSpareRows = 512;
 constexpr size_t kSpareBytes = size_t{4} << 10;
 
-bool SharesPath(ItemList& held, const ItemList& items) {
-  for (size_t i = 0; i < items.size(); ++i) {
-    if (held.Find(items.path(i))) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 StepMerger::Row StepMerger::NewRow() {
@@ -33,6 +26,7 @@ void StepMerger::ClearReady() {
     row.positions.clear();
     row.own_step.reset();
     row.automatic = false;
+    row.writer.clear();
     spare_rows_.push_back(std::move(row));
   }
   ready_.clear();
@@ -62,11 +56,32 @@ void StepMerger::Add(uint64_t position, std::optional<int64_t> step, double time
   KeepBounds(position);
 }
 
+void StepMerger::AddOf(std::string_view writer, uint64_t position, std::optional<int64_t> step,
+                       double time, ItemList& items, Time now) {
+  // Nobody's rows and those of writers take numbers from one count: the former go first.
+  ReleaseUnlabelled();
+  if (!writers_) {
+    writers_.emplace(
+        WriterRows::Limits{limits_.window, limits_.open_window, limits_.rows, limits_.bytes});
+  }
+  writers_->Add(writer, position, step, time, items, now);
+  NumberRowsOfWriters();
+  KeepBounds(position);
+}
+
+void StepMerger::NumberRowsOfWriters() {
+  for (Row& row : writers_->complete()) {
+    last_step_ = row.step = NextStep();
+    ready_.push_back(std::move(row));
+  }
+  writers_->complete().clear();
+}
+
 void StepMerger::ReleaseRepeated(int64_t step, const ItemList& items, Time now) {
   // Asked for each record: only the open row can be older than the window.
   if (waiting_.empty() || waiting_.rbegin()->first != step) return;
   Waiting& open = waiting_.rbegin()->second;
-  if (now - open.since >= limits_.window && SharesPath(open.row.items, items)) ReleaseWaiting();
+  if (now - open.since >= limits_.window && open.row.items.SharesPath(items)) ReleaseWaiting();
 }
 
 void StepMerger::AddInTime(uint64_t position, int64_t step, double time, ItemList& items,
@@ -115,7 +130,7 @@ void StepMerger::AddStepless(uint64_t position, double time, ItemList& items, Ti
   } else if (!waiting_.empty()) {
     open = &waiting_.rbegin()->second;
   }
-  if (open != nullptr && !SharesPath(open->row.items, items)) {
+  if (open != nullptr && !open->row.items.SharesPath(items)) {
     Join(*open, position, time, items);
   } else {
     Beside(position, std::nullopt, time, items, now);
@@ -218,6 +233,13 @@ void StepMerger::ReleaseWaiting() {
 }
 
 void StepMerger::ReleaseAll() {
+  ReleaseUnlabelled();
+  if (!writers_) return;
+  writers_->ReleaseAll();
+  NumberRowsOfWriters();
+}
+
+void StepMerger::ReleaseUnlabelled() {
   // What came beside rows that are still here came before what they would be closed by.
   if (!anew_) ReleaseBeside(std::nullopt);
   ReleaseWaiting();
@@ -244,6 +266,10 @@ void StepMerger::Release(Time now, uint64_t given) {
   }
   if (!waiting_.empty() && now - waiting_.rbegin()->second.since >= limits_.open_window)
     ReleaseWaiting();
+  if (writers_) {
+    writers_->Release(now);
+    NumberRowsOfWriters();
+  }
   ForgetGone();
   KeepBounds(given);
 }
@@ -262,6 +288,7 @@ std::optional<StepMerger::Time> StepMerger::NextDue() const {
   }
   if (!waiting_.empty()) consider(waiting_.rbegin()->second.since + limits_.open_window);
   if (beside_) consider(BesideDue());
+  if (writers_ && writers_->NextDue()) consider(*writers_->NextDue());
   return due;
 }
 
@@ -272,8 +299,11 @@ const StepMerger::Row* StepMerger::open_row() const {
 }
 
 std::optional<uint64_t> StepMerger::LowestWaiting() const {
-  if (arrivals_.empty()) return std::nullopt;
-  return arrivals_.front().position;
+  std::optional<uint64_t> lowest;
+  if (!arrivals_.empty()) lowest = arrivals_.front().position;
+  const std::optional<uint64_t> of_writers = writers_ ? writers_->LowestWaiting() : std::nullopt;
+  if (of_writers) lowest = std::min(lowest.value_or(*of_writers), *of_writers);
+  return lowest;
 }
 
 bool StepMerger::IsGone(const Arrival& arrival) const {

@@ -16,6 +16,10 @@
 // So `_step` never falls. It repeats where a row beside found no number of its own: `wandb sync`
 // 0.31 gives such rows the next number by itself (tests/conformance/test_what_wandb_accepts.py),
 // flarebridge's upload leaves them as they are.
+//
+// Where several writers share a run, each with a label, a row is one writer's: records of one step
+// and one label (writer_rows.h). Such rows get the next number in the order in which they are
+// complete, as in W&B's shared mode, and the writer's step is in `own_step`.
 #pragma once
 
 #include <chrono>
@@ -23,10 +27,11 @@
 #include <deque>
 #include <map>
 #include <optional>
-#include <string>
+#include <string_view>
 #include <vector>
 
-#include "receivers/wandb/log/item_list.h"
+#include "receivers/wandb/run/merged_row.h"
+#include "receivers/wandb/run/writer_rows.h"
 
 namespace flarebridge::wandb {
 
@@ -51,14 +56,7 @@ class StepMerger {
     // 10 MiB that W&B takes as one line.
     size_t bytes = size_t{4} << 20;
   };
-  struct Row {
-    int64_t step = 0;
-    std::optional<int64_t> own_step;  // where it differs
-    bool automatic = false;           // its number is ours, in a run without steps
-    double time = 0;                  // seconds since the epoch, of its last record
-    ItemList items;
-    std::vector<uint64_t> positions;  // in rising order
-  };
+  using Row = MergedRow;
   // Where a run's rows stand.
   struct Start {
     std::optional<int64_t> last_step;   // of the last row; nothing: it has none
@@ -74,6 +72,9 @@ class StepMerger {
   // Takes over one record's items, of which no two have one path; what is left of them is an empty
   // list. Rows that are complete by this appear in ready().
   void Add(uint64_t position, std::optional<int64_t> step, double time, ItemList& items, Time now);
+  // The same for one of several writers.
+  void AddOf(std::string_view writer, uint64_t position, std::optional<int64_t> step, double time,
+             ItemList& items, Time now);
   // Moves what has waited for long enough to ready(); rows of lower steps go with a row. `given`:
   // the last position that the run was given, of whatever event.
   void Release(Time now, uint64_t given);
@@ -97,7 +98,7 @@ class StepMerger {
   // Records that came behind one of a later time: their channel changed the order.
   uint64_t reordered() const { return reordered_; }
   // Values replaced by a later one of their row.
-  uint64_t overwritten() const { return overwritten_; }
+  uint64_t overwritten() const { return overwritten_ + (writers_ ? writers_->overwritten() : 0); }
 
  private:
   struct Waiting {
@@ -120,6 +121,7 @@ class StepMerger {
   };
 
   Row NewRow();
+  void NumberRowsOfWriters();
   // A value for a key that the open row has had for long is not meant to replace it: the row goes.
   void ReleaseRepeated(int64_t step, const ItemList& items, Time now);
   void AddInTime(uint64_t position, int64_t step, double time, ItemList& items, Time now);
@@ -134,6 +136,7 @@ class StepMerger {
   int64_t NextStep() const;
   // A number for a row beside, if the row after it in the log is to have `below` or more.
   int64_t NumberBeside(std::optional<int64_t> below) const;
+  void ReleaseUnlabelled();
   void ReleaseLowest();
   void ReleaseWaiting();
   // `below`: the step of a record that has just come.
@@ -156,6 +159,7 @@ class StepMerger {
   std::deque<Arrival> arrivals_;      // of waiting rows, by rising positions; its front is not gone
   std::deque<Passed> passed_;         // by rising times; its front is not gone
   std::vector<Row> ready_;
+  std::optional<WriterRows> writers_;  // once there is one
   // Room that was used and is free.
   std::vector<Row> spare_rows_;
   std::vector<Rows::node_type> spare_nodes_;

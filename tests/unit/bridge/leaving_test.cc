@@ -127,6 +127,18 @@ TEST_CASE("after the parent's death its last words are waited for, and no longer
   CHECK(leaving.Decide(seen, kStart + milliseconds(5200)).step == Step::kLeave);
 }
 
+TEST_CASE(
+    "a bridge of several processes looks again when one of them is gone, and for silent ones") {
+  Leaving::Terms terms = Own();
+  terms.watches_parent = false;
+  Leaving leaving(terms);
+  Leaving::Seen seen = Busy();
+  CHECK(*leaving.Decide(seen, kStart).until == kStart + seconds(60));
+  CHECK(leaving.LostIfSilentSince(seen, kStart) == kStart - seconds(60));
+  seen.process_gone = true;
+  CHECK(*leaving.Decide(seen, kStart).until == kStart + Leaving::kLastWords);
+}
+
 TEST_CASE("workers that get no further are left after the finish timeout, with status 1") {
   Leaving leaving(Own());
   const Leaving::Seen seen = Ended();

@@ -55,9 +55,11 @@ json ToJson(const Value& value) {
 
 struct Describe {
   json operator()(const SessionOpened& e) const {
-    return {{"kind", "session_opened"},        {"time", e.time}, {"job", e.job},
-            {"run_name", e.run_name},          {"side", e.side}, {"folder", e.folder},
-            {"receivers", ToJson(e.receivers)}};
+    json event = {{"kind", "session_opened"},        {"time", e.time}, {"job", e.job},
+                  {"run_name", e.run_name},          {"side", e.side}, {"folder", e.folder},
+                  {"receivers", ToJson(e.receivers)}};
+    if (!e.writer.IsNull()) event["writer"] = ToJson(e.writer);
+    return event;
   }
   json operator()(const RunStarted& e) const {
     return {{"kind", "run_started"}, {"time", e.time}, {"site", e.site}};

@@ -25,6 +25,16 @@ inline std::string Opening(std::string_view receivers = "\x81\xa5wandb\x80",
   return Encode(SessionOpened{1, "job", "run", side, "/tmp", document.root()});
 }
 
+// The opening of one of several sessions that share their runs.
+inline std::string OpeningOf(uint8_t pid, bool secondary) {
+  const Document receivers = Document::Parse("\x81\xa5wandb\x80").value();
+  std::string bytes = "\x82\xa3pid";
+  bytes.push_back(static_cast<char>(pid));  // up to 127: msgpack's shortest form
+  bytes += std::string("\xa9secondary") + (secondary ? "\xc3" : "\xc2");
+  const Document writer = Document::Parse(bytes).value();
+  return Encode(SessionOpened{1, "job", "run", "server", "/tmp", receivers.root(), writer.root()});
+}
+
 // One value of the tag "loss".
 inline std::string Metric(std::string_view site, int64_t step) {
   ValueNode node;

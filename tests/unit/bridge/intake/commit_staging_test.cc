@@ -17,6 +17,7 @@ using flarebridge::testing::kSession;
 using flarebridge::testing::MemoryLog;
 using flarebridge::testing::Metric;
 using flarebridge::testing::Opening;
+using flarebridge::testing::OpeningOf;
 
 constexpr Sessions::Time kNow{std::chrono::seconds(100)};
 
@@ -49,6 +50,7 @@ class Staging {
     }
     for (const JournalCommit::Slice& slice : staged.commit.slices)
       runs[id_of(slice.run)].ended = slice.ends;
+    for (const auto& [run, end] : staged.said) runs[id_of(run)].said = end;
     for (const StoredFeed& feed : staged.commit.feeds)
       sessions.Feeds(feed.session, id_of(feed.run));
   }
@@ -177,6 +179,50 @@ TEST_CASE("an end takes what others feed as still going on, and nothing twice") 
   CHECK(staged.commit.slices[0].run == 1);
   CHECK(staged.commit.slices[0].body == Encode(RunEnded{5, "a", 1, "gone"}));
   CHECK_FALSE(staged.sessions.at(kSession).open);
+}
+
+TEST_CASE("how a run ends is not a secondary session's to say, while another has said it") {
+  const std::string third(32, 'c');
+  Staging t;
+  t.Take(kSession, 1, {OpeningOf(1, false), Metric("a", 1)});
+  t.Take(kOther, 1, {OpeningOf(2, true), Metric("a", 1)});
+  t.Take(third, 1, {OpeningOf(3, true), Metric("a", 1)});
+  t.Carry(t.Stage(), {1});
+  t.Take(kSession, 3, {Encode(SessionEnded{8, 3, "its word"})});
+  StagedCommit staged = t.Stage();
+  CHECK(staged.commit.slices.empty());  // others go on
+  t.Carry(staged, {});
+  t.Take(kOther, 3, {Metric("a", 2), Encode(SessionEnded{9, 0, ""})});
+  t.Carry(t.Stage(), {});
+  t.sessions.EndLost({third}, "killed", 10);
+  staged = t.Stage();
+  REQUIRE(staged.commit.slices.size() == 1);
+  CHECK(staged.commit.slices[0].body == Encode(RunEnded{10, "a", 3, "its word"}));
+}
+
+TEST_CASE("of sessions that are all secondary the last one's end is the run's") {
+  Staging t;
+  t.Take(kSession, 1, {OpeningOf(1, true), Metric("a", 1)});
+  t.Take(kOther, 1, {OpeningOf(2, true), Metric("a", 1)});
+  t.Carry(t.Stage(), {1});
+  t.Take(kSession, 3, {Encode(SessionEnded{8, 3, "first"})});
+  t.Carry(t.Stage(), {});
+  t.Take(kOther, 3, {Encode(SessionEnded{9, 0, "last"})});
+  const StagedCommit staged = t.Stage();
+  REQUIRE(staged.commit.slices.size() == 1);
+  CHECK(staged.commit.slices[0].body == Encode(RunEnded{9, "a", 0, "last"}));
+}
+
+TEST_CASE("a session's process is known while it is open") {
+  Staging t;
+  t.Take(kSession, 1, {OpeningOf(17, true), Metric("a", 1)});
+  t.Take(kOther, 1, {Opening(), Metric("a", 1)});
+  CHECK(t.sessions.Processes().empty());  // nothing is stored yet
+  t.Carry(t.Stage(), {1});
+  CHECK(t.sessions.Processes() == std::map<std::string, pid_t>{{kSession, 17}});
+  t.Take(kSession, 3, {Encode(SessionEnded{8, 0, ""})});
+  t.Carry(t.Stage(), {});
+  CHECK(t.sessions.Processes().empty());
 }
 
 TEST_CASE("what is over is dropped, but a run that goes on or that a session feeds is not") {

@@ -53,6 +53,26 @@ def _histogram(wandb: Any) -> Callable[[int], dict]:
     return lambda number: {"histogram": wandb.Histogram(values)}
 
 
+def _watching(wandb: Any, run: Any) -> float:
+    """Seconds that watch() adds to a step, backward pass and log call, with gradients of 1,000,000 parameters."""
+    import torch
+
+    torch.set_num_threads(1)
+    layer = torch.nn.Linear(1000, 1000, bias=False)
+    given = torch.ones(1, 1000)
+
+    def step(number: int) -> float:
+        began = time.perf_counter()
+        layer.zero_grad()
+        layer(given).sum().backward()
+        run.log({"loss": number})
+        return time.perf_counter() - began
+
+    plain = statistics.median(map(step, range(_WATCHED)))
+    wandb.watch(layer, log_freq=1)
+    return statistics.median(map(step, range(_WATCHED))) - plain
+
+
 # Name -> what prepares a row, and how often it is logged.
 _ROWS: dict[str, tuple] = {
     "5 scalars": (_scalars, 5000),
@@ -61,7 +81,9 @@ _ROWS: dict[str, tuple] = {
     "matplotlib figure 640 x 480": (_figure, 20),
     "histogram of 1,000,000 float32": (_histogram, 20),
 }
-_STARTS = ("import", "init", "finish behind 1,000 rows")
+_WATCH = "watch: gradients of 1,000,000 float32, more a step"
+_STARTS = ("import", "init", "finish behind 1,000 rows", "a run of 10 rows, init to finish")
+_WATCHED = 20  # steps
 
 
 def play(client: str, name: str) -> float:
@@ -75,10 +97,18 @@ def play(client: str, name: str) -> float:
         if name.startswith("finish"):
             for number in range(1000):
                 run.log({"loss": number})
+        if name.startswith("a run"):
+            for number in range(10):
+                run.log({"loss": number})
         behind = time.perf_counter()
         run.finish()
-        took = {"import": imported - begun, "init": ready - imported}
-        return took.get(name, time.perf_counter() - behind)
+        ended = time.perf_counter()
+        took = {"import": imported - begun, "init": ready - imported, _STARTS[-1]: ended - imported}
+        return took.get(name, ended - behind)
+    if name == _WATCH:
+        added = _watching(wandb, run)
+        run.finish()
+        return added
     prepare, count = _ROWS[name]
     make, costs = prepare(wandb), []
     for number in range(count):
@@ -112,15 +142,15 @@ def main() -> None:
     if arguments.play:
         print(json.dumps(play(*arguments.play)))
         return
-    names = [name for name in (*_ROWS, *_STARTS) if re.search(arguments.only, name)]
+    names = [name for name in (*_ROWS, _WATCH, *_STARTS) if re.search(arguments.only, name)]
     found: dict = {(client, name): [] for name in names for client in _CLIENTS}
     for _ in range(arguments.rounds):
         for client, name in found:
             found[client, name].append(_measure(client, name))
-    print(f"{'':34} {'flarebridge.wandb':>20} {'wandb':>20}")
+    print(f"{'':50} {'flarebridge.wandb':>20} {'wandb':>20}")
     for name in names:
         ours, theirs = (1000 * statistics.median(found[client, name]) for client in ("ours", "sdk"))
-        print(f"{name:34} {ours:>17.3f} ms {theirs:>17.3f} ms")
+        print(f"{name:50} {ours:>17.3f} ms {theirs:>17.3f} ms")
 
 
 if __name__ == "__main__":

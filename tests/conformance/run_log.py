@@ -274,7 +274,7 @@ def as_inspected(record: pb.Record) -> dict[str, Any]:
         shown["step"] = {"num": message.step.num}
     elif kind == "stats":
         shown["item"] = _inspected_items(message.item)
-    elif kind in ("summary", "config"):
+    elif kind in ("summary", "config") and message.update:
         shown["update"] = _inspected_items(message.update)
     elif kind == "run" and message.config.update:
         shown["config"]["update"] = _inspected_items(message.config.update)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from bridge_driver import processes_with, wait_for
+from compared_runs import said as said_by
 from own_script import environment_of, log_below, play
 from run_log import exit_code, find_runs, rows, run, summary
-from test_wandb_scripts import said_by
 
 _SCRIPTS = Path(__file__).with_name("callback_scripts.py")
 # What no two trainings have in common.

@@ -156,6 +156,34 @@ def test_what_is_printed_is_the_runs_console_and_is_printed_all_the_same(tmp_pat
     ]  # fmt: skip
 
 
+def test_what_is_logged_behind_the_end_is_left_out_and_told_in_the_words_of_wandbs_client(tmp_path):
+    _out, err = play(
+        tmp_path,
+        """
+        run = wandb.init(id="over")
+        run.log({"a": 1})
+        run.finish()
+        open("late.txt", "w").close()
+        for _ in range(2):
+            run.log({"a": 2})
+            run.summary["a"] = 2
+            run.config["b"] = 2
+            run.define_metric("a")
+            run.name = "late"
+            assert run.save("late.txt") == []
+        try:
+            wandb.log({"a": 3})
+        except wandb.Error as e:
+            print(e, file=sys.stderr)
+        """,
+    )
+    assert [row["a"] for row in rows(log_below(tmp_path))] == [1]
+    for call in ("log", "summary", "config", "define_metric", "run", "save"):
+        words = f"Run (over) is finished. The call to `{call}` will be ignored. Please make sure that you are using an"
+        assert err.count(words) == 1, call
+    assert "You must call wandb.init() before wandb.log()" in err
+
+
 def test_a_console_that_is_off_is_left_alone(tmp_path):
     play(
         tmp_path,

@@ -3,7 +3,7 @@
 import textwrap
 
 from own_script import log_below, play
-from run_log import exit_code, rows
+from run_log import config, exit_code, rows
 
 _ODD = """
 import math, threading, datetime, io
@@ -60,6 +60,37 @@ def test_no_value_ends_a_training_and_what_became_a_text_is_told_and_counted(tmp
     assert sum("number" in row for row in found) == 2 * int(out)
     assert "odd 0: object became a text" in err
     assert "values are not in the run as they were" in err
+
+
+def test_arrays_of_jax_are_taken_by_what_they_can_do(tmp_path):
+    _out, err = play(
+        tmp_path,
+        """
+        import numpy as np
+
+        class ArrayImpl:
+            def __init__(self, value):
+                self.held = np.asarray(value)
+                self.dtype, self.shape = self.held.dtype, self.held.shape
+            def __array__(self, dtype=None, copy=None):
+                return np.asarray(self.held, dtype)
+            def item(self):
+                return self.held.item()
+
+        ArrayImpl.__module__ = "jaxlib._jax"
+        wandb.init(config={"array": ArrayImpl([1, 2])})
+        wandb.log({"zero_d": ArrayImpl(1.5), "one": ArrayImpl([2]), "few": ArrayImpl([1, 2]), "d": {"x": ArrayImpl(3)}})
+        wandb.log({"many": ArrayImpl(np.arange(100.0))})
+        wandb.finish()
+        """,
+        WANDB_CONSOLE="off",
+    )
+    log = log_below(tmp_path)
+    first, second = rows(log)
+    assert (first["zero_d"], first["one"], first["few"], first["d.x"]) == (1.5, 2, [1, 2], 3)
+    assert sum(second["many.values"]) == 100
+    assert config(log) == {"array": [1, 2]}
+    assert "became a text" not in err
 
 
 _MEDIA = [

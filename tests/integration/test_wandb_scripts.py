@@ -1,139 +1,209 @@
-"""`import flarebridge.wandb as wandb` beside W&B's own client: the same scripts leave the same runs."""
+"""`import flarebridge.wandb as wandb` beside W&B's own client: the same scripts leave the same runs, which W&B's own
+tools and its server take. How they differ on purpose is said behind that."""
 
-import hashlib
 import json
-import math
-import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import all_scripts  # noqa: F401
 import pytest
-import wandb_media_scripts  # noqa: F401
+import uploads
 from bridge_driver import processes_with, wait_for
-from run_log import config, exit_code, find_runs, read_records, rows, run, summary
-from wandb_scripts import SCRIPTS, missing
+from compared_runs import comparable, flat, logs_below, own, said
+from own_script import environment_of
+from run_log import as_inspected, config, exit_code, kind_of, read_records, rows, run
+from strict_run import Run
+from strict_server import StrictServer
+from sync import sync as wandb_sync
+from wandb.util import get_core_path
+from wandb_command import isolated_environment
+from wandb_scripts import missing, names_of_scripts
 
 _PLAYER = Path(__file__).with_name("script_player.py")
-_OF_THE_CLIENTS = ("_wandb", "_timestamp", "_runtime")  # values that are not the script's
-
-
-def _environment(home: Path, **more: str) -> dict[str, str]:
-    """No key, no server, no settings of the machine's."""
-    own = {key: value for key, value in os.environ.items() if not key.startswith("WANDB_") and key != "NETRC"}
-    return {**own, "HOME": str(home), "WANDB_SILENT": "true", "OMP_NUM_THREADS": "1", **more}
+_DEADLINE = 500  # seconds of all scripts
+needs_pil = pytest.mark.skipif(bool(missing("images_of_small_floats")), reason="needs PIL")
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory) -> dict[str, Path]:
-    """Who played the scripts -> the folder with a folder for each of them."""
-    folders = {}
-    for who in ("sdk", "ours"):
-        folders[who] = folder = tmp_path_factory.mktemp(who)
-        home = tmp_path_factory.mktemp(f"home-of-{who}")
-        environment = _environment(home, WANDB_MODE="offline")
-        subprocess.run([sys.executable, str(_PLAYER), who, str(folder)], env=environment, check=True, timeout=500)
-    wait_for(lambda: not processes_with(str(folders["ours"])), "the end of the bridges")
-    return folders
+def played(tmp_path_factory):
+    """Who played the scripts -> the folder with a folder for each of them; and the server of who was online."""
+    with StrictServer() as server:
+        online = {"WANDB_BASE_URL": server.url, "WANDB_API_KEY": server.key}
+        modes = {"sdk": {}, "ours": {}, "online": {**online, "WANDB_MODE": "online"}}
+        folders: dict[str, Any] = {who: tmp_path_factory.mktemp(who) for who in modes}
+        players = [
+            subprocess.Popen(
+                [sys.executable, str(_PLAYER), "sdk" if who == "sdk" else "ours", str(folders[who])],
+                env=environment_of(tmp_path_factory.mktemp("home"), WANDB_SILENT="true", OMP_NUM_THREADS="1", **mode),
+            )
+            for who, mode in modes.items()
+        ]
+        try:
+            assert [player.wait(_DEADLINE) for player in players] == [0, 0, 0]
+        finally:
+            for player in players:
+                player.kill()
+        for who in ("ours", "online"):
+            wait_for(lambda who=who: not processes_with(str(folders[who])), "the end of the bridges", 60)
+        yield {**folders, "server": server}
 
 
-def _logs(folder: Path) -> list[Path]:
-    """In the order in which they were begun, as far as their names tell; those of one second by what they hold."""
-    return sorted(find_runs(folder), key=lambda log: str(sorted(config(log).items())))
+@pytest.fixture(scope="module")
+def uploaded(played, tmp_path_factory):
+    """Who uploaded what we had written offline -> its server: W&B's own client, and flarebridge."""
+    home = tmp_path_factory.mktemp("home")
+    copies = {who: tmp_path_factory.mktemp(who) / "runs" for who in ("wandb", "flarebridge")}
+    for copy in copies.values():  # both leave marks beside a log
+        shutil.copytree(played["ours"], copy, symlinks=True)
+    with StrictServer() as theirs, StrictServer() as ours:
+        ours_done = uploads.start_sync(copies["flarebridge"], uploads.environment(home, ours))
+        first, *others = [str(log.parent) for log in logs_below(copies["wandb"])]
+        done = wandb_sync(Path(first), theirs, *others, seconds=_DEADLINE)
+        assert done.returncode == 0, done.stderr
+        assert ours_done.wait(uploads.DEADLINE) == 0
+        yield {"wandb": theirs, "flarebridge": ours}
 
 
-def _own(values: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if not key.startswith(_OF_THE_CLIENTS)}
-
-
-def _comparable(value: Any) -> Any:
-    """NaN equals itself; numbers are compared as JSON has them."""
-    if isinstance(value, float) and math.isnan(value):
-        return "NaN"
-    if isinstance(value, dict):
-        return {key: _comparable(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_comparable(item) for item in value]
-    return value
-
-
-def said_by(log: Path) -> dict[str, Any]:
-    """All that a script has said, as its run log has it."""
-    record = run(log)
-    return _comparable(
-        {
-            "rows": [_with_content(_own(row), log) for row in rows(log)],
-            "config": _own(config(log)),
-            # Of a null that was logged W&B's client has nothing here; readers take both for nothing.
-            "summary": {
-                key: value for key, value in _with_content(_own(summary(log)), log).items() if value is not None
-            },
-            "definitions": _definitions(log),
-            "called": (record.display_name, record.notes, record.run_group, record.job_type, sorted(record.tags)),
-            "belongs": (record.project or "uncategorized", record.entity),
-            "exit": exit_code(log),
-            "alerts": [
-                str(record.alert) for record in read_records(log) if record.WhichOneof("record_type") == "alert"
-            ],
-        }
-    )
-
-
-def _with_content(row: dict[str, Any], log: Path) -> dict[str, Any]:
-    """What is in the files that a row names, in the place of their names, which nobody may rely on."""
-    found = dict(row)
-    for key in [key for key in row if key.endswith(".path")]:
-        name = key[: -len(".path")]
-        media = {part: found.pop(f"{name}.{part}") for part in ("path", "sha256", "size")}
-        found[name] = _content(media, log)
-    return {key: _loaded(value, key, log) for key, value in found.items()}
-
-
-def _loaded(value: Any, key: str, log: Path) -> Any:
-    if isinstance(value, dict):
-        media = {part: value[part] for part in ("path", "sha256", "size") if part in value} if "path" in value else {}
-        kept = {part: _loaded(item, part, log) for part, item in value.items() if part not in media}
-        return {**kept, "content": _content(media, log)} if media else kept
-    if isinstance(value, list) and key.endswith("filenames"):
-        folder = "media/object3D/" if not value[0].startswith("media/") else ""
-        return [_content({"path": folder + path}, log) for path in value]
-    return [_loaded(item, key, log) for item in value] if isinstance(value, list) else value
-
-
-def _content(media: dict[str, Any], log: Path) -> Any:
-    """JSON as values, images as pixels, all else as bytes; size and sum have to be those of the file."""
-    path = log.parent / "files" / media["path"]
-    content = path.read_bytes()
-    assert media.get("size", len(content)) == len(content)
-    assert media.get("sha256", hashlib.sha256(content).hexdigest()) == hashlib.sha256(content).hexdigest()
-    assert hashlib.sha256(content).hexdigest()[:20] in path.name
-    if path.suffix == ".json":
-        return {"folder": str(Path(media["path"]).parent), "json": json.loads(content)}
-    if path.suffix == ".png":
-        from PIL import Image
-
-        image = Image.open(path)
-        return {"folder": str(Path(media["path"]).parent), "pixels": (image.mode, image.size, image.tobytes())}
-    return {"folder": str(Path(media["path"]).parent), "bytes": content}
-
-
-def _definitions(log: Path) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for record in read_records(log):
-        if record.WhichOneof("record_type") == "metric":
-            metric = record.metric
-            name = metric.name or metric.glob_name
-            metric.ClearField("_control")
-            found[name] = str(metric)
-    return found
-
-
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_a_script_leaves_the_same_run_as_with_wandbs_client(played, name):
+def _logs(played, name: str, *whose: str) -> list:
+    """The runs' logs of a script, those of the same run side by side."""
     if missing(name):
         pytest.skip(f"needs {', '.join(missing(name))}")
-    theirs, ours = (_logs(played[who] / name) for who in ("sdk", "ours"))
-    assert len(ours) == len(theirs)
-    for ours_log, theirs_log in zip(ours, theirs):
-        assert said_by(ours_log) == said_by(theirs_log)
+    for who in whose:
+        raised = played[who] / name / "raised"
+        assert not raised.exists(), f"{who}: {raised.read_text()}"
+    found = [logs_below(played[who] / name) for who in whose]
+    assert len({len(logs) for logs in found}) == 1, found
+    return list(zip(*found))
+
+
+@pytest.mark.parametrize("name", names_of_scripts(differing=False))
+def test_a_script_leaves_the_same_run_as_with_wandbs_client(played, name):
+    for ours, theirs in _logs(played, name, "ours", "sdk"):
+        assert said(ours) == said(theirs)
+
+
+@pytest.mark.parametrize("name", [*names_of_scripts(differing=False), *names_of_scripts(differing=True)])
+def test_wandbs_own_tools_and_its_server_take_the_run(played, uploaded, name):
+    for offline, online in _logs(played, name, "ours", "online"):
+        _assert_inspected(offline)
+        by_wandb, by_us = (uploaded[who].run(run(offline).run_id) for who in ("wandb", "flarebridge"))
+        if name != "integers_of_64_bits":  # W&B's own rounds them on the way
+            uploads.same_run(by_us, by_wandb)
+        if online.parent.name.startswith("run-"):
+            _assert_held(played["server"].run(run(online).run_id), online)
+
+
+def test_the_servers_have_no_complaint(played, uploaded):
+    for server in (played["server"], *uploaded.values()):
+        assert server.violations == []
+
+
+def _assert_inspected(log: Path) -> None:
+    """`wandb leet inspect` has all records, by the program behind it, which starts sooner."""
+    command = [get_core_path(), "leet", "inspect", "--no-observability", "--json", "--run-file", str(log)]
+    done = subprocess.run(command, env=isolated_environment(log.parent), capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    held = [json.dumps(as_inspected(item)) for item in read_records(log)]
+    assert list(map(_loaded, done.stdout.splitlines())) == list(map(_loaded, held))
+
+
+def _loaded(line: str) -> Any:
+    """Numbers beyond 64 bits are rounded there."""
+    return json.loads(line, parse_int=lambda text: int(text) if len(text) < 19 else float(text))
+
+
+def _assert_held(held: Run, log: Path) -> None:
+    """What is on the server is what is in the log and beside it."""
+    assert comparable([flat(row) for row in held.rows]) == comparable(rows(log))
+    assert comparable(held.user_config) == comparable(own(config(log)))
+    assert held.exit_code == exit_code(log)
+    files = log.parent / "files"
+    media = {str(path.relative_to(files)): path.read_bytes() for path in files.glob("media/**/*") if path.is_file()}
+    assert {name: held.files.get(name) for name in media} == media
+
+
+def _flat_values(played, name: str, who: str) -> list[dict[str, Any]]:
+    ((log,),) = _logs(played, name, who)
+    return said(log)["rows"]
+
+
+# --- how they differ on purpose ---
+
+
+@needs_pil
+def test_floats_of_0_to_1_are_as_bright_as_they_say(played):
+    theirs, ours = (_flat_values(played, "images_of_small_floats", who) for who in ("sdk", "ours"))
+    black, bright = bytes([0, 0, 0, 0, 0, 1]), bytes([0, 51, 102, 153, 204, 255])
+    assert _pixels(theirs, "array") == _pixels(theirs, "tensor") == black
+    assert _pixels(ours, "array") == _pixels(ours, "tensor") == bright
+
+
+@needs_pil
+def test_an_image_of_one_row_keeps_its_colours(played):
+    theirs, ours = (_flat_values(played, "an_image_of_one_row", who)[0] for who in ("sdk", "ours"))
+    assert (theirs["image.width"], theirs["image.height"]) == (3, 20)
+    assert (ours["image.width"], ours["image.height"]) == (20, 1)
+
+
+def test_gradients_are_in_the_row_of_their_step(played):
+    theirs, ours = (_flat_values(played, "gradients_with_steps", who) for who in ("sdk", "ours"))
+    key = "gradients/weight.bins"
+    assert [(row.get("number"), row.get(key)) for row in ours] == [(0, [0, 0]), (1, [1, 1]), (2, [2, 2])]
+    assert [(row.get("number"), row.get(key)) for row in theirs] != [(0, [0, 0]), (1, [1, 1]), (2, [2, 2])]
+
+
+def test_the_names_of_what_is_watched_do_not_depend_on_earlier_runs(played):
+    for ours, theirs in _logs(played, "a_second_run_of_a_watched_model", "ours", "sdk"):
+        assert "gradients/weight.bins" in rows(ours)[0]
+        second = config(theirs)["number"] == 1
+        assert ("gradients/graph_1weight.bins" in rows(theirs)[0]) == second
+
+
+def test_a_row_of_a_step_that_comes_late_is_kept(played):
+    theirs, ours = (_flat_values(played, "steps_that_come_late", who) for who in ("sdk", "ours"))
+    assert [row["at"] for row in theirs] == [5, 6]
+    assert sorted(row["at"] for row in ours) == [3, 5, 6]
+
+
+def test_integers_of_64_bits_are_whole(played):
+    theirs, ours = (_flat_values(played, "integers_of_64_bits", who)[0] for who in ("sdk", "ours"))
+    assert (ours["u64"], ours["beyond"]) == (2**64 - 1, 2**63)
+    assert (theirs["u64"], theirs["beyond"]) == (float(2**64 - 1), float(2**63))
+
+
+def test_a_long_array_in_a_config_is_a_list(played):
+    ((ours, theirs),) = _logs(played, "a_config_of_a_long_array", "ours", "sdk")
+    assert config(ours)["long"] == list(range(2000))
+    assert "..." in config(theirs)["long"]
+
+
+def test_a_saved_file_is_as_it_was_at_the_call_and_lies_in_the_runs_folder(played):
+    ((ours, theirs),) = _logs(played, "a_file_that_changes_behind_save", "ours", "sdk")
+    assert (ours.parent / "files/saved.txt").read_text() == "as it was"
+    assert not (ours.parent / "files/saved.txt").is_symlink()
+    assert (theirs.parent / "files/saved.txt").is_symlink()
+
+
+def test_a_histogram_leaves_out_what_is_not_finite(played):
+    theirs, ours = (_flat_values(played, "histograms_with_numbers_that_are_not_finite", who) for who in ("sdk", "ours"))
+    assert [row["h"] for row in theirs] == ["raised", "raised"]
+    assert [(row["h.values"], row["h.bins"][0], row["h.bins"][-1]) for row in ours] == [([1, 1], 1, 2), ([1, 1], 1, 3)]
+
+
+def test_a_run_tells_of_no_user_no_folder_of_the_script_and_no_repository(played):
+    told = set()
+    for log in logs_below(played["ours"]):
+        words = (str(played["ours"]), str(Path(__file__).parent))
+        contents = [path.read_bytes() for path in log.parent.rglob("*") if path.is_file()]
+        assert not any(word.encode() in content for word in words for content in contents), log
+        (environment,) = [item.environment for item in read_records(log) if kind_of(item) == "environment"]
+        told |= {field.name for field, _value in environment.ListFields()}
+    assert not told & {"username", "email", "git", "root", "args", "code_path", "code_path_local", "docker", "colab"}
+
+
+def _pixels(rows_: list[dict[str, Any]], name: str) -> bytes:
+    (found,) = [row[f"{name}.content"]["pixels"][2] for row in rows_ if f"{name}.content" in row]
+    return found

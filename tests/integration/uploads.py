@@ -144,9 +144,10 @@ def same_run(ours: Run, theirs: Run) -> None:
     texts = ("display_name", "group", "job_type", "notes", "host", "sweep", "repo", "commit")
     for field in (*texts, "tags", "state", "exit_codes", "alerts", "preempting"):
         assert getattr(ours, field) == getattr(theirs, field), field
-    for field in ("user_config", "summary", "rows"):
+    for field in ("user_config", "rows"):
         # NaN is not equal to itself; as text it is.
         assert _text(getattr(ours, field)) == _text(getattr(theirs, field)), field
+    assert _text(_said(ours.summary)) == _text(_said(theirs.summary)), "summary"
     assert len(ours.events) == len(theirs.events)
     for one, other in zip(ours.events, theirs.events):
         assert one.keys() == other.keys()
@@ -156,9 +157,15 @@ def same_run(ours: Run, theirs: Run) -> None:
     for name in set(ours.files) - {"config.yaml", "wandb-metadata.json", "wandb-summary.json"}:
         assert ours.files[name] == theirs.files[name], name
     for name in {"wandb-metadata.json", "wandb-summary.json"} & set(ours.files):
-        assert _text(json.loads(ours.files[name])) == _text(json.loads(theirs.files[name])), name
+        one, other = (_said(json.loads(held.files[name])) for held in (ours, theirs))
+        assert _text(one) == _text(other), name
     assert _metrics(ours) == _metrics(theirs)
     assert _of_wandb(ours) == _of_wandb(theirs)
+
+
+def _said(summary: dict[str, Any]) -> dict[str, Any]:
+    """Of a null W&B's own sends nothing, which means the same to who reads it."""
+    return {key: value for key, value in summary.items() if value is not None}
 
 
 def _of_wandb(run: Run) -> dict[str, Any]:
@@ -179,7 +186,13 @@ def _metrics(run: Run) -> dict[str, Any]:
         for metric in listed
     }
     assert len(named) == len(listed), "a metric is defined twice"
-    return named
+    return {name: _ordered(metric) for name, metric in named.items()}
+
+
+def _ordered(metric: dict[str, Any]) -> dict[str, Any]:
+    """Its options (6) and summaries (7) are sets, of which an empty one may be missing."""
+    kept = {member: value for member, value in metric.items() if value != []}
+    return {member: sorted(value) if isinstance(value, list) else value for member, value in kept.items()}
 
 
 def _text(value: Any) -> str:

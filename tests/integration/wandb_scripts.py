@@ -20,6 +20,16 @@ def script(play: Callable[[Any], None]) -> Callable[[Any], None]:
     return play
 
 
+def differs(play: Callable[[Any], None]) -> Callable[[Any], None]:
+    """A script whose runs are not to be the same."""
+    play.differs = True
+    return script(play)
+
+
+def names_of_scripts(differing: bool) -> list[str]:
+    return [name for name, play in SCRIPTS.items() if getattr(play, "differs", False) == differing]
+
+
 def needs(*packages: str) -> Callable:
     """A script that is left out where a package is missing."""
 
@@ -281,7 +291,7 @@ def alerts(wandb):
 
 @script
 def watched_model(wandb):
-    torch = _torch()
+    torch = torch_with_a_seed()
     wandb.init()
     model = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.Linear(3, 1))
     wandb.watch(model, log="all", log_freq=2)
@@ -296,7 +306,7 @@ def watched_model(wandb):
     wandb.finish()
 
 
-def _torch():
+def torch_with_a_seed():
     """The same numbers each time."""
     import torch
 

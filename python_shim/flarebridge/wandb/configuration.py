@@ -8,6 +8,8 @@ from .errors import ConfigError, UsageError
 from .terminal import say_once
 from .values import config_value, text_of
 
+_DEFAULTS = "config-defaults.yaml"
+
 
 class Config:
     """As W&B's: `config.lr`, `config["lr"]`, `config.update({...})`."""
@@ -85,6 +87,11 @@ class Config:
     def _tell(self, found: dict) -> None:
         if found and self._changed is not None:
             self._changed(found)
+
+
+def defaults_of_the_folder() -> dict:
+    """What config-defaults.yaml in the working folder says. Raises UsageError."""
+    return _of_file(_DEFAULTS) if os.path.exists(_DEFAULTS) else {}
 
 
 def as_dict(given: Any) -> dict:

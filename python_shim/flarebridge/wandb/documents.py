@@ -67,10 +67,18 @@ def _pcm16(data: Any) -> tuple:
     if array.ndim not in (1, 2) or array.dtype.kind not in "iuf":
         raise NotLogged(f"Audio takes numbers of one or two dimensions, not {array.ndim} of {array.dtype}")
     if array.dtype.kind == "f":
-        array = np.clip(np.nan_to_num(array), -1, 1) * 32767
+        array = _of_floats(np.nan_to_num(array))
     elif array.dtype.itemsize > 2:
         array = array.astype(np.int64) >> 16 if array.dtype == np.int32 else np.clip(array, -32768, 32767)
     return array.astype("<i2").tobytes(), 1 if array.ndim == 1 else array.shape[1]
+
+
+def _of_floats(array: Any) -> Any:
+    """As libsndfile, which W&B's client uses, makes samples of -1 to 1: in 32 bits, of which the upper 16 are kept."""
+    import numpy as np
+
+    scale = array.dtype.type(0x7FFFFFFF)  # of float32 that is 2**31
+    return np.clip(np.rint((array * scale).astype(np.float64)), -(2**31), 2**31 - 1).astype(np.int64) >> 16
 
 
 class Video(Media):

@@ -5,13 +5,16 @@ import os
 import sys
 from typing import Any, Optional
 
-from .files import MOST
 from .media import Media, NotLogged, content_of, members
 from .pixels import Pixels, of_array
 from .terminal import say_once
 from .values import as_array, row_value
 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+# matplotlib's settings under which savefig() draws the figure as it is.
+_PLAIN_SAVING = (
+    ("dpi", "figure"), ("bbox", None), ("facecolor", "auto"), ("edgecolor", "auto"), ("transparent", False),
+)  # fmt: skip
 _CHANNELS = {"L": 1, "LA": 2, "RGB": 3, "RGBA": 4}  # PIL's modes that are pixels as they are
 
 
@@ -60,7 +63,7 @@ class Image(Media):
 
     def _of(self, data: Any, mode: Optional[str], normalize: bool) -> dict:
         if isinstance(data, (str, os.PathLike)):
-            return _file(content_of(data)[0])
+            return _file(*content_of(data))
         if isinstance(data, (bytes, bytearray, memoryview)):
             return _file(bytes(data))
         figure = _figure_of(data)
@@ -84,30 +87,24 @@ class Image(Media):
         return self._take(Pixels(height, width, _CHANNELS[image.mode], image.tobytes()))
 
     def _of_figure(self, figure: Any) -> dict:
-        """As it would be saved. matplotlib's own PNG only where its pixels are too many."""
-        width, height = (int(side) for side in figure.get_size_inches() * figure.get_dpi())
-        raw = 4 * width * height <= MOST - (64 << 10)
+        """As figure.savefig() gives it."""
+        pixels = _drawn(figure)
+        if pixels is not None:
+            return self._take(pixels)
         file = io.BytesIO()
-        figure.savefig(file, format="rgba" if raw else "png", dpi=figure.get_dpi())
-        if not raw:
-            return _file(file.getvalue())
-        content = file.getvalue()
-        if len(content) != 4 * width * height:  # rounded otherwise, or savefig.bbox is "tight"
-            file = io.BytesIO()
-            figure.savefig(file, format="png", dpi=figure.get_dpi())
-            return _file(file.getvalue())
-        return self._take(Pixels(height, width, 4, content))
+        figure.savefig(file, format="png")
+        return _file(file.getvalue())
 
     def _take(self, pixels: Pixels) -> dict:
         self._pixels = pixels
         return {"pixels": pixels.as_value()}
 
 
-def _file(content: bytes) -> dict:
-    """What is in a file says what it is, not its name."""
+def _file(content: bytes, ending: str = "") -> dict:
+    """What is in a file says what it is, not its name; of a JPEG file's endings the script's own is kept."""
     if not content.startswith((_PNG, _JPEG)):
         raise NotLogged("Image takes PNG and JPEG files; this is none")
-    return {"data": content}
+    return {"data": content, **({"ext": ".jpg"} if ending == ".jpg" else {})}
 
 
 def _figure_of(data: Any) -> Any:
@@ -120,6 +117,29 @@ def _figure_of(data: Any) -> Any:
     if hasattr(data, "savefig") and hasattr(data, "get_dpi"):
         return data
     return getattr(data, "figure", None)
+
+
+def _drawn(figure: Any) -> Optional[Pixels]:
+    """The pixels that savefig() would put into a PNG file, without the file; None where it does more than draw.
+
+    An alpha channel is left out where nothing shines through.
+    """
+    settings, canvas = sys.modules["matplotlib"].rcParams, figure.canvas
+    plain = all(settings[f"savefig.{name}"] == value for name, value in _PLAIN_SAVING)
+    if not plain or type(canvas).__name__ != "FigureCanvasAgg" or figure.get_layout_engine() is not None:
+        return None
+    if getattr(canvas, "device_pixel_ratio", 1) != 1 or not hasattr(canvas, "_is_saving"):
+        return None
+    canvas._is_saving = True  # artists that are animated are drawn then
+    try:
+        canvas.draw()
+    finally:
+        canvas._is_saving = False
+    array = sys.modules["numpy"].asarray(canvas.buffer_rgba())
+    height, width, channels = array.shape
+    if array[:, :, 3].min() == 255:
+        array, channels = array[:, :, :3], 3
+    return Pixels(height, width, channels, array.tobytes())
 
 
 def _in_mode(pixels: Pixels, mode: Optional[str]) -> Pixels:

@@ -77,7 +77,7 @@ class Run(RunFacts):
                 return
             data = dict(data)
         if self._over or not self.is_this_process:
-            self._refuse()
+            self._refuse("log")
             return
         row, media = data, ()
         for key, value in data.items():
@@ -178,7 +178,10 @@ class Run(RunFacts):
 
     def save(self, glob_str: Any = None, base_path: Any = None, policy: str = "live") -> list:
         """Files of text of up to 1 MiB, as they are now, whatever `policy` says. Gives the names that they have."""
-        saved = []
+        saved: list = []
+        if self._over or not self.is_this_process:
+            self._refuse("save")
+            return saved
         pattern = os.fspath(glob_str) if glob_str is not None else ""
         for path in sorted(glob.glob(pattern.decode() if isinstance(pattern, bytes) else pattern)):
             text = text_file(path, self._odd)
@@ -274,24 +277,28 @@ class Run(RunFacts):
 
     # --- parts of the above ---
 
-    def _refuse(self) -> None:
+    def _refuse(self, call: str) -> None:
         if not self.is_this_process:
             say_once(
                 "warning", "a forked child logs nothing into its parent's run; call init() in it for one of its own"
             )
         else:
-            say_once("warning", f"run {self.id} is finished: what is logged behind its end is left out")
+            say_once(
+                "warning",
+                f"Run ({self.id}) is finished. The call to `{call}` will be ignored. Please make sure that you are"
+                " using an active run.",
+            )
 
     def _operate(self, tag: str, value: dict) -> None:
         if self._over or not self.is_this_process:
-            self._refuse()
+            self._refuse(str(value["op"]))
             return
         with self._lock:
             self._sink.send("OPERATION", tag, value)
 
     def _config_changed(self, found: dict) -> None:
         if self._over or not self.is_this_process:
-            self._refuse()
+            self._refuse("config")
             return
         with self._lock:
             self._sink.send("PARAMETERS", "config", found)

@@ -10,7 +10,7 @@ from typing import NamedTuple, Optional
 from ..bridge_process import BridgeUnavailable, find_binary
 from ..events import EventRejected
 from .claims import Claim
-from .configuration import as_dict
+from .configuration import as_dict, defaults_of_the_folder
 from .errors import UsageError
 from .folders import run_folders, wandb_folder
 from .keys import has_key
@@ -194,7 +194,7 @@ def _config_of(arguments: dict) -> dict:
     if exclude is not None:
         config = {key: value for key, value in config.items() if key not in exclude}
     found = {}
-    for key, value in config.items():
+    for key, value in {**defaults_of_the_folder(), **config}.items():
         key = str(key).strip("-")
         found[key] = config_value(value, key, _odd)
     return found

@@ -7,6 +7,7 @@ import datetime
 import enum
 import math
 import sys
+from collections import deque
 from collections.abc import Mapping
 from typing import Any, Callable
 
@@ -17,6 +18,7 @@ _MOST_ELEMENTS = 32  # of an array that stays a list, as in W&B's client (wandb/
 _MOST_BINS = 32
 _MOST_DEPTH = 12  # of dicts and lists; an event allows 15
 _MOST_TEXT = 1 << 16  # characters of what is no data
+_TEXT_MODULES = frozenset(("decimal", "fractions", "ipaddress", "pathlib", "uuid"))  # whose objects are texts
 
 # A value that became a text, or was left out: its key, and why.
 Odd = Callable[[str, str], None]
@@ -61,7 +63,7 @@ def row_value(value: Any, key: str, odd: Odd, depth: int = 0) -> Any:
 
 def config_value(value: Any, key: str, odd: Odd) -> Any:
     """What stands in the config: as in a row, but NaN is null, and no array becomes a histogram."""
-    return _without_nan(row_value(_list_of_array(value), key, odd))
+    return _without_nan(row_value(_spelled(_list_of_array(value), True), key, odd), True)
 
 
 def _list_of_array(value: Any) -> Any:
@@ -72,12 +74,29 @@ def _list_of_array(value: Any) -> Any:
         return value
 
 
-def _without_nan(value: Any) -> Any:
+def _spelled(value: Any, everywhere: bool) -> Any:
+    """What a script sets itself has other texts than what it logs: of an enumeration the name, of a date Python's.
+
+    `everywhere`: in lists, too, and of a time that something took.
+    """
+    if type(value) is dict:
+        return {key: _spelled(item, everywhere) for key, item in value.items()}
+    if everywhere and type(value) in (list, tuple):
+        return [_spelled(item, everywhere) for item in value]
+    if isinstance(value, enum.Enum):
+        return value.name
+    if isinstance(value, datetime.date):  # a datetime is one
+        return value.isoformat()
+    return str(value) if everywhere and isinstance(value, (datetime.time, datetime.timedelta)) else value
+
+
+def _without_nan(value: Any, everywhere: bool) -> Any:
+    """`everywhere`: in lists, too."""
     if type(value) is float:
         return None if math.isnan(value) else value
     if type(value) is dict:
-        return {key: _without_nan(item) for key, item in value.items()}
-    return [_without_nan(item) for item in value] if type(value) is list else value
+        return {key: _without_nan(item, everywhere) for key, item in value.items()}
+    return [_without_nan(item, True) for item in value] if everywhere and type(value) is list else value
 
 
 def _converted(value: Any, key: str, odd: Odd, depth: int) -> Any:
@@ -93,7 +112,7 @@ def _converted(value: Any, key: str, odd: Odd, depth: int) -> Any:
             if name and not (isinstance(item, Mapping) and not item):  # neither is in W&B's rows
                 found[name] = row_value(item, key, odd, depth + 1)
         return found
-    if isinstance(value, (list, tuple, set, frozenset)):
+    if isinstance(value, (list, tuple, set, frozenset, deque)):
         return [row_value(item, key, odd, depth + 1) for item in value]
     if isinstance(value, (bool, int, float, str)) and not isinstance(value, enum.Enum):  # classes made of them
         return next(kind(value) for kind in (int, float, str) if isinstance(value, kind))
@@ -107,6 +126,8 @@ def _converted_object(value: Any, key: str, odd: Odd, depth: int) -> Any:
     known = _known(value)
     if known is not None:
         return known
+    if isinstance(value, enum.Enum):
+        return row_value(value.value, key, odd, depth + 1)
     if isinstance(value, slice):
         parts = {"slice_start": value.start, "slice_step": value.step, "slice_stop": value.stop}
         return row_value(parts, key, odd, depth)
@@ -124,11 +145,13 @@ def _known(value: Any) -> Any:
     """What such objects are in W&B's rows, too; None for others."""
     if isinstance(value, (bytes, bytearray)):
         return bytes(value).decode("utf-8", "replace")
-    if isinstance(value, (datetime.datetime, datetime.date)):
-        return value.isoformat()
-    if isinstance(value, enum.Enum):
-        return value.value if type(value.value) in PLAIN else value.name
+    if isinstance(value, (datetime.datetime, datetime.date, datetime.time)):
+        return _utc_as_z(value.isoformat())
+    if isinstance(value, datetime.timedelta):
+        return _duration(value)
     if isinstance(value, complex):
+        return _complex(value)
+    if type(value).__module__.split(".")[0] in _TEXT_MODULES:
         return str(value)
     if callable(value):
         name = getattr(value, "__qualname__", None)
@@ -136,9 +159,29 @@ def _known(value: Any) -> Any:
     return None
 
 
+def _complex(value: complex) -> str:
+    return str(complex(value.real or 0.0, value.imag)).strip("()")  # without a real part of -0
+
+
+def _utc_as_z(text: str) -> str:
+    return f"{text[:-6]}Z" if text.endswith("+00:00") else text
+
+
+def _duration(value: datetime.timedelta) -> str:
+    """ISO 8601's form: -P1DT2.5S."""
+    sign, value = ("-", -value) if value < datetime.timedelta(0) else ("", value)
+    minutes, seconds = divmod(value.seconds, 60)
+    exact = f"{seconds}.{value.microseconds:06}".rstrip("0") if value.microseconds else seconds
+    days = "".join(f"{number}{unit}" for number, unit in zip(divmod(value.days, 365), "YD") if number)
+    parts = zip((minutes // 60, minutes % 60, exact), "HMS")
+    time = "".join(f"{number}{unit}" for number, unit in parts if number) or ("" if days else "0S")
+    return f"{sign}P{days}{'T' if time else ''}{time}"
+
+
 def _array(array: Any, key: str, odd: Odd) -> Any:
     if array.dtype.kind == "c":
-        return [str(item) for item in array.flatten().tolist()] if array.size != 1 else str(array.flatten()[0].item())
+        items = [_complex(item) for item in array.flatten().tolist()]
+        return items if array.size != 1 else items[0]
     if array.size == 1:
         return array.flatten()[0].item()
     if array.size <= _MOST_ELEMENTS:
@@ -151,13 +194,13 @@ def _array(array: Any, key: str, odd: Odd) -> Any:
 
 
 def summary_value(value: Any, key: str, odd: Odd) -> Any:
-    """What stands in the summary: as in a row, but of a large array what W&B's client keeps of it."""
+    """What a script sets in the summary: as in the config, but of a large array what W&B's client keeps of it."""
     try:
         array = as_array(value)
     except Exception:
         array = None
     if array is None or array.size <= _MOST_ELEMENTS or array.dtype.kind not in "iuf":
-        return row_value(value, key, odd)
+        return _without_nan(row_value(_spelled(value, False), key, odd), False)
     numpy = sys.modules["numpy"]
     parts = {f"{part}%": float(numpy.percentile(array, part)) for part in (10, 25, 75, 90)}
     return {

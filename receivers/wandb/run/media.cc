@@ -112,8 +112,10 @@ bool Reader::ReadImageFile(const Value& value, MediaObject& object) {
   if (!image) return false;
   object.width = image->width;
   object.height = image->height;
-  object.format = image->format;
-  object.members.emplace_back("format", ToJson(image->format));
+  // A JPEG file goes by two endings; a script's own is kept.
+  const bool is_jpg = image->format == "jpeg" && TextOf(value, "ext") == ".jpg";
+  object.format = is_jpg ? "jpg" : image->format;
+  object.members.emplace_back("format", ToJson(std::string_view(object.format)));
   object.members.emplace_back("width", ToJson(static_cast<int64_t>(image->width)));
   object.members.emplace_back("height", ToJson(static_cast<int64_t>(image->height)));
   object.path =

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <string>
+#include <vector>
 
 #include "events/to_integer.h"
 #include "receivers/json.h"
@@ -43,6 +44,12 @@ double AsWritten(double seconds) {
   return seconds;
 }
 
+// The path of the outermost key, which is what a summary is set by, with all that is below it.
+std::string KeyPathOf(std::string_view path) {
+  const std::vector<std::string_view> components = ComponentsOf(path);
+  return components.empty() ? std::string(path) : PathOf(components.front());
+}
+
 // Keys that every row has.
 const std::string kStepPath = PathOf("_step");
 const std::string kRuntimePath = PathOf("_runtime");
@@ -76,7 +83,7 @@ void RowWriter::Add(uint64_t position, std::optional<int64_t> step, double time,
   if (!by_hand_.empty()) {
     // What is logged behind it counts again.
     for (size_t i = 0; i < items.size(); ++i) {
-      const auto set = by_hand_.find(items.path(i));
+      const auto set = by_hand_.find(KeyPathOf(items.path(i)));
       if (set != by_hand_.end() && set->second < position) by_hand_.erase(set);
     }
   }
@@ -198,7 +205,7 @@ double RowWriter::WriteLast(double end_time) {
 }
 
 void RowWriter::AddToSummary(std::string_view path, std::string_view json, bool taken) {
-  if (by_hand_.contains(path)) return;
+  if (!by_hand_.empty() && by_hand_.contains(KeyPathOf(path))) return;
   value_.clear();
   if (metrics_.AppendSummary(path, json, taken, value_)) summary_.Put(path, value_);
 }

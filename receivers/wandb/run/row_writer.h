@@ -54,8 +54,8 @@ class RowWriter {
   // What metrics are defined, and what is known of them.
   MetricTracker& metrics() { return metrics_; }
   const MetricTracker& metrics() const { return metrics_; }
-  // The event at a position has set a key's summary, or deleted it: rows that wait hold values of
-  // before that, which do not come into the summary any more.
+  // The event at a position has set a key's summary, or deleted it, with all that is below the key:
+  // rows that wait hold values of before that, which do not come into the summary any more.
   void SetByHand(const std::string& path, uint64_t position);
 
   // A record that was added by others has this mark.

@@ -117,6 +117,22 @@ TEST_CASE("a summary that is set by hand stays until its key is logged again, wh
   }
 }
 
+TEST_CASE("a dict that is set by hand stays as a whole, whatever row waits with parts of it") {
+  const auto dict = [](double inner) { return Map({{"n", Map({{"c", Number(inner)}})}}); };
+  for (const bool dies : {false, true}) {
+    CAPTURE(dies);
+    MadeRun run;
+    run.Give(DataType::kMetrics, "metrics", dict(1.0), 7);  // its row waits for more of step 7
+    run.Operate("n", "summary", {{"value", Map({{"c", Number(5.0)}})}});
+    run.Persist();
+    if (dies) run.Reopen();
+    CHECK(run.SummaryOf("n") == R"({"c":5.0})");
+    CHECK(run.SummaryOf("n.c").empty());
+    run.Give(DataType::kMetrics, "metrics", dict(2.0), 8);
+    CHECK(run.SummaryOf("n.c") == "2.0");
+  }
+}
+
 TEST_CASE("a key that is deleted is not in the summary until it is logged again") {
   for (const bool dies : {false, true}) {
     CAPTURE(dies);

@@ -1,0 +1,89 @@
+"""Scripts whose runs differ from those of W&B's client on purpose: test_wandb_scripts.py says how."""
+
+import numpy as np
+from wandb_scripts import differs, needs, torch_with_a_seed
+
+
+@differs
+@needs("PIL")
+def images_of_small_floats(wandb):
+    wandb.init()
+    ramp = np.linspace(0, 1, 6).reshape(2, 3)
+    wandb.log({"array": wandb.Image(ramp)})
+    wandb.log({"tensor": wandb.Image(torch_with_a_seed().from_numpy(ramp[None]).float())})
+    wandb.finish()
+
+
+@differs
+@needs("PIL")
+def an_image_of_one_row(wandb):
+    wandb.init()
+    wandb.log({"image": wandb.Image(np.arange(60, dtype=np.uint8).reshape(1, 20, 3))})
+    wandb.finish()
+
+
+@differs
+def gradients_with_steps(wandb):
+    torch = torch_with_a_seed()
+    wandb.init()
+    layer = torch.nn.Linear(2, 1, bias=False)
+    wandb.watch(layer, log_freq=1)
+    for step in range(3):
+        layer.zero_grad()
+        layer(torch.full((1, 2), float(step))).sum().backward()
+        wandb.log({"number": step}, step=step)
+    wandb.finish()
+
+
+@differs
+def a_second_run_of_a_watched_model(wandb):
+    torch = torch_with_a_seed()
+    for number in range(2):
+        wandb.init(config={"number": number})
+        layer = torch.nn.Linear(2, 1, bias=False)
+        wandb.watch(layer, log_freq=1)
+        layer(torch.ones(1, 2)).sum().backward()
+        wandb.log({"number": number})
+        wandb.finish()
+
+
+@differs
+def steps_that_come_late(wandb):
+    wandb.init()
+    for step in (5, 3, 6):
+        wandb.log({"at": step}, step=step)
+    wandb.finish()
+
+
+@differs
+def integers_of_64_bits(wandb):
+    wandb.init()
+    wandb.log({"u64": np.uint64(2**64 - 1), "beyond": 2**63})
+    wandb.finish()
+
+
+@differs
+def a_config_of_a_long_array(wandb):
+    wandb.init(config={"long": np.arange(2000)}).finish()
+
+
+@differs
+def a_file_that_changes_behind_save(wandb):
+    with open("saved.txt", "w") as file:
+        file.write("as it was")
+    run = wandb.init()
+    run.save("saved.txt", policy="now")
+    with open("saved.txt", "w") as file:
+        file.write("changed")
+    run.finish()
+
+
+@differs
+def histograms_with_numbers_that_are_not_finite(wandb):
+    wandb.init()
+    for values in ([1.0, 2.0, np.nan], np.array([1.0, np.inf, 3.0])):
+        try:
+            wandb.log({"h": wandb.Histogram(values, num_bins=2)})
+        except ValueError:
+            wandb.log({"h": "raised"})
+    wandb.finish()

@@ -2,6 +2,7 @@
 
 #include <sys/epoll.h>
 
+#include <iterator>
 #include <utility>
 
 namespace flarebridge {

@@ -4,6 +4,8 @@
 // Between the link (before) and the supervisor (behind). The bridge's one thread.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstdint>
 #include <map>

@@ -4,6 +4,8 @@
 // once made: any thread.
 #pragma once
 
+#include <sys/types.h>
+
 #include <memory>
 #include <string>
 #include <string_view>

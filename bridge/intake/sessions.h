@@ -4,6 +4,8 @@
 // Used by the intake and, reading, by the staging of commits. The bridge's one thread.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstdint>
 #include <map>

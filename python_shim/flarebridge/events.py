@@ -244,8 +244,13 @@ def record_of(shareable: dict) -> tuple[Record, Any]:
 class Encoder:
     """Makes events. Every method gives the event's bytes or raises EventRejected."""
 
-    def __init__(self, spare: int = 0):
-        """`spare`: bytes of an event that are left free, for who puts a longer site's name into it."""
+    def __init__(self, spare: int = 0, label: str = ""):
+        """`spare`: bytes of an event that are left free, for who puts a longer site's name into it.
+
+        `label`: of this writer, one of several that share a run; each record has it.
+        """
+        self._label = {"writer": label} if label else None
+        self._behind = (None, None, self._label) if label else ()  # the fields of a record behind its step
         self._most_bytes = MAX_EVENT_BYTES - spare
         self._new_packer()
         # Members of enumerations by their identity, which is much faster than by their name: id -> the member, held so
@@ -326,7 +331,8 @@ class Encoder:
         if type(tag) is not str or (step is not None and (type(step) is not int or step >> 63)):  # not 0 to 2^63-1
             return None
         try:
-            packed = self._pack_fields((DATA, time, site, type_code, writer_code, tag, value, step))
+            event = (DATA, time, site, type_code, writer_code, tag, value, step)
+            packed = self._pack_fields(event + self._behind if self._behind else event)
         except (OverflowError, UnicodeEncodeError):
             return None  # an integer beyond 64 bits, text that is not Unicode
         # So few bytes can't hold too many values.
@@ -355,6 +361,8 @@ class Encoder:
                 event = self._usual(time, site, data_type, writer, tag, value, step)
             if event is not None:
                 return event
+        if self._label:
+            extra = {**(extra or {}), **self._label}
         self._remember(data_type)
         self._remember(writer)
         step = _whole_step(step)

@@ -252,3 +252,15 @@ def test_threads_share_an_encoder():
     finally:
         sys.setswitchinterval(interval)
     assert wrong == []
+
+
+@pytest.mark.parametrize("value", [{"loss": 0.5}, {"deep": {"x": np.float32(1)}}, "a text", [1, 2]])
+def test_each_record_of_a_labelled_writer_has_its_label_and_is_else_as_it_was(value):
+    def fields(encoder, **more):
+        return msgpack.unpackb(encoder.data(1.0, "s", _TYPES[4], _WRITERS[3], "metrics", value, 7, **more))
+
+    labelled, plain = Encoder(label="rank0"), Encoder()
+    for more in ({}, {"path": "a.txt"}, {"extra": {"x": 1}}):
+        expected = [*fields(plain, **more), None, None, None][:11]
+        expected[10] = {**(expected[10] or {}), "writer": "rank0"}
+        assert fields(labelled, **more) == expected

@@ -139,6 +139,19 @@ def test_the_run_of_a_killed_primary_goes_on_and_has_failed(tmp_path):
     assert (exit_code(log), _of(log, 1)) == (1, _logged(1))
 
 
+def test_when_all_are_killed_their_run_has_failed_with_all_that_they_logged(tmp_path):
+    writers = [_start(tmp_path, number) for number in range(2)]
+    for writer in writers:
+        _until_half(writer)
+    for writer in writers:
+        writer.kill()
+        writer.communicate()
+    log = _gone(tmp_path)
+    assert exit_code(log) == 1
+    for number in range(2):
+        assert _of(log, number) == _logged(number, _ROWS // 2 + 1)
+
+
 def test_a_bridge_that_is_killed_is_replaced_by_one_of_the_writers_and_nothing_is_lost(tmp_path):
     writers = [_start(tmp_path, number) for number in range(3)]
     for writer in writers:

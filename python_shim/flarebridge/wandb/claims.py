@@ -26,7 +26,6 @@ class Claim:
         self.shared = bool(settings.shared)
         self.is_primary = not self.shared or bool(settings.x_primary and settings.x_update_finish_state)
         self.label = _label(settings.x_label) if self.shared else ""
-        self.extra: Optional[dict] = {"writer": self.label} if self.shared else None
         self._lock = self._take(Path(state_folder(folder, run_id)), run_id)
         forget_in_child(self)
 

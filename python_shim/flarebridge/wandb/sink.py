@@ -66,7 +66,7 @@ class Standalone:
         Raises EventRejected.
         """
         self._site, self._claim = clean_name(run_id), claim
-        self._encoder, self._parts = Encoder(), Parts(report)
+        self._encoder, self._parts = Encoder(label=claim.label), Parts(report)
         # The same for the same run, so that a later process brings to its end what an earlier one has left there.
         state = state_folder(folder, run_id)
         self._process = SharedBridge(state) if claim.shared else BridgeProcess(state)
@@ -86,10 +86,9 @@ class Standalone:
         link, now = self._link, time.time()
         try:
             try:
-                extra = self._claim.extra
-                event = self._encoder.data(now, self._site, _TYPES[data_type], _WANDB, tag, value, step, path, extra)
+                event = self._encoder.data(now, self._site, _TYPES[data_type], _WANDB, tag, value, step, path)
             except EventRejected:
-                record = Record(data_type, _WANDB, tag, value, step, path, extra)
+                record = Record(data_type, _WANDB, tag, value, step, path, None)
                 self._parts.put(link, self._encoder, now, self._site, record)
             else:
                 link.offer(event) or link.count_refusal()

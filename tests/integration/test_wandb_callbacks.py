@@ -87,9 +87,15 @@ def test_what_callbacks_look_at_is_there_and_what_is_not_there_says_so(tmp_path)
         from wandb.wandb_run import Run
         assert Run is wandb.Run and issubclass(RunDisabled, Run) and ConfigError is not None
         import wandb.sdk.lib.runid
+        import types
+        ours = types.ModuleType("flarebridge.wandb.curves")
+        wandb.curves = ours
+        wandb.__all__.append("curves")
+        import wandb.curves
+        assert sys.modules["wandb.curves"] is ours
         assert len(wandb.util.generate_id()) == len(wandb.sdk.lib.runid.generate_id()) == 8
-        for code in ("import wandb.plot", "from wandb.sdk.lib import telemetry", "from wandb import Table",
-                     "found.sdk.nothing", "import wandb.settings"):
+        for code in ("import wandb.nothing", "from wandb.sdk.lib import nothing", "from wandb import nothing",
+                     "found.sdk.nothing", "found.nothing", "import wandb.starting"):
             try:
                 exec(code)
             except (ImportError, AttributeError) as e:

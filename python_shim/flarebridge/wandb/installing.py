@@ -110,7 +110,10 @@ class _Finder(importlib.abc.MetaPathFinder):
             return importlib.util.spec_from_loader(fullname, _Loader())
         if not fullname.startswith("wandb."):
             return None
-        if fullname[len("wandb.") :] in _PARTS:
+        below = fullname[len("wandb.") :]
+        if below in sys.modules[_OURS].__all__ and isinstance(getattr(sys.modules[_OURS], below), types.ModuleType):
+            return importlib.machinery.ModuleSpec(fullname, _Loader(), is_package=True)  # a module of the same name
+        if below in _PARTS:
             spec = importlib.machinery.ModuleSpec(fullname, _Loader(), origin=__file__, is_package=True)
             spec.has_location = True  # errors of `from ... import` name the file then
             return spec
@@ -127,7 +130,11 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 class _Loader(importlib.abc.Loader):
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
-        return sys.modules[_OURS] if spec.name == "wandb" else _Part(spec.name)
+        below = spec.name[len("wandb.") :]
+        if below in _PARTS:
+            return _Part(spec.name)
+        ours = sys.modules[_OURS]
+        return getattr(ours, below) if below else ours
 
     def exec_module(self, module: types.ModuleType) -> None:
         """All is there."""

@@ -23,6 +23,7 @@ from .folders import state_folder
 _BUFFER = 64 << 20  # bytes
 _ON_DISK = 60.0  # seconds that an end waits until the bridge has everything on disk
 _WRITTEN = 10.0  # seconds that it waits behind that until all is in the run's folder
+_WRITTEN_BESIDE = 2.0  # the same, where others may go on writing into it
 _FLUSH = 10.0  # seconds, where the run is a job's
 
 
@@ -100,7 +101,7 @@ class Standalone:
         link = self._link
         link.put_last(self._encoder.session_ended(time.time(), exit_code, reason))
         if link.wait_acknowledged(_ON_DISK) and self._claim.is_primary:
-            link.wait_written(_WRITTEN)
+            link.wait_written(_WRITTEN_BESIDE if self._claim.shared else _WRITTEN)
         link.close(1.0)
         self._claim.let_go()
         stats = link.stats()

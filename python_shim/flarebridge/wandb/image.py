@@ -5,6 +5,7 @@ import os
 import sys
 from typing import Any, Optional
 
+from ..large import Large
 from .files import MOST
 from .media import Media, NotLogged, content_of, members
 from .pixels import Pixels, of_array
@@ -103,9 +104,10 @@ class Image(Media):
         return {"pixels": pixels.as_value()}
 
 
-def _file(content: bytes) -> dict:
-    """What is in a file says what it is, not its name."""
-    if not content.startswith((_PNG, _JPEG)):
+def _file(content: Any) -> dict:
+    """What is in a file says what it is, not its name. `content`: bytes, or Large."""
+    head = content.head(len(_PNG)) if isinstance(content, Large) else content
+    if not head.startswith((_PNG, _JPEG)):
         raise NotLogged("Image takes PNG and JPEG files; this is none")
     return {"data": content}
 

@@ -74,6 +74,7 @@ Expected<void> Bridge::Prepare() {
   if (options_.own && options_.parent == 0) processes_ = std::make_unique<SessionProcesses>(*loop_);
   if (Expected<void> watched = WatchSignals(); !watched) return watched;
   if (Expected<void> watched = WatchParent(); !watched) return watched;
+  if (Expected<void> opened = OpenBlobs(); !opened) return opened;
   if (Expected<void> opened = OpenJournal(); !opened) return opened;
   if (Expected<void> opened = OpenConversations(); !opened) return opened;
   MakeSupervisor();
@@ -146,9 +147,11 @@ Expected<void> Bridge::OpenJournal() {
   Intake::Start start;
   // Sessions of a shared bridge do not notice a restart; a job's own has those of its parent only.
   if (options_.parent == 0 && !options_.endpoint.empty()) start = {Clock::now(), EpochNow()};
-  Expected<std::unique_ptr<Intake>> intake = Intake::Load(*journal_, options_.limits, start);
+  Expected<std::unique_ptr<Intake>> intake =
+      Intake::Load(*journal_, options_.limits, start, blobs_.get());
   if (!intake) return Propagate(intake);
   intake_ = std::move(*intake);
+  RememberBlobs();
   return ChangeArguments();
 }
 
@@ -162,6 +165,9 @@ Expected<void> Bridge::ChangeArguments() {
 
 Expected<void> Bridge::OpenConversations() {
   std::unique_ptr<Link> link;
+  // Others than this machine's own processes can't write into it.
+  const bool here = options_.endpoint.starts_with("ipc://");
+  const std::string spool = here ? options_.state + "/spool" : "";
   if (!options_.endpoint.empty()) {
     Expected<std::unique_ptr<Link>> bound = Link::Bind(options_.endpoint, options_.security);
     if (!bound) return Propagate(bound);
@@ -170,8 +176,8 @@ Expected<void> Bridge::OpenConversations() {
     Expected<void> watched = loop_->Add(link->fd(), EPOLLIN, [](uint32_t) {});
     if (!watched) return watched;
   }
-  conversations_ = std::make_unique<Conversations>(std::move(link), *intake_, log_,
-                                                   [this](Time now) { StoreSoon(now); });
+  conversations_ = std::make_unique<Conversations>(
+      std::move(link), *intake_, log_, [this](Time now) { StoreSoon(now); }, spool);
   return {};
 }
 
@@ -239,6 +245,7 @@ int Bridge::Run() {
     supervisor_->OnTimer(now);
     uploader_->OnTimer(now);
     TendSilentSessions(now);
+    TendBlobs(now);
     decision = DecideToLeave(now);
     if (decision.step == Leaving::Step::kStopWorkers) supervisor_->StopAll(now);
     if (decision.step == Leaving::Step::kFinishUploads) uploader_->Finish(now);
@@ -311,7 +318,10 @@ void Bridge::HandOut(const Intake::Committed& committed, Time now) {
     stops_.Forget(run);
     conversations_->ForgetRun(run);
   }
-  for (const std::string& session : committed.dropped_sessions) conversations_->Forget(session);
+  for (const std::string& session : committed.dropped_sessions) {
+    conversations_->Forget(session);
+    blobs_->DropSession(session);
+  }
   if (processes_) processes_->WatchThese(intake_->Processes());
 }
 

@@ -10,9 +10,11 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "bridge/blobs/blob_store.h"
 #include "bridge/conversations.h"
 #include "bridge/intake/intake.h"
 #include "bridge/journal/journal.h"
@@ -44,6 +46,7 @@ struct ServeOptions {
   std::chrono::seconds upload_timeout{30};  // then uploads go on without the bridge
   std::chrono::seconds session_timeout{60};
   Intake::Limits limits;
+  BlobLimits blobs = {};
   Intake::Changes changes;                // of the runs that an earlier bridge has left
   bool require_confinement = false;       // workers whose confinement does not hold do not work
   std::vector<std::string> secrets = {};  // NAME=value, for the uploader's environment alone
@@ -99,6 +102,15 @@ class Bridge {
   // There is something to store that is not urgent.
   void StoreSoon(Time now);
 
+  // --- large values (bridge_blobs.cc) ---
+  Expected<void> OpenBlobs();
+  // Those that events in the journal name.
+  void RememberBlobs();
+  // Removes now and then what nobody names.
+  void TendBlobs(Time now);
+  // Every event is in its run.
+  void LeaveBlobs(const std::set<std::string>& sessions);
+
   // --- when it leaves (bridge_leaving.cc) ---
   // Sessions that are silent: open ones are lost, others are forgotten in time.
   void TendSilentSessions(Time now);
@@ -118,6 +130,7 @@ class Bridge {
   std::unique_ptr<EventLoop> loop_;
   std::unique_ptr<SessionProcesses> processes_;  // of sessions, where no parent is watched
   std::unique_ptr<Journal> journal_;
+  std::unique_ptr<BlobStore> blobs_;
   std::unique_ptr<Intake> intake_;
   std::unique_ptr<Conversations> conversations_;
   std::unique_ptr<Supervisor> supervisor_;
@@ -131,6 +144,8 @@ class Bridge {
   std::optional<Time> rejections_told_;
   std::optional<Time> forgot_at_;
   std::optional<Time> full_told_;
+  std::optional<Time> swept_at_;
+  bool sweeps_blobs_ = true;  // it is known which are named
   uint64_t filtered_ = 0;
 };
 

@@ -102,7 +102,9 @@ std::string Bridge::FinishCommand() const {
 void Bridge::CleanUp() {
   // Everything is in its run: the journal has nothing to tell a later start.
   supervisor_.reset();
+  const std::set<std::string> sessions = intake_->SessionIds();
   intake_.reset();
+  LeaveBlobs(sessions);
   journal_.reset();
   std::error_code ignored;
   // The file last: without it the WAL would be taken for what is left of a journal.

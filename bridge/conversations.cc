@@ -31,8 +31,13 @@ spdlog::level::level_enum SeverityOf(NoticeLevel level) {
 }  // namespace
 
 Conversations::Conversations(std::unique_ptr<Link> link, Intake& intake,
-                             std::shared_ptr<spdlog::logger> log, std::function<void(Time now)> bye)
-    : link_(std::move(link)), intake_(intake), log_(std::move(log)), bye_(std::move(bye)) {}
+                             std::shared_ptr<spdlog::logger> log, std::function<void(Time now)> bye,
+                             std::string spool)
+    : link_(std::move(link)),
+      intake_(intake),
+      log_(std::move(log)),
+      bye_(std::move(bye)),
+      spool_(std::move(spool)) {}
 
 // --- what shims say ---
 
@@ -102,7 +107,7 @@ void Conversations::TellTurnedAway(Time now) {
 }
 
 void Conversations::OnHello(const Link::Incoming& incoming, const Hello& hello, Time now) {
-  const Expected<Welcome> welcome = intake_.Hello(hello, incoming.client, now);
+  Expected<Welcome> welcome = intake_.Hello(hello, incoming.client, now);
   if (!welcome) {
     RefusalCode code = RefusalCode::kForbidden;
     if (welcome.error().code == ErrorCode::kUnsupported) code = RefusalCode::kVersion;
@@ -115,6 +120,7 @@ void Conversations::OnHello(const Link::Incoming& incoming, const Hello& hello, 
   if (const auto old = peer_of_session_.find(hello.session); old != peer_of_session_.end()) {
     session_of_peer_.erase(old->second);
   }
+  welcome->spool = spool_;
   served_ = true;
   session_of_peer_[incoming.peer] = {hello.session, incoming.client};
   peer_of_session_[hello.session] = incoming.peer;

@@ -25,9 +25,10 @@ class Conversations {
   using Time = std::chrono::steady_clock::time_point;
 
   // `link`: may be null. `bye` is called when a session has left, which changes what is to be
-  // stored. Intake must live as long as messages are received and runs told of.
+  // stored. `spool`: where sessions put large values, or empty. Intake must live as long as
+  // messages are received and runs told of.
   Conversations(std::unique_ptr<Link> link, Intake& intake, std::shared_ptr<spdlog::logger> log,
-                std::function<void(Time now)> bye);
+                std::function<void(Time now)> bye, std::string spool = {});
 
   bool HasInput() const { return link_ && link_->HasInput(); }
   // Takes messages until none is there or intake holds `most_bytes` that are to be stored. True:
@@ -67,6 +68,7 @@ class Conversations {
   Intake& intake_;
   std::shared_ptr<spdlog::logger> log_;
   std::function<void(Time)> bye_;
+  const std::string spool_;  // told to sessions, or empty
   struct Speaker {
     std::string session;
     std::string client;  // whose key said hello, or empty

@@ -46,6 +46,7 @@ Welcome ReadWelcome(FieldReader& in) {
   m.acked_seq = in.Unsigned("acked_seq", INT64_MAX);
   m.credit_bytes = in.Unsigned("credit_bytes", INT64_MAX);
   m.heartbeat_ms = static_cast<uint32_t>(in.Unsigned("heartbeat_ms", UINT32_MAX));
+  if (!in.AtEnd()) m.spool = in.Text("spool");
   return m;
 }
 
@@ -87,8 +88,13 @@ struct HeaderWriter {
   void operator()(const Ping& /*m*/) { out.Begin(1).Unsigned(3); }
   void operator()(const Bye& /*m*/) { out.Begin(1).Unsigned(4); }
   void operator()(const Welcome& m) {
-    out.Begin(6).Unsigned(1).Unsigned(m.version).Text(m.bridge).Unsigned(m.acked_seq);
+    out.Begin(m.spool.empty() ? 6 : 7)
+        .Unsigned(1)
+        .Unsigned(m.version)
+        .Text(m.bridge)
+        .Unsigned(m.acked_seq);
     out.Unsigned(m.credit_bytes).Unsigned(m.heartbeat_ms);
+    if (!m.spool.empty()) out.Text(m.spool);
   }
   void operator()(const Ack& m) {
     out.Begin(m.unwritten ? 5 : 4).Unsigned(2).Unsigned(m.acked_seq).Unsigned(m.credit_bytes);

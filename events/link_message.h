@@ -46,6 +46,9 @@ struct Welcome {
   uint64_t acked_seq = 0;     // all events up to here are durable; send from the next one on
   uint64_t credit_bytes = 0;  // event bytes the shim may have sent without an acknowledgement
   uint32_t heartbeat_ms = 0;  // a shim that has nothing to send pings this often
+  // Absolute: the folder in which the session's own, of its id, is made for large values; empty:
+  // there is none, or the bridge is older than this field.
+  std::string spool = {};
 };
 struct Ack {
   uint64_t acked_seq = 0;  // cumulative

@@ -21,6 +21,7 @@ struct RunSpec {
   double started = 0;  // seconds since the epoch
   // All receivers have said that they have the events up to here on disk; more may be there.
   uint64_t durable = 0;
+  std::string blobs;   // absolute, or empty: the folder with the large values that events name
   Document receivers;  // map: receiver's name -> map of its arguments
 };
 

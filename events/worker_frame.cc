@@ -66,6 +66,7 @@ Expected<OpenFrame> ParseOpen(std::string_view payload) {
     if (receiver.error()) in.Reject(receiver.error()->code, receiver.error()->message);
   });
   spec.receivers = Document::Copy(in.Map("receivers"));
+  if (!in.AtEnd()) spec.blobs = in.Text("blobs");
   if (in.error()) return tl::unexpected<Error>(*in.error());
   return open;
 }
@@ -133,12 +134,12 @@ void AppendOpen(const OpenFrame& open, std::string& out) {
   AppendFrame(FrameKind::kOpen, out, [&] {
     const RunSpec& spec = open.run;
     FieldWriter writer(out);
-    writer.Begin(10).Text(spec.journal).Text(spec.job).Text(spec.site).Text(spec.run_name);
+    writer.Begin(11).Text(spec.journal).Text(spec.job).Text(spec.site).Text(spec.run_name);
     writer.Text(spec.side).Text(spec.folder).Text(spec.owner).Float(spec.started);
     writer.Begin(static_cast<uint32_t>(open.receivers.size()));
     for (const OpenFrame::Receiver& receiver : open.receivers)
       writer.Begin(2).Text(receiver.name).Unsigned(receiver.durable);
-    writer.Any(spec.receivers.root());
+    writer.Any(spec.receivers.root()).Text(spec.blobs);
   });
 }
 

@@ -179,6 +179,20 @@ void AddLimits(CLI::App* serve, ServeArguments& to) {
       ->check(CLI::Range(1, 1 << 20))
       ->envname("FLAREBRIDGE_JOURNAL_MAX")
       ->capture_default_str();
+  serve
+      ->add_option("--blob-max", to.blob_mib,
+                   "MiB of a large value (an image, a saved file) beyond which it is not taken")
+      ->check(CLI::Range(1, 1 << 20))
+      ->envname("FLAREBRIDGE_BLOB_MAX")
+      ->capture_default_str();
+  serve
+      ->add_option(
+          "--blobs-max", to.blobs_mib,
+          "MiB of large values that wait for their runs, beyond which none are taken; half "
+          "of it of one run")
+      ->check(CLI::Range(1, 1 << 24))
+      ->envname("FLAREBRIDGE_BLOBS_MAX")
+      ->capture_default_str();
   serve->add_option("--max-runs", to.max_runs, "Sites that may have a run; each is a process")
       ->check(CLI::Range(1, 100000))
       ->envname("FLAREBRIDGE_MAX_RUNS")
@@ -241,6 +255,7 @@ Expected<ServeOptions> CheckServe(const ServeArguments& from) {
   options.upload_timeout = std::chrono::seconds(from.upload_timeout);
   options.session_timeout = std::chrono::seconds(from.session_timeout);
   options.limits.journal_bytes = from.journal_mib << 20;
+  options.blobs = {from.blob_mib << 20, from.blobs_mib << 20};
   options.limits.runs = from.max_runs;
   options.limits.shares = !from.own;
   options.require_confinement = from.require_confinement;

@@ -27,6 +27,8 @@ struct ServeArguments {
   int session_timeout = 60;
   int forget_after = 600;
   uint64_t journal_mib = 1024;
+  uint64_t blob_mib = 8 << 10;
+  uint64_t blobs_mib = 64 << 10;
   size_t max_runs = 1000;
   std::vector<std::string> changes;  // RECEIVER.ARGUMENT=VALUE
   bool require_confinement = false;

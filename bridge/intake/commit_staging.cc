@@ -26,8 +26,14 @@ CommitStaging::StagedSession& CommitStaging::Staged(const std::string& id) {
 }
 
 void CommitStaging::Add(const Sessions::Arrival& arrival) {
+  const auto known = known_.sessions.all().find(arrival.session);
+  if (known != known_.sessions.all().end() && known->second.waits) {
+    staged_.waiting.insert(arrival.session);  // nothing has come to the disk since
+    return;
+  }
   StagedSession& session = Staged(arrival.session);
   SessionState& state = session.state;
+  if (session.waits) return;
   if (!arrival.end_reason.empty()) {
     if (state.open) End(session, {arrival.end_time, 1, arrival.end_reason}, true);
     return;
@@ -52,8 +58,10 @@ void CommitStaging::Add(const Sessions::Arrival& arrival) {
     Expected<void> placed =
         decoded.event ? Place(session, *decoded.event, bytes) : Propagate(decoded.event);
     if (placed) continue;
-    if (placed.error().code == ErrorCode::kBusy) {
-      session.held = true;
+    const ErrorCode code = placed.error().code;
+    if (code == ErrorCode::kBusy || code == ErrorCode::kTemporary) {
+      session.held = code == ErrorCode::kBusy;
+      session.waits = code == ErrorCode::kTemporary;
       state.last_seq = seq - 1;
       return;
     }
@@ -78,14 +86,50 @@ Expected<void> CommitStaging::Place(StagedSession& session, const Event& event,
   }
   if (!state.opened->Wants(event)) {
     ++staged_.filtered;
+    DiscardBlobs(session, event);
     return {};
   }
+  const Expected<std::vector<BlobRef>> blobs = TakeBlobs(session, event);
+  if (!blobs) return Propagate(blobs);
   const Expected<int64_t> run = RunFor(session, event);
   if (!run) return Propagate(run);
   // A session that was given up and speaks again goes on.
   state.open = true;
-  Append(*run, bytes, std::holds_alternative<RunEnded>(event));
+  const JournalCommit::Slice& slice = Append(*run, bytes, std::holds_alternative<RunEnded>(event));
+  for (const BlobRef& blob : *blobs)
+    staged_.blobs.push_back({last_slices_.at(*run), slice.count - 1, std::string(blob.id)});
   return {};
+}
+
+Expected<std::vector<BlobRef>> CommitStaging::TakeBlobs(const StagedSession& session,
+                                                        const Event& event) {
+  const auto* data = std::get_if<Data>(&event);
+  if (data == nullptr || !HasBlobs(*data)) return std::vector<BlobRef>();
+  Expected<std::vector<BlobRef>> blobs = BlobsOf(*data);
+  if (!blobs) return blobs;
+  if (known_.blobs == nullptr || !session.known->client.empty())
+    return Fail(ErrorCode::kForbidden, "large values are taken from this machine only");
+  const int64_t run = known_.router.Find(session.state.scope, data->site).value_or(0);
+  bool pending = false;
+  for (const BlobRef& blob : *blobs) {
+    const auto taken = known_.blobs->Take(*session.id, run, blob);
+    if (!taken) {
+      DiscardBlobs(session, event);
+      // Whatever the system said, the event is not waited for.
+      return Fail(ErrorCode::kIo, std::string(data->tag) + ": " + taken.error().message);
+    }
+    pending = pending || *taken == BlobKeeper::State::kPending;
+  }
+  if (pending) return Fail(ErrorCode::kTemporary, "a large value is on its way to the disk");
+  return blobs;
+}
+
+void CommitStaging::DiscardBlobs(const StagedSession& session, const Event& event) {
+  const auto* data = std::get_if<Data>(&event);
+  if (data == nullptr || known_.blobs == nullptr) return;
+  const auto blobs = BlobsOf(*data);
+  if (!blobs) return;
+  for (const BlobRef& blob : *blobs) known_.blobs->Discard(*session.id, blob.id);
 }
 
 Expected<void> CommitStaging::Open(StagedSession& session, const SessionOpened& event,
@@ -215,6 +259,7 @@ StagedCommit CommitStaging::Finish() {
     if (state.opened && !session.known->stored.opened) stored.opened = state.opened->stored();
     staged_.commit.sessions.push_back(std::move(stored));
     if (session.held) staged_.held.push_back(id);
+    if (session.waits) staged_.waiting.insert(id);
     staged_.sessions.emplace(id, std::move(session.state));
   }
   return std::move(staged_);

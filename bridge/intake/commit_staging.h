@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "bridge/intake/blob_keeper.h"
 #include "bridge/intake/intake_limits.h"
 #include "bridge/intake/opened_session.h"
 #include "bridge/intake/router.h"
@@ -44,6 +45,13 @@ struct RoutedRun {
 };
 using RoutedRuns = std::map<int64_t, RoutedRun>;
 
+// A large value that an event of the commit needs.
+struct StagedBlob {
+  size_t slice = 0;     // of the commit
+  uint32_t offset = 0;  // of the event in it
+  std::string id;
+};
+
 // A commit, and what is so once it is durable.
 struct StagedCommit {
   JournalCommit commit;
@@ -55,6 +63,10 @@ struct StagedCommit {
   // Sessions that need a run for which there is no room: what is behind the last event stored is to
   // be sent again.
   std::vector<std::string> held;
+  std::vector<StagedBlob> blobs;
+  // Sessions that are stored up to an event whose large value is not on the disk yet: what is
+  // behind stays among the arrivals.
+  std::set<std::string> waiting;
 };
 
 class CommitStaging {
@@ -67,7 +79,8 @@ class CommitStaging {
     EventDecoder& decoder;
     const IntakeLimits& limits;
     const OpenedSession::Surroundings& surroundings;
-    double time = 0;  // now, in seconds since the epoch; 0: not known
+    double time = 0;              // now, in seconds since the epoch; 0: not known
+    BlobKeeper* blobs = nullptr;  // nothing: events that name large values are rejected
   };
 
   explicit CommitStaging(const Known& known) : known_(known) {}
@@ -91,12 +104,17 @@ class CommitStaging {
     SessionState state;
     std::set<int64_t> new_feeds;
     bool held = false;
+    bool waits = false;
   };
 
   StagedSession& Staged(const std::string& id);
   // Puts one event where it belongs. Errors: why it is rejected.
   Expected<void> Place(StagedSession& session, const Event& event, std::string_view bytes);
   Expected<void> Open(StagedSession& session, const SessionOpened& event, std::string_view bytes);
+  // The large values that an event names. Errors: kTemporary (one is on its way to the disk), why
+  // one can't be had.
+  Expected<std::vector<BlobRef>> TakeBlobs(const StagedSession& session, const Event& event);
+  void DiscardBlobs(const StagedSession& session, const Event& event);
   // `guessed`: nobody has said so. A guess ends no run that has ended; a true end puts a guess
   // right.
   void End(StagedSession& session, const SessionEnded& event, bool guessed);

@@ -15,8 +15,8 @@ Intake::RunInfo InfoOf(int64_t id, const RoutedRun& run) {
 }  // namespace
 
 Expected<std::unique_ptr<Intake>> Intake::Load(CommitLog& log, const Limits& limits,
-                                               const Start& start) {
-  std::unique_ptr<Intake> intake(new Intake(log, limits));
+                                               const Start& start, BlobKeeper* blobs) {
+  std::unique_ptr<Intake> intake(new Intake(log, limits, blobs));
   if (Expected<void> restored = intake->RestoreSessions(start); !restored)
     return Propagate(restored);
   if (Expected<void> restored = intake->RestoreRuns(); !restored) return Propagate(restored);
@@ -151,6 +151,12 @@ Ack Intake::AckOf(const std::string& session) {
   return ack;
 }
 
+std::set<std::string> Intake::SessionIds() const {
+  std::set<std::string> ids;
+  for (const auto& [id, session] : sessions_.all()) ids.insert(id);
+  return ids;
+}
+
 std::vector<std::string> Intake::LeaveForSilent(Time now, std::chrono::seconds unopened) {
   if (!limits_.forget_after) return {};
   return sessions_.LeaveForSilent(now - *limits_.forget_after, now - unopened);
@@ -164,7 +170,8 @@ Expected<Intake::Committed> Intake::Commit(double time) {
 
 Expected<Intake::Committed> Intake::Store(double time) {
   if (Expected<void> made = MakeRoom(); !made) return Propagate(made);
-  CommitStaging staging({sessions_, runs_, router_, decoder_, limits_, surroundings_, time});
+  CommitStaging staging(
+      {sessions_, runs_, router_, decoder_, limits_, surroundings_, time, blobs_});
   for (const auto& [run, position] : forget_) staging.Forget(run, position);
   const bool full = IsFull();
   if (!full) {
@@ -176,7 +183,7 @@ Expected<Intake::Committed> Intake::Store(double time) {
   if (!result) return Propagate(result);
   CountForgotten(staged.commit, *result);
   forget_.clear();
-  if (!full) sessions_.ClearArrivals();
+  if (!full) sessions_.ClearArrivals(staged.waiting);
   return Apply(std::move(staged), *result);
 }
 
@@ -198,6 +205,8 @@ void Intake::CountForgotten(const JournalCommit& commit, const CommitResult& res
     run->second.stored_bytes -= result.forgotten_bytes[i];
     stored_[run->second.opened->party()] -= result.forgotten_bytes[i];
   }
+  if (blobs_ == nullptr) return;
+  for (const auto& [run, position] : commit.forgotten) blobs_->Forget(run, position);
 }
 
 Intake::Committed Intake::Apply(StagedCommit staged, const CommitResult& result) {
@@ -232,6 +241,10 @@ Intake::Committed Intake::Apply(StagedCommit staged, const CommitResult& result)
     committed.slices.push_back({id, first, slice.count, slice.ends, std::move(slice.body)});
   }
   for (auto& [run, end] : staged.said) runs_[id_of(run)].said = std::move(end);
+  for (const StagedBlob& blob : staged.blobs) {
+    const Slice& slice = committed.slices[blob.slice];
+    blobs_->Name(slice.run, slice.first_position + blob.offset, blob.id);
+  }
   Drop(staged.commit);
   for (const std::string& session : staged.held) sessions_.Hold(session);
   committed.held = std::move(staged.held);
@@ -252,6 +265,7 @@ void Intake::Drop(const JournalCommit& commit) {
   for (const std::string& id : commit.dropped_sessions) sessions_.Erase(id);
   for (const int64_t id : commit.dropped_runs) {
     router_.Remove(runs_.at(id).scope, runs_.at(id).site);
+    if (blobs_ != nullptr) blobs_->Forget(id, UINT64_MAX);
     runs_.erase(id);
     unwritten_.Drop(id);
     finished_.erase(id);

@@ -68,9 +68,11 @@ class Intake {
     std::vector<std::string> held;  // sessions that are to send again when there is a run for them
   };
 
-  // Reads what the log knows of sessions and runs. Errors: kIo, kCorrupt.
+  // Reads what the log knows of sessions and runs. `blobs`: who takes over large values, and
+  // outlives it. Errors: kIo, kCorrupt.
   static Expected<std::unique_ptr<Intake>> Load(CommitLog& log, const Limits& limits,
-                                                const Start& start = {});
+                                                const Start& start = {},
+                                                BlobKeeper* blobs = nullptr);
 
   // All that was loaded has other arguments from now on, durably. Gives how many runs do. Errors:
   // kConfig (they make no sense, or are about no receiver that is there), and those of Commit().
@@ -100,7 +102,7 @@ class Intake {
   // There is something to commit.
   bool HasWork() const { return !forget_.empty() || (HasEvents() && !IsFull()); }
   // Of that, something that a shim waits for.
-  bool HasEvents() const { return !sessions_.arrivals().empty(); }
+  bool HasEvents() const { return sessions_.HasStorable(); }
   // No room in the journal: what has been taken waits.
   bool IsFull() const { return log_.stored_bytes() > limits_.journal_bytes; }
   // Of which run the most is in the journal, in words.
@@ -109,6 +111,10 @@ class Intake {
   // still waits, and nothing has changed but that what receivers have may be forgotten. `time`:
   // now, in seconds since the epoch; 0: not known. Errors: kIo, kTemporary.
   Expected<Committed> Commit(double time = 0);
+  // Large values have come to the disk: events that wait for them can be stored.
+  void BlobsAreReady() { sessions_.ReleaseWaiting(); }
+  // Sessions that are known.
+  std::set<std::string> SessionIds() const;
   // The last commit failed: no credit is given until one succeeds.
   bool blocked() const { return blocked_; }
 
@@ -147,10 +153,11 @@ class Intake {
   uint64_t filtered() const { return filtered_; }
 
  private:
-  Intake(CommitLog& log, const Limits& limits)
+  Intake(CommitLog& log, const Limits& limits, BlobKeeper* blobs)
       : log_(log),
         limits_(limits),
-        surroundings_{log.id(), limits.clients_folder},
+        surroundings_{log.id(), limits.clients_folder, limits.blobs_folder},
+        blobs_(blobs),
         sessions_(limits) {}
 
   Expected<void> RestoreSessions(const Start& start);
@@ -173,6 +180,7 @@ class Intake {
   CommitLog& log_;
   Limits limits_;
   OpenedSession::Surroundings surroundings_;
+  BlobKeeper* blobs_;  // or nothing
   Sessions sessions_;
   Router router_;
   EventDecoder decoder_;

@@ -23,6 +23,7 @@ struct IntakeLimits {
   // nothing: never, as where a bridge serves one job only.
   std::optional<std::chrono::seconds> forget_after;
   std::string clients_folder;  // absolute; runs of clients with keys are in a folder each below it
+  std::string blobs_folder;    // absolute; where workers find large values, or empty
 };
 
 }  // namespace flarebridge

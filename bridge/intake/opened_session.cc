@@ -16,6 +16,7 @@ Expected<std::shared_ptr<const OpenedSession>> OpenedSession::Make(
   opened->stored_.append(bytes).append(owner);
   RunSpec& spec = opened->spec_;
   spec.journal = surroundings.journal;
+  spec.blobs = surroundings.blobs;
   spec.job = event.job;
   spec.run_name = event.run_name;
   spec.side = event.side;

@@ -25,7 +25,8 @@ class OpenedSession {
   struct Surroundings {
     std::string journal;  // id of the journal that positions count in
     std::string
-        clients_folder;  // absolute; the runs of an owner are in a folder of theirs below it
+        clients_folder;      // absolute; the runs of an owner are in a folder of theirs below it
+    std::string blobs = {};  // absolute, or empty: where large values are
   };
 
   // `bytes`: the event's wire form. `owner`: whose key it came with, or empty. Errors: kConfig (a

@@ -62,7 +62,7 @@ std::optional<Refusal> Sessions::Take(const std::string& id, const Batch& batch,
   ++session.waiting;
   session.waiting_bytes += batch.body.size();
   arrivals_.push_back({id, batch.first_seq, batch.count, std::string(batch.body)});
-  waiting_bytes_ += batch.body.size();
+  if (!session.waits) waiting_bytes_ += batch.body.size();
   return std::nullopt;
 }
 
@@ -109,14 +109,32 @@ void Sessions::EndLost(const std::vector<std::string>& ids, const std::string& r
 
 // --- what waits, and what is stored ---
 
-void Sessions::ClearArrivals() {
+bool Sessions::HasStorable() const {
+  return std::any_of(arrivals_.begin(), arrivals_.end(), [this](const Arrival& arrival) {
+    const auto session = sessions_.find(arrival.session);
+    return session == sessions_.end() || !session->second.waits;
+  });
+}
+
+void Sessions::ClearArrivals(const std::set<std::string>& waiting) {
   for (const Arrival& arrival : arrivals_) {
+    if (waiting.contains(arrival.session)) continue;
     Session& session = sessions_[arrival.session];
     session.waiting = 0;
     session.waiting_bytes = 0;
   }
-  arrivals_.clear();
+  std::erase_if(arrivals_,
+                [&](const Arrival& arrival) { return !waiting.contains(arrival.session); });
+  for (const std::string& id : waiting) sessions_[id].waits = true;
   waiting_bytes_ = 0;
+}
+
+void Sessions::ReleaseWaiting() {
+  for (const Arrival& arrival : arrivals_) {
+    const auto session = sessions_.find(arrival.session);
+    if (session != sessions_.end() && session->second.waits) waiting_bytes_ += arrival.body.size();
+  }
+  for (auto& [id, session] : sessions_) session.waits = false;
 }
 
 void Sessions::Hold(const std::string& id) {

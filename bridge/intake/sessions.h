@@ -45,6 +45,7 @@ class Sessions {
     uint64_t credit = 0;         // told last
     uint64_t credit_before = 0;  // told before that: what is under way may rely on it
     bool held = false;           // it needs a run and there is no room: no credit until there is
+    bool waits = false;          // for a large value to be on the disk: its arrivals stay
     Time heard{};                // never, if its process was there before the start only
     bool bye = false;
     bool left = false;       // silent for so long that leave was taken in its place
@@ -80,9 +81,14 @@ class Sessions {
 
   // --- what waits, in the order in which it came ---
   const std::vector<Arrival>& arrivals() const { return arrivals_; }
+  // Of sessions that can be stored.
   size_t waiting_bytes() const { return waiting_bytes_; }
-  // All of it has been stored, but for what is behind the last event stored of those held.
-  void ClearArrivals();
+  // Something waits that can be stored.
+  bool HasStorable() const;
+  // All of it has been stored, but for what is behind the last event stored of those held. Those of
+  // `waiting` wait for a large value: their arrivals stay until ReleaseWaiting().
+  void ClearArrivals(const std::set<std::string>& waiting = {});
+  void ReleaseWaiting();
   // What was received and not stored is to be sent again, when there is room.
   void Hold(const std::string& id);
   void ReleaseHeld();

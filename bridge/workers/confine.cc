@@ -54,21 +54,23 @@ std::string Confinement::Missing() const {
   return missing;
 }
 
-Confinement Confine(const std::vector<fs::path>& folders) {
+Confinement Confine(const std::vector<fs::path>& folders, const std::vector<fs::path>& read) {
   TakeNoNewPrivileges();
   Limit(RLIMIT_NOFILE, kMostDescriptors);
   if (!kSanitized) Limit(RLIMIT_NPROC, 0);
   if (!kSanitized) Limit(RLIMIT_DATA, kMostMemory);
   KeepSecrets();
-  Expected<int> files = RestrictFiles({folders, true, SystemFiles()});
+  std::vector<fs::path> reads = SystemFiles();
+  reads.insert(reads.end(), read.begin(), read.end());
+  Expected<int> files = RestrictFiles({folders, true, reads});
   // Last: it refuses what the steps before it need.
   return {std::move(files), RestrictCalls()};
 }
 
-Expected<void> ConfineTo(const std::vector<fs::path>& folders) {
-  static const std::vector<fs::path> kNothing;
-  const Expected<int> narrowed =
-      RestrictFiles({folders, false, kSanitized ? SystemFiles() : kNothing});
+Expected<void> ConfineTo(const std::vector<fs::path>& folders, const std::vector<fs::path>& read) {
+  std::vector<fs::path> reads = kSanitized ? SystemFiles() : std::vector<fs::path>();
+  reads.insert(reads.end(), read.begin(), read.end());
+  const Expected<int> narrowed = RestrictFiles({folders, false, reads});
   if (!narrowed) return Propagate(narrowed);
   return {};
 }

@@ -23,17 +23,20 @@ struct Confinement {
   std::string Missing() const;
 };
 
-// For the rest of this process: it writes below `folders` only, and reads only these, the load and
-// the time zones of the system (Landlock); it makes the system calls that receivers need, and so
-// opens no socket, starts no program and reaches no other process (seccomp); it has few
+// For the rest of this process: it writes below `folders` only, and reads only these, `read`, the
+// load and the time zones of the system (Landlock); it makes the system calls that receivers need,
+// and so opens no socket, starts no program and reaches no other process (seccomp); it has few
 // descriptors, no children and 4 GiB of memory (rlimits); no process of this user's may look into
 // it. What the kernel does not have is left out, and told. Folders that can't be opened are not
 // among what it may write to.
-Confinement Confine(const std::vector<std::filesystem::path>& folders);
+Confinement Confine(const std::vector<std::filesystem::path>& folders,
+                    const std::vector<std::filesystem::path>& read = {});
 
-// Behind Confine(): from now on no file is reached but below these folders, and no link is made.
+// Behind Confine(): from now on no file is reached but below these folders, and, to be read, below
+// `read`; and no link is made.
 // What is open stays open. Errors: kUnsupported (it reaches what it did before).
-Expected<void> ConfineTo(const std::vector<std::filesystem::path>& folders);
+Expected<void> ConfineTo(const std::vector<std::filesystem::path>& folders,
+                         const std::vector<std::filesystem::path>& read = {});
 
 // What of both steps does not hold for processes that this one starts, as a child finds out; empty
 // if all does.

@@ -1,8 +1,11 @@
 #include "bridge/workers/quarantine.h"
 
 #include <charconv>
+#include <vector>
 
+#include "events/blob_ref.h"
 #include "events/event_codec.h"
+#include "receivers/files/blob_files.h"
 #include "receivers/files/durable_file.h"
 
 namespace flarebridge {
@@ -39,6 +42,25 @@ bool Take(std::string_view& text, char end, Number& number) {
   if (wrong != std::errc() || stop == text.data() + text.size() || *stop != end) return false;
   text.remove_prefix(static_cast<size_t>(stop + 1 - text.data()));
   return true;
+}
+
+// The large values that events name get a second name beside the events: the bridge deletes the
+// first one when the journal forgets them. Called when the events are there already.
+void KeepLargeValues(const fs::path& folder, std::string_view events) {
+  EventDecoder decoder;
+  while (!events.empty()) {
+    const DecodedEvent decoded = decoder.Decode(events);
+    if (decoded.size == 0) return;
+    events.remove_prefix(decoded.size);
+    const auto* data = decoded.event ? std::get_if<Data>(&*decoded.event) : nullptr;
+    const auto blobs = data != nullptr ? BlobsOf(*data) : std::vector<BlobRef>();
+    if (!blobs) continue;
+    for (const BlobRef& blob : *blobs) {
+      std::error_code ignored;  // it may be there already, or be gone
+      fs::create_hard_link(BlobsFolder(folder.parent_path()) / blob.id,
+                           folder / (std::string(blob.id) + ".blob"), ignored);
+    }
+  }
 }
 
 }  // namespace
@@ -78,6 +100,7 @@ Expected<std::string> Quarantine::Put(int64_t run, uint64_t position, uint64_t f
   }
   const fs::path path = PathOf(run, position);
   if (Expected<void> written = WriteDurably(path, slice); !written) return Propagate(written);
+  KeepLargeValues(folder_, slice);
   positions_[run].insert(position);
   return path.string();
 }
@@ -102,6 +125,7 @@ Expected<std::string> Quarantine::PutBacklog(int64_t run, std::string_view recei
                                              std::string_view events) {
   const fs::path path = PathOf(run, first).replace_extension("." + FileWord(receiver) + ".events");
   if (Expected<void> written = WriteDurably(path, events); !written) return Propagate(written);
+  KeepLargeValues(folder_, events);
   return path.string();
 }
 

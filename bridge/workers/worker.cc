@@ -88,10 +88,11 @@ class Worker {
     const Expected<std::vector<ReceiverSettings>> receivers =
         ReceiverSettings::ParseAll(open->run.receivers.root(), open->run.folder);
     if (!receivers) return Propagate(receivers);
-    const Confinement held = Confine(FoldersOf(*receivers));
+    const std::vector<std::filesystem::path> read = {open->run.blobs};
+    const Confinement held = Confine(FoldersOf(*receivers), read);
     if (confined_ && !held.holds()) return FailUnconfined(held.Missing());
     if (Expected<void> opened = OpenReceivers(*open, *receivers); !opened) return opened;
-    const Expected<void> narrowed = ConfineTo(FoldersOfRun());
+    const Expected<void> narrowed = ConfineTo(FoldersOfRun(), read);
     if (confined_ && !narrowed) return FailUnconfined(narrowed.error().message);
     for (const Output& output : outputs_) {
       const auto target = output.receiver ? output.receiver->Upload() : std::nullopt;

@@ -114,6 +114,11 @@ class BridgeProcess:
         return str(self._state)
 
     @property
+    def spool(self) -> str:
+        """The folder in it for large values on their way."""
+        return os.path.join(os.path.abspath(self._state), "spool")
+
+    @property
     def starts(self) -> int:
         """How often it was started."""
         return self._starts

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, Optional
 
 import msgpack
 
+from .large import Large
+
 WIRE_VERSION = 1
 MAX_EVENT_BYTES = 1 << 20
 MAX_NODES = 65536  # numbers, texts, keys, lists ... of an event; each takes a byte at least
@@ -59,6 +61,8 @@ def plain(value: Any, depth: int = 0) -> Any:
         if isinstance(value, bytes):
             return value
         return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, Large):  # whoever sends it freezes it before
+        return value
     if isinstance(value, int):
         return int(value) if -(1 << 63) <= value < 1 << 64 else _large_integer(value)
     if isinstance(value, float):

@@ -23,6 +23,7 @@ from .notices import Notices
 from .reach import Reach, Step
 from .send_window import SendWindow
 from .shared_bridge import SharedBridge
+from .spool import Spool
 from .version import __version__
 
 _BATCH_EVENTS = 2048  # each sending gives the interpreter away, and a busy one is back only after 5 ms
@@ -65,14 +66,14 @@ class Link(EventBuffer):
         self._keys = keys
         self._report = report
         self._session = secrets.token_hex(16)
+        self.spool = Spool(process.spool if process else None, self._session)  # a shared bridge says where it is
 
         # The thread's own.
         self._window = SendWindow()
         self._rejected = 0
         self._unwritten: Optional[int] = None  # events that the bridge has and their runs do not; None: it does not say
         self._notices = Notices(report, asked_to_stop)
-        self._connections = 0
-        self._welcome = False
+        self._connections, self._welcome = 0, False
         self._full_told = False
         self._blocked = False  # the socket takes no more
         self._heartbeat = _HEARTBEAT
@@ -109,7 +110,6 @@ class Link(EventBuffer):
 
     def wait_acknowledged(self, seconds: float) -> bool:
         """Waits until every event is confirmed. False: the time is over, or there is no bridge to wait for."""
-
         with self._progress:
             self._progress.wait_for(
                 lambda: not (self.unacknowledged and self._off is None and self._thread.is_alive()), max(0.0, seconds)
@@ -251,8 +251,7 @@ class Link(EventBuffer):
         where = self._process.endpoint if self._process else self._endpoint
         if not running:
             why = self._process.last_words() if self._process else ""
-            yet = "" if self._connections else " yet"
-            return f"no bridge answers at {where}{yet}" + (f" ({why})" if why else "")
+            return f"no bridge answers at {where}{'' if self._connections else ' yet'}" + (f" ({why})" if why else "")
         if not self._process.socket_there:
             return f"the bridge can't be reached any more: {where} was removed"
         return f"the bridge does not answer (process {self._process.pid}, {where})"
@@ -334,8 +333,9 @@ class Link(EventBuffer):
                 continue
             handle(self, *message[1:])
 
-    def _on_welcome(self, _version: int, _bridge: str, acked: int, credit: int, heartbeat_ms: int, *_more) -> None:
+    def _on_welcome(self, _version, _bridge, acked: int, credit: int, heartbeat_ms: int, spool: str = "", *_more):
         self._welcome = True
+        self.spool.folder = spool or self.spool.folder
         self._full_told = False
         self._connections += 1
         self._window.credit = credit

@@ -62,6 +62,16 @@ class LocalSite:
             self._copies.put(data_type, writer, tag, value, step, path, extra)
         return True
 
+    @property
+    def takes_large(self) -> bool:
+        """True if a member brings what is larger than an event to where its records go; others count it."""
+        return self._is_taking() and any(taker.takes_large for taker in self._takers)
+
+    @property
+    def sends_away(self) -> bool:
+        """True if a member does not: what is small goes further."""
+        return not all(taker.takes_large for taker in self._takers)
+
     def flush(self, timeout: float) -> bool:
         """Waits until all that was taken so far is safe: on the server's disk, and on this site's for its own runs.
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from .events import EventRejected, plain
 from .judgement import BY_KIND, BY_NAME, BY_SIZE, NOTHING, Judgement, size_of
+from .large import Large
 
 RICH = frozenset(("MEDIA", "OPERATION"))
 
@@ -64,7 +65,7 @@ class RichJudgement(Judgement):
     def _operation(self, value: dict) -> Any:
         judge = {
             "define_metric": self._definition, "summary": self._summary, "summary_delete": self._deletion,
-            "run": self._of_the_run, "alert": self._alert,
+            "run": self._of_the_run, "alert": self._alert, "save": self._saved,
         }.get(str(value.get("op")))  # fmt: skip
         if judge is None:
             return self._keep((self._tag,), "files", BY_KIND)
@@ -118,6 +119,14 @@ class RichJudgement(Judgement):
             found["wait_duration_ms"] = value["wait_duration_ms"]
         return found
 
+    def _saved(self, value: dict) -> Any:
+        self._kind = "files"
+        if not self._leaves((self._tag,)):
+            return NOTHING
+        if self._policy.too_large("files", _bytes_of(value.get("data"))):
+            return self._keep((self._tag,), "files", BY_SIZE)
+        return {"op": "save", "data": value.get("data")}
+
     def _leaves(self, path: tuple) -> bool:
         """By its name and kind; what keeps it is noted."""
         if not self._policy.allows(self._names(path), self._exact(path)):
@@ -166,7 +175,9 @@ def _without_texts(value: dict) -> dict:
 
 
 def _bytes_of(value: Any) -> int:
-    """Bytes of what is in it, keys not counted."""
+    """Bytes of what is in it, keys not counted; of what goes beside the event, too."""
+    if isinstance(value, Large):
+        return value.size
     if isinstance(value, dict):
         return sum(map(_bytes_of, value.values()))
     if isinstance(value, list):

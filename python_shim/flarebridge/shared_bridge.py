@@ -57,6 +57,11 @@ class SharedBridge:
         return str(self._state)
 
     @property
+    def spool(self) -> str:
+        """Where it takes large values."""
+        return os.path.join(os.path.abspath(self._state), "spool")
+
+    @property
     def starts(self) -> int:
         """How often a bridge was found or started that was not known before."""
         return self._starts

@@ -13,10 +13,12 @@ import msgpack
 
 from .buffer import EventBuffer
 from .cutting import Parts
-from .events import Encoder, EventRejected, Record, numbers_of, record_of
+from .events import OUR_TYPES, Encoder, EventRejected, Record, numbers_of, record_of
 from .forks import forget_in_child
 from .gate import Gate
+from .large import NO_WAY, has_large
 from .sampling import NoSampling, begin
+from .spool import NotFrozen
 
 
 class Taker:
@@ -43,6 +45,12 @@ class Taker:
                 if record is None:
                     return
                 data_type, writer, tag, value, step, path, extra = record
+            blobs: tuple = ()
+            if data_type in OUR_TYPES and has_large(value):
+                value, blobs = self._frozen(value)
+                if not blobs:
+                    return
+                extra = {**(extra or {}), "blobs": blobs}
             with self._lock:  # so that times and numbers rise together
                 now = time.time()
                 try:
@@ -51,9 +59,30 @@ class Taker:
                     record = Record(data_type, writer, tag, value, step, path, extra)
                     self._parts.put(self.buffer, self._encoder, now, self._site, record)
                 else:
-                    self.buffer.offer(event) or self.buffer.count_refusal()
+                    if self.buffer.offer(event):
+                        return
+                    self.buffer.count_refusal()
+            if blobs:
+                self.buffer.spool.remove(blobs)
         except Exception as e:
             self._count(e)
+
+    @property
+    def takes_large(self) -> bool:
+        """True if values that are larger than an event go beside it (large.py): to a bridge on this machine."""
+        return getattr(self.buffer, "spool", None) is not None
+
+    def _frozen(self, value: dict) -> tuple:
+        """The value with references, and what they name; nothing of it if it is left out, which is counted."""
+        if not self.takes_large:
+            self.buffer.count_drop(NO_WAY)
+            return value, ()
+        try:
+            frozen = self.buffer.spool.freeze(value)
+            return frozen, getattr(frozen, "blobs", ())
+        except NotFrozen as e:
+            self.buffer.count_drop(e.reason)
+            return value, ()
 
     def take_event(self, shareable: dict) -> None:
         """A record as NVFlare's event brings it."""

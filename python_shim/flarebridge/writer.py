@@ -14,6 +14,7 @@ from nvflare.client import api as client_api
 
 from .events import NUMBER_KEY, Record, plain_number
 from .forks import forget_in_child
+from .large import NO_WAY, has_large
 from .local_site import find
 from .nvflare_way import current_api, nvflares_type
 from .trainer_names import ENDPOINT, ENDPOINT_OF
@@ -126,6 +127,18 @@ class BridgeWriter:
         """A record of any type, by its name in events/README.md: for flarebridge.wandb."""
         self._send(_Type.__members__.get(data_type, data_type), _WANDB, tag, value, step, None, path)
 
+    @property
+    def takes_large(self) -> bool:
+        """True if what takes its records takes values of more than 1 MiB (large.py), too."""
+        if self._direct is None and self._site is None:
+            self._site = find(current_api())
+        return self._direct is None and self._site is not None and self._site.takes_large
+
+    @property
+    def sends_away(self) -> bool:
+        """True if its records leave this machine, or may."""
+        return self._direct is not None or self._site is None or self._site.sends_away
+
     def flush(self, timeout: float = 5.0) -> bool:
         """Waits until all that was logged so far is on the server's disk. Everything goes by itself without it.
 
@@ -152,6 +165,9 @@ class BridgeWriter:
         api = current_api()
         self._site = find(api)
         if self._site is not None and self._site.take(data_type, writer, tag, value, step, path, extra):
+            return
+        if has_large(value):
+            _warn_once(f"{tag}: {NO_WAY}")
             return
         if api is None:
             _warn_once(

@@ -2,6 +2,7 @@
 
 import pytest
 from flarebridge.judgement import Kept
+from flarebridge.large import Large
 from flarebridge.policy import Policy
 from flarebridge.rules import Rule
 from test_policy import _left, _policy, _record
@@ -111,3 +112,21 @@ def test_media_count_with_all_their_bytes():
 )  # fmt: skip
 def test_of_an_operation_only_what_is_known_leaves_and_by_its_names(policy, tag, value, left):
     assert _left(_policy(policy), _record("OPERATION", tag, value))[0] == left
+
+
+def test_what_goes_beside_an_event_is_judged_by_its_kind_and_its_whole_size():
+    def _of_site(rule: dict) -> Policy:
+        return Policy([Rule.of(rule).with_defaults()])
+
+    large = Large(b"x" * 3_000_000)
+    image = _record("MEDIA", "sample", {"_type": "image-file", "pixels": {**_PIXELS, "data": large}})
+    file = _record("OPERATION", "out/weights.bin", {"op": "save", "data": large})
+    every = ["images", "files", "texts"]
+    room, little = ({"kinds": every, "max_bytes": {"images": most, "files": most}} for most in (4_000_000, 2_000_000))
+    name = "out/weights.bin"
+    assert _of_site(room).judge(image) == (image, []) and _of_site(room).judge(file) == (file, [])
+    assert _of_site(little).judge(image)[1] == [Kept("sample", "images", "size")]
+    assert _of_site(little).judge(file)[1] == [Kept(name, "files", "size")]
+    assert _of_site({**room, "kinds": ["files", "texts"]}).judge(image)[1] == [Kept("sample", "images", "kind")]
+    assert _of_site({**room, "kinds": ["images"]}).judge(file)[1] == [Kept(name, "files", "kind")]
+    assert _of_site({**room, "exclude": "weights*"}).judge(file)[0] is None

@@ -9,14 +9,14 @@ import flarebridge.wandb as wandb
 import numpy as np
 import pytest
 from flarebridge.wandb.image import Image
-from flarebridge.wandb.media import NotLogged, media_of
+from flarebridge.wandb.media import NotLogged, Room, media_of
 from flarebridge.wandb.pixels import Pixels
 
 
 def _told(value, most_raw: int = 1 << 20) -> tuple:
     """The map, and why there is none."""
     said = []
-    return media_of(value, lambda key, why: said.append(why), "key", most_raw), said
+    return media_of(value, lambda key, why: said.append(why), "key", Room(most_raw)), said
 
 
 def _pixels(value) -> np.ndarray:

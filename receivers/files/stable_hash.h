@@ -19,4 +19,17 @@ uint64_t StableHash(std::string_view text);
 // The bytes' SHA-256 as 64 lower-case hex digits, as W&B's rows and file names have it.
 std::string HexSha256(std::string_view bytes);
 
+// The same of bytes that come in pieces.
+class Sha256 {
+ public:
+  Sha256();
+  void Add(std::string_view bytes);
+  // Behind the last of them, once.
+  std::string Hex();
+
+ private:
+  // What libsodium keeps of it; its header stays in one file.
+  alignas(16) std::array<unsigned char, 128> state_{};
+};
+
 }  // namespace flarebridge

@@ -1,5 +1,7 @@
 """A script with `import flarebridge.wandb as wandb` in the real simulator, on two sites."""
 
+import json
+
 import pytest
 from burst_job import Burst
 from run_log import config, read_records, rows, run, summary
@@ -47,3 +49,28 @@ def test_what_init_says_is_added_to_the_sites_run_which_stays_the_jobs(job):
         assert (found["lr"], found["layers"], found["late"]) == (0.1, [2, 3], {"a": 1})
         assert (found["client"], found["run_name"]) == (site, "burst")
         assert run(log).project == "tests"
+
+
+_KINDS = {"scalars": 1000, "images": 4 << 20, "files": 6 << 20}
+
+
+@pytest.mark.parametrize("where", ["on the clients", "on the server"])
+def test_large_values_go_to_a_bridge_of_the_site_as_its_policy_says(tmp_path, where):
+    policy = tmp_path / "policy.json"
+    policy.write_text(json.dumps({"kinds": ["scalars", "images", "files"], "max_bytes": _KINDS}))
+    on_site = where == "on the clients"
+    job = Burst(
+        tmp_path, "--writer", "facade", "--clients", "1", tracking={"client_side": on_site}, BURST_LARGE="1",
+        FLAREBRIDGE_POLICY=str(policy),
+    )  # fmt: skip
+    job.finish()
+    log = job.logs("site-1" if on_site else "server")["site-1"]
+    (row,) = [row for row in rows(log) if "after" in row]
+    saved = log.parent / "files" / "weights.bin"
+    if on_site:
+        image = (log.parent / "files" / row["large.path"]).read_bytes()
+        assert image.startswith(b"\x89PNG") and len(image) > 3 << 20
+        assert saved.read_bytes() == bytes(reversed(range(256))) * 20000
+    else:
+        assert "large.path" not in row and not saved.exists()
+    assert not [path for name in ("spool", "blobs") for path in tmp_path.rglob(f"{name}/**/*") if path.is_file()]

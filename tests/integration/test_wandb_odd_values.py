@@ -101,13 +101,11 @@ _MEDIA = [
     "wandb.Image(b'no image')",
     "wandb.Image(np.zeros((0, 4)))",
     "wandb.Image(np.zeros((2, 2, 7)))",
-    "wandb.Image(np.random.rand(1200, 1200, 3))",
     "wandb.Image(np.zeros((2, 2)), masks={'m': 3})",
     "wandb.Image(np.zeros((2, 2)), boxes={'b': 3})",
     "wandb.Image(Fails())",
     "wandb.Html(3)",
     "wandb.Html(closed)",
-    "wandb.Html('x' * (2 << 20))",
     "wandb.Audio('no.wav')",
     "wandb.Audio([1, 2])",
     "wandb.Video(np.zeros((2, 3, 4, 5)))",
@@ -135,4 +133,3 @@ def test_no_media_object_ends_a_training_and_what_can_not_be_logged_is_told(tmp_
     assert [row["number"] for row in rows(log)] == list(range(len(_MEDIA)))
     for number, made in enumerate(_MEDIA):
         assert f"media {number}: " in err, made
-    assert "larger than 1 MiB" in err

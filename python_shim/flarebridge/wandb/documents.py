@@ -3,6 +3,7 @@
 import os
 from typing import Any, Optional
 
+from ..large import Large
 from .media import Media, NotLogged, content_of, members
 from .values import as_array, text_of
 
@@ -10,6 +11,8 @@ from .values import as_array, text_of
 _AUDIO = (".wav", ".mp3", ".ogg", ".flac", ".m4a", ".aac", ".opus")
 _VIDEO = (".gif", ".mp4", ".webm", ".ogg")
 _MOLECULES = (".pdb", ".pqr", ".mmcif", ".mcif", ".cif", ".sdf", ".sd", ".gro", ".mol2", ".mmtf")
+
+_MOST_PAGE = 64 << 20  # bytes of a page's file that are read
 
 # As W&B's client puts it into pages, so that links open beside its own page.
 _BASE = '<base target="_blank"><link rel="stylesheet" type="text/css" href="https://app.wandb.ai/normalize.css" />'
@@ -27,7 +30,9 @@ class Html(Media):
             or (isinstance(data, str) and not data_is_not_path and data.endswith(".html") and os.path.exists(data))
             or hasattr(data, "read")
         ):
-            text = content_of(data)[0].decode("utf-8", "replace")
+            content = content_of(data)[0]
+            content = content.head(_MOST_PAGE) if isinstance(content, Large) else content
+            text = content.decode("utf-8", "replace")
         elif not isinstance(data, str):
             raise NotLogged(f"Html takes a text or a file, not {type(data).__name__}")
         return {"data": (_with_base(text) if inject else text).encode("utf-8", "replace"), "ext": ".html"}

@@ -1,35 +1,34 @@
-"""Files of a script on their way into its run: text of what fits an event."""
+"""Files of a script on their way into its run."""
 
 import os
-from typing import Any, Callable, Optional
+import stat
+from typing import Any, Callable, Union
+
+from ..large import INLINE, NO_WAY, Large
 
 MOST = (1 << 20) - (4 << 10)  # bytes: an event has 1 MiB, its names with it
 
 
-def read_file(path: str, odd: Callable[[str, str], None], key: str) -> Optional[bytes]:
-    """What is in it; None where it can't be had or sent, which is told."""
+def saved_file(path: str, odd: Callable[[str, str], None], takes_large: bool) -> Union[str, bytes, Large, None]:
+    """What save() sends of a file: its text, its bytes, or itself. None: it can't be had or sent, which is told."""
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return None  # a folder, as a glob gives them, is nothing to be told of
         size = os.path.getsize(path)
-        if size > MOST:
-            odd(key, f"{path} has {size} bytes: files larger than 1 MiB are not logged yet")
+        if size > MOST and not takes_large:
+            odd("save()", f"{path} has {size} bytes: {NO_WAY}")
             return None
+        if size > INLINE and takes_large:
+            return Large(path=os.path.abspath(path))
         with open(path, "rb") as file:
-            return file.read(MOST)
+            content = file.read(MOST)
     except OSError as e:
-        odd(key, f"{path} can't be read: {e.strerror or e}")
-        return None
-
-
-def text_file(path: str, odd: Callable[[str, str], None]) -> Optional[str]:
-    """The same of a file of text."""
-    content = read_file(path, odd, "save()")
-    if content is None:
+        odd("save()", f"{path} can't be read: {e.strerror or e}")
         return None
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
-        odd("save()", f"{path} is no text; only files of text are saved yet")
-        return None
+        return content
 
 
 def name_below(path: str, base: Any) -> str:

@@ -5,6 +5,7 @@ import os
 import sys
 from typing import Any, Optional
 
+from ..large import Large
 from .media import Media, NotLogged, content_of, members
 from .pixels import Pixels, of_array
 from .terminal import say_once
@@ -100,9 +101,13 @@ class Image(Media):
         return {"pixels": pixels.as_value()}
 
 
-def _file(content: bytes, ending: str = "") -> dict:
-    """What is in a file says what it is, not its name; of a JPEG file's endings the script's own is kept."""
-    if not content.startswith((_PNG, _JPEG)):
+def _file(content: Any, ending: str = "") -> dict:
+    """What is in a file says what it is, not its name; of a JPEG file's endings the script's own is kept.
+
+    `content`: bytes, or Large.
+    """
+    head = content.head(len(_PNG)) if isinstance(content, Large) else content
+    if not head.startswith((_PNG, _JPEG)):
         raise NotLogged("Image takes PNG and JPEG files; this is none")
     return {"data": content, **({"ext": ".jpg"} if ending == ".jpg" else {})}
 

@@ -6,8 +6,9 @@ a script may change it behind.
 
 import os
 from types import ModuleType
-from typing import Any, Callable, Optional
+from typing import Any, Callable, NamedTuple, Optional
 
+from ..large import INLINE, NO_WAY, Large, contents_of
 from .files import MOST
 
 Odd = Callable[[str, str], None]
@@ -53,19 +54,26 @@ class Media:
         return f"<{type(self).__name__}{': ' + self._wrong if self._wrong else ''}>"
 
 
-def media_of(value: Any, odd: Odd, key: str, most_raw: int = MOST) -> Optional[dict]:
-    """The map of what is logged as media; {} if it can't be, which is told; None if it is none.
+class Room(NamedTuple):
+    """What the way of a run's events has room for."""
 
-    `most_raw`: bytes above which pixels become a PNG file here, where others make it otherwise.
-    """
+    most_raw: int = MOST  # bytes above which pixels become a PNG file here, where others make it otherwise
+    takes_large: bool = False  # beside the events, more than 1 MiB
+
+
+_EVENTS = Room()
+
+
+def media_of(value: Any, odd: Odd, key: str, room: Room = _EVENTS) -> Optional[dict]:
+    """The map of what is logged as media; {} if it can't be, which is told; None if it is none."""
     try:
         one = _as_media(value)
         if one is not None:
-            return _fitting(one.as_value, one.as_small_value, type(one).__name__, most_raw)
+            return _fitting(one.as_value, one.as_small_value, type(one).__name__, room)
         if isinstance(value, (list, tuple)) and value:
             items = [_as_media(item) for item in value]
             if all(item is not None for item in items):
-                return _list_of(items, odd, key, most_raw)
+                return _list_of(items, odd, key, room)
     except NotLogged as e:
         odd(key, f"{e}; it is not logged")
         return {}
@@ -91,7 +99,7 @@ def _as_media(value: Any) -> Optional[Media]:
     return None
 
 
-def _list_of(items: list, odd: Odd, key: str, most_raw: int) -> dict:
+def _list_of(items: list, odd: Odd, key: str, room: Room) -> dict:
     if len(items) > _MOST_OF_A_LIST:
         odd(key, f"of {len(items)} the first {_MOST_OF_A_LIST} are logged, as W&B takes no more in one list")
         items = items[:_MOST_OF_A_LIST]
@@ -105,16 +113,21 @@ def _list_of(items: list, odd: Odd, key: str, most_raw: int) -> dict:
     def small() -> dict:
         return {"_type": "list", "items": [item.as_small_value() for item in items]}
 
-    return _fitting(whole, small, f"a list of {len(items)}", most_raw)
+    return _fitting(whole, small, f"a list of {len(items)}", room)
 
 
-def _fitting(whole: Callable[[], dict], small: Callable[[], dict], what: str, most_raw: int) -> dict:
-    """What fits an event. Raises NotLogged."""
+def _fitting(whole: Callable[[], dict], small: Callable[[], dict], what: str, room: Room) -> dict:
+    """What fits an event, or goes beside it. Raises NotLogged."""
     value = whole()
-    if size_of(value) + _ROOM > most_raw:
+    # A file for each of many small ones costs more than to encode them here; and what is small goes to a server, too.
+    goes_beside = room.takes_large and room.most_raw >= MOST and max(contents_of(value), default=0) > INLINE
+    if size_of(value) + _ROOM > room.most_raw and not goes_beside:
         value = small()
-    if size_of(value) + _ROOM > MOST:
-        raise NotLogged(f"{what} has {size_of(value)} bytes: larger than 1 MiB, which is not possible yet")
+    size = size_of(value)
+    if size + _ROOM > MOST and not room.takes_large:
+        raise NotLogged(f"{what} has {size} bytes: {NO_WAY}")
+    if size - sum(contents_of(value)) + _ROOM > MOST:
+        raise NotLogged(f"{what} has {size} bytes of texts and numbers; an event may have 1 MiB")
     return value
 
 
@@ -122,6 +135,8 @@ def size_of(value: Any) -> int:
     """About the bytes that a value takes of an event."""
     if isinstance(value, (bytes, bytearray)):
         return len(value)
+    if isinstance(value, Large):
+        return value.size
     if isinstance(value, str):
         return len(value) if value.isascii() else len(value.encode("utf-8", "replace"))
     if isinstance(value, dict):
@@ -135,18 +150,20 @@ def members(**given: Any) -> dict:
 
 
 def content_of(data: Any, file_type: Optional[str] = None) -> tuple:
-    """Bytes and the ending of a file: of a path, of an open file, or bytes. Raises NotLogged, OSError."""
+    """Bytes and the ending of a file: of a path, of an open file, or bytes. Raises NotLogged, OSError.
+
+    A large file of a path is read when it is logged: Large stands in place of its bytes.
+    """
     ending = f".{file_type.lstrip('.')}" if file_type else ""
     if isinstance(data, (bytes, bytearray, memoryview)):
         return bytes(data), ending
     if isinstance(data, (str, os.PathLike)):
         path = os.fspath(data)
         path = path.decode() if isinstance(path, bytes) else path
-        size = os.path.getsize(path)
-        if size > MOST:
-            raise NotLogged(f"{path} has {size} bytes: larger than 1 MiB, which is not possible yet")
+        if os.path.getsize(path) > INLINE:
+            return Large(path=os.path.abspath(path)), ending_of(path)
         with open(path, "rb") as file:
-            return file.read(MOST + 1), ending_of(path)
+            return file.read(INLINE + 1), ending_of(path)
     if hasattr(data, "read"):
         if hasattr(data, "seek"):
             data.seek(0)

@@ -14,7 +14,7 @@ from .configuration import Config
 from .console import Console
 from .definitions import Metric, definition
 from .errors import UsageError
-from .files import name_below, text_file
+from .files import name_below, saved_file
 from .last_values import GONE, Summary
 from .media import media_of
 from .odd import Odd
@@ -86,12 +86,14 @@ class Run(RunFacts):
                 break
         if self._pending:
             row = {**self._take_pending(), **row}
+        media = [(name, self._sink.frozen(value)) for name, value in media]  # a large one is copied meanwhile
         with self._lock:
             at, commit = self._place(step, commit)
             if row or not media:
                 self._sink.send("METRICS", "metrics", row, at)
             for name, value in media:
-                self._sink.send("MEDIA", name, value, at)
+                if value is not None:
+                    self._sink.send("MEDIA", name, value, at)
             self.summary.note(row)
             if commit and at == self._step:
                 self._step = at + 1
@@ -134,7 +136,7 @@ class Run(RunFacts):
             if type(value) in PLAIN:
                 row[key] = value
                 continue
-            found = media_of(value, self._odd, key, self._sink.most_raw)
+            found = media_of(value, self._odd, key, self._sink.room)
             if found is not None:
                 if found:
                     media.append((key, {**found, **({"in": list(around)} if around else {})}))
@@ -177,19 +179,30 @@ class Run(RunFacts):
         self._operate(str(title), value)
 
     def save(self, glob_str: Any = None, base_path: Any = None, policy: str = "live") -> list:
-        """Files of text of up to 1 MiB, as they are now, whatever `policy` says. Gives the names that they have."""
+        """Files as they are now, whatever `policy` says. Gives the names that they have."""
         saved: list = []
         if self._over or not self.is_this_process:
             self._refuse("save")
             return saved
         pattern = os.fspath(glob_str) if glob_str is not None else ""
         for path in sorted(glob.glob(pattern.decode() if isinstance(pattern, bytes) else pattern)):
-            text = text_file(path, self._odd)
-            if text is not None:
-                name = name_below(path, base_path)
-                self._sink.send("TEXT", "text", text, path=name)
+            name = name_below(path, base_path)
+            if self._save(path, name):
                 saved.append(name)
         return saved
+
+    def _save(self, path: str, name: str) -> bool:
+        content = saved_file(path, self._odd, self._sink.room.takes_large)
+        if content is None:
+            return False
+        if isinstance(content, str):
+            self._sink.send("TEXT", "text", content, path=name)
+            return True
+        frozen = self._sink.frozen({"op": "save", "data": content})
+        if frozen is None:
+            return False
+        self._operate(name, frozen)
+        return True
 
     def watch(
         self,

@@ -13,15 +13,20 @@ from ..bridge_process import BridgeProcess
 from ..buffer import Report
 from ..cutting import Parts
 from ..events import Encoder, EventRejected, Record, clean_name
+from ..large import inline, with_large
 from ..link import Link
 from ..opening import open_session
 from ..shared_bridge import SharedBridge
+from ..spool import NotFrozen
 from .claims import Claim
 from .files import MOST
 from .folders import state_folder
+from .media import Room
+from .terminal import say_once
 
 _BUFFER = 64 << 20  # bytes
 _ON_DISK = 60.0  # seconds that an end waits until the bridge has everything on disk
+_SLOW_DISK = 20 << 20  # bytes a second of large values, for which it waits longer
 _WRITTEN = 10.0  # seconds that it waits behind that until all is in the run's folder
 _WRITTEN_BESIDE = 2.0  # the same, where others may go on writing into it
 _FLUSH = 10.0  # seconds, where the run is a job's
@@ -44,7 +49,11 @@ class Ended(NamedTuple):
 class Nowhere:
     """Of a run that is disabled."""
 
-    most_raw = MOST  # bytes of pixels that are sent as they are
+    room = Room(takes_large=True)
+
+    def frozen(self, value: dict) -> Optional[dict]:
+        """What send() takes of a MEDIA's value or a saved file's: large parts are copied now. None: it is left out."""
+        return value
 
     def send(
         self, data_type: str, tag: str, value: Any, step: Optional[int] = None, path: Optional[str] = None
@@ -59,7 +68,7 @@ class Nowhere:
 class Standalone:
     """A session of this process with a bridge that it starts, or that several processes share."""
 
-    most_raw = MOST
+    room = Room(takes_large=True)
 
     def __init__(self, folder: str, run_id: str, project: str, arguments: dict, claim: Claim, report: Report):
         """`folder`: absolute, above the runs; `arguments`: of the receiver for W&B; `claim`: on the run.
@@ -85,22 +94,39 @@ class Standalone:
     ) -> None:
         """See Nowhere."""
         link, now = self._link, time.time()
+        blobs = getattr(value, "blobs", ())
+        extra = {"blobs": blobs} if blobs else None
         try:
             try:
-                event = self._encoder.data(now, self._site, _TYPES[data_type], _WANDB, tag, value, step, path)
+                event = self._encoder.data(now, self._site, _TYPES[data_type], _WANDB, tag, value, step, path, extra)
             except EventRejected:
-                record = Record(data_type, _WANDB, tag, value, step, path, None)
+                record = Record(data_type, _WANDB, tag, value, step, path, extra)
                 self._parts.put(link, self._encoder, now, self._site, record)
             else:
-                link.offer(event) or link.count_refusal()
+                if link.offer(event):
+                    return
+                link.count_refusal()
         except Exception as e:
             link.count_drop(f"not encodable ({type(e).__name__})")
+        link.spool.remove(blobs)
+
+    def frozen(self, value: dict) -> Optional[dict]:
+        """See Nowhere."""
+        try:
+            return self._link.spool.freeze(value)
+        except NotFrozen as e:
+            self._link.count_drop(e.reason)
+            say_once("warning", f"{e.reason} ({e}): it is left out, and the script goes on")
+        except Exception as e:
+            self._link.count_drop(f"not encodable ({type(e).__name__})")
+        return None
 
     def end(self, exit_code: int, reason: str) -> Ended:
         """See Nowhere."""
         link = self._link
         link.put_last(self._encoder.session_ended(time.time(), exit_code, reason))
-        if link.wait_acknowledged(_ON_DISK) and self._claim.is_primary:
+        on_disk = _ON_DISK + link.spool.bytes / _SLOW_DISK
+        if link.wait_acknowledged(on_disk) and self._claim.is_primary:
             link.wait_written(_WRITTEN_BESIDE if self._claim.shared else _WRITTEN)
         link.close(1.0)
         self._claim.let_go()
@@ -108,7 +134,7 @@ class Standalone:
         waiting = stats["accepted"] - stats["acknowledged"] if not stats["off"] else 0
         reasons = [f"{count} {why}" for why, count in sorted(stats["dropped"].items())]
         if waiting:
-            reasons.append(f"{waiting} not confirmed by the bridge within {_ON_DISK:g} s")
+            reasons.append(f"{waiting} not confirmed by the bridge within {on_disk:.0f} s")
         if stats["rejected"]:
             reasons.append(f"{stats['rejected']} refused by the bridge")
         lost = sum(stats["dropped"].values()) + waiting + stats["rejected"]
@@ -118,7 +144,19 @@ class Standalone:
 class OfASite:
     """The run of the NVFlare site whose script this is: it was begun by the job, and goes on behind the script."""
 
-    most_raw = 64 << 10  # what leaves a site may be small only, and travels over NVFlare's connection
+    @property
+    def room(self) -> Room:
+        """What goes to the server is small only; what is written on the site itself may be large."""
+        large = self._writer.takes_large
+        return Room(64 << 10 if self._writer.sends_away else MOST, large)
+
+    def frozen(self, value: dict) -> Optional[dict]:
+        """See Nowhere. What is large is copied behind the site's policy."""
+        try:
+            return with_large(value) if self._writer.takes_large else inline(value)
+        except OSError as e:
+            say_once("warning", f"a file can't be read ({e.strerror or e}): it is left out")
+            return None
 
     def __init__(self) -> None:
         from ..writer import BridgeWriter

@@ -14,6 +14,7 @@
 #include "events/clock.h"
 #include "events/error.h"
 #include "events/event.h"
+#include "receivers/blob_folder.h"
 #include "receivers/json.h"
 #include "receivers/wandb/log/item_list.h"
 #include "receivers/wandb/log/records.h"
@@ -27,13 +28,14 @@ namespace flarebridge::wandb {
 // The run that effects go to.
 struct RunOutput {
   RunOutput(std::filesystem::path run_folder, AppendOnlyFile file, const Recovered& recovered,
-            uint64_t journal)
+            uint64_t journal, BlobFolder large)
       : folder(std::move(run_folder)),
         run(recovered.run),
         tag_keys(recovered.tag_keys),
         tags_wait(recovered.tags_wait),
         log(std::move(file), recovered),
-        rows(journal, recovered, run, log) {}
+        rows(journal, recovered, run, log),
+        blobs(std::move(large)) {}
   RunOutput(const RunOutput&) = delete;
   RunOutput& operator=(const RunOutput&) = delete;
 
@@ -48,6 +50,7 @@ struct RunOutput {
   uint64_t tags_left_out = 0;         // there were too many; they are in the config
   LogAppender log;
   RowWriter rows;
+  BlobFolder blobs;  // large values that events name
   // Room for one event's, used again and again.
   std::string path;
   ItemList items;

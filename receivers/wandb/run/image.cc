@@ -41,40 +41,67 @@ std::optional<Image> ReadJpeg(std::string_view file) {
 }
 
 // `channels`: of each pixel.
-std::optional<Image> EncodePng(const Value& value, uint64_t channels) {
-  const auto number = [&value](std::string_view key) {
-    return value.Find(key).value_or(Value()).AsUint64().value_or(0);
+std::optional<Image> EncodePng(const Value& measures, uint64_t channels, std::string_view bytes) {
+  const auto number = [&measures](std::string_view key) {
+    return measures.Find(key).value_or(Value()).AsUint64().value_or(0);
   };
   const uint64_t width = number("width");
   const uint64_t height = number("height");
-  const Value data = value.Find("data").value_or(Value());
-  if (data.kind() != ValueKind::kBinary) return std::nullopt;
-  std::optional<std::string> file = PngOfPixels(width, height, channels, data.node().text);
+  std::optional<std::string> file = PngOfPixels(width, height, channels, bytes);
   if (!file) return std::nullopt;
   return Image{std::move(*file), "png", static_cast<uint32_t>(width),
                static_cast<uint32_t>(height)};
 }
 
-}  // namespace
+bool HasPossibleMeasures(const Image& image) {
+  return image.width > 0 && image.width <= kMostPixelsOfSide && image.height > 0 &&
+         image.height <= kMostPixelsOfSide;
+}
 
-std::optional<Image> ReadImage(const Value& value) {
-  std::optional<Image> image;
-  if (value.kind() == ValueKind::kMap) {
-    image = EncodePng(value, value.Find("channels").value_or(Value()).AsUint64().value_or(0));
-  } else if (value.kind() == ValueKind::kBinary) {
-    image = ReadPng(value.node().text);
-    if (!image) image = ReadJpeg(value.node().text);
-  }
-  if (!image || image->width == 0 || image->width > kMostPixelsOfSide || image->height == 0 ||
-      image->height > kMostPixelsOfSide)
-    return std::nullopt;
+std::optional<Image> Checked(std::optional<Image> image) {
+  if (!image || !HasPossibleMeasures(*image)) return std::nullopt;
   image->sha256 = HexSha256(image->file);
   return image;
 }
 
+std::optional<std::string_view> BytesOf(const Value& map) {
+  const Value data = map.Find("data").value_or(Value());
+  if (data.kind() != ValueKind::kBinary) return std::nullopt;
+  return data.node().text;
+}
+
+std::optional<Image> ReadFile(std::string_view file) {
+  std::optional<Image> image = ReadPng(file);
+  return image ? image : ReadJpeg(file);
+}
+
+}  // namespace
+
+std::optional<Image> ReadImage(const Value& value) {
+  if (value.kind() == ValueKind::kBinary) return Checked(ReadFile(value.node().text));
+  const std::optional<std::string_view> bytes = BytesOf(value);
+  return bytes ? ReadPixels(value, *bytes) : std::nullopt;
+}
+
+std::optional<Image> ReadPixels(const Value& measures, std::string_view bytes) {
+  const uint64_t channels = measures.Find("channels").value_or(Value()).AsUint64().value_or(0);
+  return Checked(EncodePng(measures, channels, bytes));
+}
+
+std::optional<Image> ReadImageHead(std::string_view head) {
+  std::optional<Image> image = ReadFile(head);
+  if (!image || !HasPossibleMeasures(*image)) return std::nullopt;
+  image->file.clear();
+  return image;
+}
+
 std::optional<Image> ReadMask(const Value& value) {
-  if (value.kind() != ValueKind::kMap) return std::nullopt;
-  std::optional<Image> image = EncodePng(value, 1);
+  const std::optional<std::string_view> bytes = BytesOf(value);
+  return bytes ? ReadMask(value, *bytes) : std::nullopt;
+}
+
+std::optional<Image> ReadMask(const Value& measures, std::string_view bytes) {
+  std::optional<Image> image = EncodePng(measures, 1, bytes);
   if (image) image->sha256 = HexSha256(image->file);
   return image;
 }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "events/value.h"
 
@@ -22,7 +23,12 @@ struct Image {
 // or 4: grey, grey and alpha, RGB, RGB and alpha), "data"}: one byte per channel, row by row from
 // the top. Nothing if it is neither.
 std::optional<Image> ReadImage(const Value& value);
+// Of such a map's measures, and its pixels where they are elsewhere.
+std::optional<Image> ReadPixels(const Value& measures, std::string_view bytes);
+// Of the beginning of a file, 1 MiB or the whole of it: its format and measures alone.
+std::optional<Image> ReadImageHead(std::string_view head);
 // Of a map {"height", "width", "data"}: the class of each pixel, one byte, as a grey PNG.
 std::optional<Image> ReadMask(const Value& value);
+std::optional<Image> ReadMask(const Value& measures, std::string_view bytes);
 
 }  // namespace flarebridge::wandb

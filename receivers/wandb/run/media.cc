@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 
 #include "receivers/files/stable_hash.h"
 #include "receivers/json.h"
@@ -45,7 +46,7 @@ std::optional<std::string_view> BinaryOf(const Value& map, std::string_view key)
 
 class Reader {
  public:
-  explicit Reader(const PathOfFile& path_of) : path_of_(path_of) {}
+  Reader(const PathOfFile& path_of, BlobFolder& blobs) : path_of_(path_of), blobs_(blobs) {}
 
   // Each gives false where the value is no such thing.
   bool ReadObject(const Value& value, MediaObject& object);
@@ -57,23 +58,51 @@ class Reader {
   bool ReadLayers(const Value& value, MediaObject& object);
   bool ReadSound(const Value& value, std::string& content, std::string& extension,
                  MediaObject& object);
+  // The bytes under a key, from the value or from a large value that it names; valid as long as
+  // this reader.
+  std::optional<std::string_view> BytesOf(const Value& map, std::string_view key);
+  std::optional<Image> ReadImageFile(const Value& value);
+  // The file under "data", as it is: in `content`, or a large value. Gives its SHA-256; empty: it
+  // is none.
+  std::string ReadWholeFile(const Value& value, std::string& content, std::optional<BlobRef>& blob);
   // Adds a file, and what an object says of it.
-  std::string AddFile(std::string_view folder, std::string_view extension, std::string content,
+  std::string AddFile(std::string_view folder, std::string_view extension, Media::File file,
                       const std::string& sha256, JsonMembers& members);
   void AddLabels(const char* kind, std::string_view layer, const Value& labels);
 
   const PathOfFile& path_of_;
+  BlobFolder& blobs_;
+  std::deque<std::string> loaded_;
   Media media_;
 };
 
-std::string Reader::AddFile(std::string_view folder, std::string_view extension,
-                            std::string content, const std::string& sha256, JsonMembers& members) {
-  std::string path = path_of_(folder, sha256, extension);
+std::optional<std::string_view> Reader::BytesOf(const Value& map, std::string_view key) {
+  if (const auto bytes = BinaryOf(map, key)) return bytes;
+  const std::optional<BlobRef> blob = BlobOf(map.Find(key).value_or(Value()));
+  std::optional<std::string> content = blob ? blobs_.Content(*blob) : std::nullopt;
+  if (!content) return std::nullopt;
+  return loaded_.emplace_back(std::move(*content));
+}
+
+std::string Reader::ReadWholeFile(const Value& value, std::string& content,
+                                  std::optional<BlobRef>& blob) {
+  if (const auto bytes = BinaryOf(value, "data")) {
+    content = *bytes;
+    return HexSha256(content);
+  }
+  blob = BlobOf(value.Find("data").value_or(Value()));
+  return blob ? blobs_.Sha256(*blob).value_or("") : std::string();
+}
+
+std::string Reader::AddFile(std::string_view folder, std::string_view extension, Media::File file,
+                            const std::string& sha256, JsonMembers& members) {
+  file.path = path_of_(folder, sha256, extension);
+  const uint64_t size = file.blob ? file.blob->size : file.content.size();
   members.emplace_back("sha256", ToJson(std::string_view(sha256)));
-  members.emplace_back("size", ToJson(static_cast<int64_t>(content.size())));
-  members.emplace_back("path", ToJson(std::string_view(path)));
-  media_.files.push_back({path, std::move(content)});
-  return path;
+  members.emplace_back("size", ToJson(static_cast<int64_t>(size)));
+  members.emplace_back("path", ToJson(std::string_view(file.path)));
+  media_.files.push_back(std::move(file));
+  return media_.files.back().path;
 }
 
 void Reader::AddLabels(const char* kind, std::string_view layer, const Value& labels) {
@@ -84,11 +113,12 @@ void Reader::AddLabels(const char* kind, std::string_view layer, const Value& la
 bool Reader::ReadLayers(const Value& value, MediaObject& object) {
   bool fine = true;
   value.Find("masks").value_or(Value()).ForEachPair([&](std::string_view layer, const Value& mask) {
-    std::optional<Image> image = ReadMask(mask);
+    const auto bytes = BytesOf(mask, "data");
+    std::optional<Image> image = bytes ? ReadMask(mask, *bytes) : std::nullopt;
     fine = fine && image;
     if (!image) return;
     JsonMembers members = {{"_type", "\"mask\""}};
-    AddFile("images/mask", ".mask.png", std::move(image->file), image->sha256, members);
+    AddFile("images/mask", ".mask.png", {{}, std::move(image->file)}, image->sha256, members);
     object.masks.emplace_back(layer, std::move(members));
     AddLabels("mask/class_labels", layer, mask.Find("class_labels").value_or(Value()));
   });
@@ -99,17 +129,35 @@ bool Reader::ReadLayers(const Value& value, MediaObject& object) {
     std::string content = ToJson(set);
     const std::string sha256 = HexSha256(content);
     JsonMembers members = {{"_type", "\"boxes2D\""}};
-    AddFile("metadata/boxes2D", ".boxes2D.json", std::move(content), sha256, members);
+    AddFile("metadata/boxes2D", ".boxes2D.json", {{}, std::move(content)}, sha256, members);
     object.boxes.emplace_back(layer, std::move(members));
     AddLabels("bounding_box/class_labels", layer, set.Find("class_labels").value_or(Value()));
   });
   return fine;
 }
 
+std::optional<Image> Reader::ReadImageFile(const Value& value) {
+  constexpr size_t kHead = size_t{1} << 20;
+  if (const std::optional<Value> pixels = value.Find("pixels")) {
+    const auto bytes = BytesOf(*pixels, "data");
+    return bytes ? ReadPixels(*pixels, *bytes) : std::nullopt;
+  }
+  const Value data = value.Find("data").value_or(Value());
+  const std::optional<BlobRef> blob = BlobOf(data);
+  if (!blob) return ReadImage(data);
+  const std::optional<std::string> head = blobs_.Head(*blob, kHead);
+  std::optional<Image> image = head ? ReadImageHead(*head) : std::nullopt;
+  const std::optional<std::string> sha256 = image ? blobs_.Sha256(*blob) : std::nullopt;
+  if (!sha256) return std::nullopt;
+  image->sha256 = *sha256;
+  return image;
+}
+
 bool Reader::ReadImageFile(const Value& value, MediaObject& object) {
-  const std::optional<Value> pixels = value.Find("pixels");
-  std::optional<Image> image = ReadImage(pixels ? *pixels : value.Find("data").value_or(Value()));
+  std::optional<Image> image = ReadImageFile(value);
   if (!image) return false;
+  std::optional<BlobRef> blob;
+  if (!value.Find("pixels")) blob = BlobOf(value.Find("data").value_or(Value()));
   object.width = image->width;
   object.height = image->height;
   // A JPEG file goes by two endings; a script's own is kept.
@@ -118,16 +166,16 @@ bool Reader::ReadImageFile(const Value& value, MediaObject& object) {
   object.members.emplace_back("format", ToJson(std::string_view(object.format)));
   object.members.emplace_back("width", ToJson(static_cast<int64_t>(image->width)));
   object.members.emplace_back("height", ToJson(static_cast<int64_t>(image->height)));
-  object.path =
-      AddFile("images", "." + object.format, std::move(image->file), image->sha256, object.members);
+  object.path = AddFile("images", "." + object.format, {{}, std::move(image->file), blob},
+                        image->sha256, object.members);
   return ReadLayers(value, object);
 }
 
 bool Reader::ReadSound(const Value& value, std::string& content, std::string& extension,
                        MediaObject& object) {
-  const auto samples = BinaryOf(value, "pcm16");
+  const auto samples = BytesOf(value, "pcm16");
   object.rate = value.Find("rate").value_or(Value()).AsUint64();
-  if (!samples) return true;
+  if (!samples) return !value.Find("pcm16");
   const uint64_t channels = value.Find("channels").value_or(Value()).AsUint64().value_or(1);
   std::optional<std::string> file = WavFile(*samples, object.rate.value_or(0), channels);
   if (!file) return false;
@@ -147,17 +195,20 @@ bool Reader::ReadObject(const Value& value, MediaObject& object) {
   if (is_image) {
     if (!ReadImageFile(value, object)) return false;
   } else {
-    std::string content(BinaryOf(value, "data").value_or(std::string_view()));
+    std::string content;
+    std::string sha256;
+    std::optional<BlobRef> blob;
     std::string extension(TextOf(value, "ext"));
     const bool has_samples = object.type == "audio-file" && value.Find("pcm16");
     if (object.type == "audio-file" && !ReadSound(value, content, extension, object)) return false;
-    if (!has_samples && !BinaryOf(value, "data")) return false;
+    sha256 = has_samples ? HexSha256(content) : ReadWholeFile(value, content, blob);
+    if (sha256.empty()) return false;
     // The text stands in the table as a whole.
     if (extension.find(' ') != std::string::npos ||
         type->extensions.find(" " + extension + " ") == std::string_view::npos)
       return false;
-    const std::string sha256 = HexSha256(content);
-    object.path = AddFile(type->folder, extension, std::move(content), sha256, object.members);
+    object.path =
+        AddFile(type->folder, extension, {{}, std::move(content), blob}, sha256, object.members);
   }
   value.ForEachPair([&](std::string_view key, const Value& member) {
     const bool reserved =
@@ -201,8 +252,8 @@ const MediaType* MediaTypeOf(std::string_view type) {
   return found == kTypes.end() ? nullptr : found;
 }
 
-std::optional<Media> ReadMedia(const Value& value, const PathOfFile& path_of) {
-  Reader reader(path_of);
+std::optional<Media> ReadMedia(const Value& value, const PathOfFile& path_of, BlobFolder& blobs) {
+  Reader reader(path_of, blobs);
   if (TextOf(value, "_type") != "list") {
     MediaObject object;
     if (!reader.ReadObject(value, object)) return std::nullopt;

@@ -1,6 +1,6 @@
 // Media as W&B keeps them: files of the run, and an object that names them, or a list of such
 // objects in the form of their type. The forms are those of W&B's SDK (wandb/sdk/data_types/ at
-// 0.31.0, with its own runs beside it). Used by media_effect.cc; pure, any thread.
+// 0.31.0, with its own runs beside it). Used by media_effect.cc; one thread.
 #pragma once
 
 #include <functional>
@@ -10,7 +10,9 @@
 #include <utility>
 #include <vector>
 
+#include "events/blob_ref.h"
 #include "events/value.h"
+#include "receivers/blob_folder.h"
 
 namespace flarebridge::wandb {
 
@@ -18,6 +20,7 @@ struct Media {
   struct File {
     std::string path;  // below files/
     std::string content;
+    std::optional<BlobRef> blob = {};  // its content is there
   };
   // A leaf of the object: the keys that lead to it, and its JSON.
   struct Leaf {
@@ -40,7 +43,8 @@ struct Media {
 using PathOfFile = std::function<std::string(std::string_view folder, std::string_view sha256,
                                              std::string_view extension)>;
 
-// Of a MEDIA's value (events/README.md). Nothing if it is none, or one of a list is none.
-std::optional<Media> ReadMedia(const Value& value, const PathOfFile& path_of);
+// Of a MEDIA's value (events/README.md). Nothing if it is none, or one of a list is none, or a
+// large value can't be had, of which `blobs` knows more.
+std::optional<Media> ReadMedia(const Value& value, const PathOfFile& path_of, BlobFolder& blobs);
 
 }  // namespace flarebridge::wandb

@@ -30,11 +30,13 @@ std::string PathOfValue(const Data& data) {
 }
 
 // False: one of them has no place in the file system.
-Expected<bool> WriteFiles(const fs::path& run_folder, const Media& media) {
+Expected<bool> WriteFiles(const fs::path& run_folder, const Media& media, BlobFolder& blobs) {
   std::set<std::string_view> written;
   for (const Media::File& file : media.files) {
     if (!written.insert(file.path).second) continue;
-    Expected<bool> possible = WriteRunFile(run_folder / "files", file.path, file.content);
+    const fs::path files = run_folder / "files";
+    Expected<bool> possible = file.blob ? blobs.CopyTo(*file.blob, files, file.path)
+                                        : WriteRunFile(files, file.path, file.content);
     if (!possible || !*possible) return possible;
   }
   return true;
@@ -66,9 +68,13 @@ Expected<bool> ApplyMedia(RunOutput& out, uint64_t position, const Data& data,
                            std::string_view extension) {
     return MediaPath(folder, data.tag, data.step, position, sha256, extension).generic_string();
   };
-  const std::optional<Media> media = ReadMedia(data.value, path_of);
-  if (!media) return false;
-  Expected<bool> possible = WriteFiles(out.folder, *media);
+  const std::optional<Media> media = ReadMedia(data.value, path_of, out.blobs);
+  if (!media) {
+    const std::optional<Error> failed = out.blobs.TakeFailure();
+    if (failed) return tl::unexpected<Error>(*failed);
+    return false;
+  }
+  Expected<bool> possible = WriteFiles(out.folder, *media, out.blobs);
   if (!possible || !*possible) return possible;
   if (Expected<void> reopened = out.log.Reopen(); !reopened) return Propagate(reopened);
   for (const Media::File& file : media->files) {

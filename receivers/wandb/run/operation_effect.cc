@@ -10,6 +10,7 @@
 #include "receivers/wandb/log/record_writer.h"
 #include "receivers/wandb/log/utf8_cut.h"
 #include "receivers/wandb/run/effects.h"
+#include "receivers/wandb/run/run_files.h"
 
 namespace flarebridge::wandb {
 namespace {
@@ -192,9 +193,28 @@ Expected<bool> AddStats(RunOutput& out, uint64_t position, const Data& data, Key
   return true;
 }
 
+// A file of the run: bytes, or a large value.
+Expected<bool> Save(RunOutput& out, uint64_t position, const Data& data, Keys keys) {
+  const Value content = keys.Any("data");
+  const std::filesystem::path relative = SafeRelativePath(data.tag);
+  const std::filesystem::path files = out.folder / "files";
+  const std::optional<BlobRef> blob = BlobOf(content);
+  if (!blob && content.kind() != ValueKind::kBinary) return false;
+  Expected<bool> possible = blob ? out.blobs.CopyTo(*blob, files, relative)
+                                 : WriteRunFile(files, relative, content.node().text);
+  if (!possible || !*possible) return possible;
+  if (Expected<void> reopened = out.log.Reopen(); !reopened) return Propagate(reopened);
+  const AppliedMark mark = out.rows.MarkAt(position);
+  out.log.Add([&](int64_t number, std::string& record) {
+    AppendFile(number, relative.generic_string(), &mark, record);
+  });
+  return true;
+}
+
 constexpr std::pair<std::string_view, Operation> kOperations[] = {
     {"define_metric", Define}, {"summary", SetSummary}, {"summary_delete", DeleteSummary},
-    {"run", DescribeRun},      {"alert", Alert},        {"stats", AddStats}};
+    {"run", DescribeRun},      {"alert", Alert},        {"save", Save},
+    {"stats", AddStats}};
 
 }  // namespace
 

@@ -44,10 +44,11 @@ constexpr double kLongestRuntime = 2147483647;
 
 }  // namespace
 
-WandbRun::WandbRun(fs::path folder, AppendOnlyFile file, Recovered recovered, uint64_t journal)
+WandbRun::WandbRun(fs::path folder, AppendOnlyFile file, Recovered recovered, uint64_t journal,
+                   BlobFolder blobs)
     : journal_(journal),
       recovered_(std::move(recovered)),
-      out_(std::move(folder), std::move(file), recovered_, journal),
+      out_(std::move(folder), std::move(file), recovered_, journal, std::move(blobs)),
       written_(recovered_.applied.floor()),
       durable_(recovered_.applied.floor()),
       checkpoint_at_(recovered_.checkpoint_at),
@@ -68,8 +69,9 @@ Expected<std::unique_ptr<WandbRun>> WandbRun::Open(const RunSpec& spec, const fs
       OpenLog(root, run, journal, spec.durable, arguments.online(), on_progress);
   if (!opened) return Propagate(opened);
 
-  std::unique_ptr<WandbRun> self(
-      new WandbRun(opened->folder, std::move(opened->file), std::move(opened->recovered), journal));
+  std::unique_ptr<WandbRun> self(new WandbRun(opened->folder, std::move(opened->file),
+                                              std::move(opened->recovered), journal,
+                                              BlobFolder(spec.blobs, on_progress)));
   self->checkpoint_every_ = checkpoint_every;
   self->online_ = arguments.online();
   self->out_.tells_of_machine = arguments.system();
@@ -250,7 +252,7 @@ std::string WandbRun::Report() const {
        "last value");
   tell(unsupported_,
        " records have no place in a W&B run (models, empty values, what is no image, impossible "
-       "file names) and are left out");
+       "file names, large values that are gone) and are left out");
   return report;
 }
 

@@ -53,8 +53,8 @@ class WandbRun : public Receiver {
   std::string Report() const override;
 
  private:
-  WandbRun(std::filesystem::path folder, AppendOnlyFile file, Recovered recovered,
-           uint64_t journal);
+  WandbRun(std::filesystem::path folder, AppendOnlyFile file, Recovered recovered, uint64_t journal,
+           BlobFolder blobs);
 
   // Cuts a torn tail, writes a new run's first records, and brings all to the disk.
   Expected<void> Begin(RunRecord run);

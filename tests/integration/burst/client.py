@@ -65,6 +65,11 @@ def log_as_with_wandb(_pause: float) -> None:
     wandb.config.late = {"a": 1}
     wandb.summary["best"] = 0.25
     wandb.log({"page": wandb.Html("<p>stays</p>")})
+    if os.environ.get("BURST_LARGE"):
+        pixels = np.frombuffer(np.random.default_rng(7).bytes(3 << 20), np.uint8).reshape(1024, 1024, 3)
+        wandb.log({"large": wandb.Image(pixels), "after": 1})
+        Path("weights.bin").write_bytes(bytes(reversed(range(256))) * 20000)
+        wandb.save("weights.bin")
     wandb.finish()
 
 

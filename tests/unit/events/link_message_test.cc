@@ -26,12 +26,14 @@ struct Describe {
   json operator()(const Ping&) const { return {{"kind", "ping"}}; }
   json operator()(const Bye&) const { return {{"kind", "bye"}}; }
   json operator()(const Welcome& m) const {
-    return {{"kind", "welcome"},
-            {"version", m.version},
-            {"bridge", m.bridge},
-            {"acked_seq", m.acked_seq},
-            {"credit_bytes", m.credit_bytes},
-            {"heartbeat_ms", m.heartbeat_ms}};
+    json welcome = {{"kind", "welcome"},
+                    {"version", m.version},
+                    {"bridge", m.bridge},
+                    {"acked_seq", m.acked_seq},
+                    {"credit_bytes", m.credit_bytes},
+                    {"heartbeat_ms", m.heartbeat_ms}};
+    if (!m.spool.empty()) welcome["spool"] = m.spool;
+    return welcome;
   }
   json operator()(const Ack& m) const {
     json ack = {{"kind", "ack"},

@@ -108,6 +108,8 @@ class MadeRun {
 
   WandbRun& run() { return *run_; }
   const std::filesystem::path& folder() const { return temp_.path(); }
+  // Where large values are.
+  std::filesystem::path Blobs() const { return temp_.path() / "blobs"; }
   std::filesystem::path LogPath() const { return FindLogs(temp_.path()).value().front(); }
   LogSummary Summary() {
     Drain();
@@ -165,6 +167,7 @@ class MadeRun {
     spec.side = "server";
     spec.folder = temp_.path().string();
     spec.started = kStart;
+    spec.blobs = Blobs().string();
     spec.durable = durable;
     run_ = WandbRun::Open(spec, spec.folder, WandbArguments::Parse(Value()).value(), {},
                           checkpoint_every_)

@@ -89,8 +89,8 @@ class RichJudgement(Judgement):
         return found
 
     def _summary(self, value: dict) -> Any:
-        self._kind = "scalars"
-        left = self._walk(value.get("value"), (self._tag,))
+        self._kind, given = "scalars", value.get("value")
+        left = self._media(given) if _is_media(given) else self._walk(given, (self._tag,))
         return NOTHING if left is NOTHING else {"op": "summary", "value": left}
 
     def _deletion(self, _value: dict) -> Any:
@@ -136,6 +136,12 @@ class RichJudgement(Judgement):
             self._keep(path, self._kind, BY_KIND)
             return False
         return True
+
+
+def _is_media(value: Any) -> bool:
+    """What a receiver may make a file of."""
+    named = value.get("_type") if isinstance(value, dict) else None
+    return isinstance(named, str) and (named.endswith("-file") or named == "list")
 
 
 def _is_image(value: dict) -> bool:

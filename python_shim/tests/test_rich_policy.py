@@ -90,6 +90,14 @@ def test_media_count_with_all_their_bytes():
         ({"kinds": ["scalars"]}, "note", {"op": "summary", "value": "a text"}, None),
         ({"kinds": ["scalars"]}, "h", {"op": "summary", "value": _COUNTS}, None),
         ({"exclude": "id"}, "d", {"op": "summary", "value": {"id": 1, "n": 2}}, {"op": "summary", "value": {"n": 2}}),
+        ({"kinds": ["scalars"]}, "g", {"op": "summary", "value": {"_type": "graph-file", "data": b"{}"}}, None),
+        ({"kinds": ["scalars", "texts"]}, "g", {"op": "summary", "value": {"_type": "x-file", "a": "t"}}, None),
+        (
+            {"kinds": ["images"]},
+            "i",
+            {"op": "summary", "value": {"_type": "image-file", "pixels": _PIXELS, "caption": "c"}},
+            {"op": "summary", "value": {"_type": "image-file", "pixels": _PIXELS}},
+        ),
         ({"exclude": "loss"}, "loss", {"op": "summary_delete"}, None),
         (
             {"exclude": "notes"},

@@ -107,7 +107,7 @@ def _content(media: dict[str, Any], log: Path) -> Any:
     assert media.get("sha256", hashlib.sha256(content).hexdigest()) == hashlib.sha256(content).hexdigest()
     assert hashlib.sha256(content).hexdigest()[:20] in path.name
     if path.suffix == ".json":
-        return {"folder": str(Path(media["path"]).parent), "json": json.loads(content)}
+        return {"folder": str(Path(media["path"]).parent), "json": _without_addresses(json.loads(content))}
     if path.suffix == ".png":
         from PIL import Image
 
@@ -116,6 +116,14 @@ def _content(media: dict[str, Any], log: Path) -> Any:
             image = image.convert("RGB")  # it says the same
         return {"folder": str(Path(media["path"]).parent), "pixels": (image.mode, image.size, image.tobytes())}
     return {"folder": str(Path(media["path"]).parent), "bytes": content}
+
+
+def _without_addresses(content: Any) -> Any:
+    """W&B's client numbers the layers of a graph by their places in memory."""
+    for number, node in enumerate(content.get("nodes", ()) if isinstance(content, dict) else ()):
+        if isinstance(node.get("id"), int):
+            node["id"] = number
+    return content
 
 
 def _definitions(log: Path) -> dict[str, str]:

@@ -100,3 +100,37 @@ def _files() -> Path:
     ):
         Path(name).write_bytes(content)
     return Path.cwd()
+
+
+@script
+@needs("torch")
+def graphs(wandb):
+    import torch
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = torch.nn.Sequential(torch.nn.Linear(6, 4), torch.nn.Sequential(torch.nn.ReLU()))
+            self.cell = torch.nn.LSTM(4, 3)
+            self.head = torch.nn.Linear(3, 2)
+
+        def forward(self, given):
+            return self.head(self.cell(self.body(given))[0])
+
+    run = wandb.init()
+    first, second = Net(), torch.nn.Sequential(torch.nn.Linear(6, 1))
+    wandb.watch([first, second], log=None, idx=0, log_graph=True)
+    for number in range(3):
+        first(torch.zeros(5, 6))
+        wandb.log({"loss": number})
+        second(torch.zeros(5, 6))
+    graph = wandb.Graph(format="torch")
+    given = graph.add_node(id="x", name="in", class_name="Input", output_shape=[3], num_parameters=[0])
+    graph.add_edge(given, graph.add_node(id="y", name="out"))
+    wandb.log({"mine": graph})
+    run.summary["kept"] = graph
+    try:
+        wandb.watch(first, log=None, log_graph=True)
+    except ValueError:
+        run.summary["refused"] = True
+    run.finish()

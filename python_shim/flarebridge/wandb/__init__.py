@@ -23,8 +23,8 @@ from .terminal import termerror, termlog, termwarn
 _active: Optional[Run] = None
 # Loaded when they are first used.
 _HOMES = {
-    "Audio": "documents", "Html": "documents", "Image": "image", "Molecule": "documents", "Object3D": "scenes",
-    "Plotly": "scenes", "Video": "documents",
+    "Audio": "documents", "Graph": "graphs", "Html": "documents", "Image": "image", "Molecule": "documents",
+    "Object3D": "scenes", "Plotly": "scenes", "Video": "documents",
 }  # fmt: skip
 _OF_THE_RUN = ("run", "config", "summary")
 
@@ -183,7 +183,7 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
-    "AlertLevel", "Audio", "CommError", "Config", "Error", "Histogram", "Html", "Image", "Metric", "Molecule",
+    "AlertLevel", "Audio", "CommError", "Config", "Error", "Graph", "Histogram", "Html", "Image", "Metric", "Molecule",
     "Object3D", "Plotly", "Run", "Settings", "UsageError", "Video", "__version__", "alert", "config",
     "define_metric", "finish", "init", "install", "join", "log", "login", "require", "run", "save",
     "setup", "summary", "teardown", "termerror", "termlog", "termwarn", "unwatch", "watch",

@@ -34,7 +34,7 @@ class Run(RunFacts):
         self._lock = threading.RLock()  # a signal handler may log in the middle of a log call
         self._step = plan.first_step
         self._odd = Odd()
-        self._watching = Watching(self._odd)
+        self._watching = Watching(self._odd, lambda key, graph: self.summary.update({key: graph}))
         self._pending = self._watching.pending
         self._over = False
         self._pid = os.getpid()
@@ -213,11 +213,11 @@ class Run(RunFacts):
         idx: Optional[int] = None,
         log_graph: bool = False,
     ) -> list:
-        """Histograms of a torch model's gradients or parameters, in the row that is logged next. No graph is drawn."""
-        if log_graph or criterion is not None:
-            say_once("info", "watch(): log_graph and criterion change nothing here yet")
-        self._watching.watch(models, log, log_freq)
-        return []
+        """Histograms of a torch model's gradients or parameters, in the row that is logged next.
+
+        With `log_graph` its layers, as they run for the first time, are in the summary. `criterion` says nothing here.
+        """
+        return self._watching.watch(models, log, log_freq, idx, log_graph)
 
     def unwatch(self, models: Any = None) -> None:
         """Takes the hooks of watch() away."""
@@ -322,6 +322,12 @@ class Run(RunFacts):
         if value is GONE and len(path) == 1:
             self._operate(key, {"op": "summary_delete"})
             return None
+        if len(path) == 1:
+            media = media_of(value, self._odd, key, self._sink.most_raw)
+            if media is not None:
+                if media:
+                    self._operate(key, {"op": "summary", "value": media})
+                return value
         if value is not GONE:
             value = summary_value(value, key, self._odd)
         whole = value

@@ -1,13 +1,15 @@
-"""watch(): histograms of a torch model's gradients and parameters, in the row that is logged next.
+"""watch(): histograms of a torch model's gradients and parameters, in the row that is logged next, and its graph.
 
 W&B's client puts them into the row that is open, which with log(..., step=n) is the one before. Hooks never raise, and
 torch is the script's.
 """
 
 import sys
+import weakref
 from typing import Any, Callable, Optional
 
 from .errors import UsageError
+from .graphs import Graph, draw
 
 _BINS = 64
 _BLOCK = 1 << 15  # numbers
@@ -20,25 +22,37 @@ Odd = Callable[[str, str], None]
 class Watching:
     """Of one run."""
 
-    def __init__(self, odd: Odd):
-        self._odd = odd
+    def __init__(self, odd: Odd, drawn: Callable[[str, Graph], None]):
+        """`drawn` gets the key and the graph of a model that has run once."""
+        self._odd, self._drawn = odd, drawn
+        self._with_graph: Any = weakref.WeakSet()  # models
         self._handles: list = []  # the model, and what takes its hook away
         self._models = 0
         self.pending: dict = {}  # what the next row has
 
-    def watch(self, models: Any, log: Optional[str], log_freq: int) -> None:
-        """Raises UsageError and TypeError for what can't be watched."""
+    def watch(
+        self, models: Any, log: Optional[str], log_freq: int, idx: Optional[int] = None, log_graph: bool = False
+    ) -> list:
+        """Gives the graphs. Raises UsageError, ValueError and TypeError for what can't be watched.
+
+        `idx`: the number of the first model, which its names have; None: they are counted.
+        """
+        graphs = []
         if log not in _WHAT:
             raise UsageError(f"watch() has log = {log!r}; it must be gradients, parameters, all or None")
-        for model in models if isinstance(models, (list, tuple)) else [models]:
+        for number, model in enumerate(models if isinstance(models, (list, tuple)) else [models], idx or 0):
+            number = self._models if idx is None else number
             if not hasattr(model, "named_parameters") or not hasattr(model, "register_forward_hook"):
                 raise TypeError(f"watch() takes models of torch's, not {type(model).__name__}")
-            prefix = f"graph_{self._models}" if self._models else ""
+            prefix = f"graph_{number}" if number else ""
             self._models += 1
             if log in ("gradients", "all"):
                 self._watch_gradients(model, prefix, log_freq)
             if log in ("parameters", "all"):
                 self._watch_parameters(model, prefix, log_freq)
+            if log_graph:
+                graphs.append(self._watch_graph(model, f"graph_{number}"))
+        return graphs
 
     def unwatch(self, models: Any = None) -> None:
         """None: all of them."""
@@ -64,6 +78,16 @@ class Watching:
 
         take = _each(every, note)
         self._handles.append((model, model.register_forward_hook(lambda watched, _given, _found: take(watched))))
+
+    def _watch_graph(self, model: Any, key: str) -> Graph:
+        if model in self._with_graph:
+            raise ValueError("watch(log_graph=True) was called for this model before; its graph is drawn once")
+        self._with_graph.add(model)
+        graph, handles = draw(
+            model, lambda drawn: self._drawn(key, drawn), lambda e: self._odd(key, f"{type(e).__name__}: {e}")
+        )
+        self._handles += [(model, handle) for handle in handles]
+        return graph
 
     def _note(self, key: str, tensor: Any) -> None:
         try:

@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "events/clock.h"
 #include "events/error.h"
@@ -76,6 +77,11 @@ Expected<bool> ApplyMedia(RunOutput& out, uint64_t position, const Data& data,
                           Clock::time_point now);
 Expected<bool> ApplyImage(RunOutput& out, uint64_t position, const Data& data,
                           Clock::time_point now);
+
+// Media as a value of the summary: its files go below files/, and the records that name them into
+// the log, without a mark. Gives the value in JSON; nothing: `value` is no such thing. Errors: kIo.
+Expected<std::optional<std::string>> StoreForSummary(RunOutput& out, std::string_view key,
+                                                     const Value& value);
 
 // The run's tags go into the log once a second at most: when those that wait are due, if any do; if
 // they are due; at once.

@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 
 #include "receivers/wandb/log/record_writer.h"
@@ -58,7 +59,49 @@ void AddLabels(RunOutput& out, std::string_view tag, const Media& media) {
   }
 }
 
+// An object of leaves that have so many keys in common; those of one branch follow each other.
+std::string ObjectOf(std::span<const Media::Leaf> leaves, size_t common) {
+  if (leaves.size() == 1 && leaves.front().keys.size() == common) return leaves.front().json;
+  std::string object = "{";
+  for (size_t begin = 0, end = 0; begin < leaves.size(); begin = end) {
+    const std::string& key = leaves[begin].keys[common];
+    while (end < leaves.size() && leaves[end].keys[common] == key) ++end;
+    object += (begin == 0 ? "" : ",") + ToJson(std::string_view(key)) + ":" +
+              ObjectOf(leaves.subspan(begin, end - begin), common + 1);
+  }
+  return object + "}";
+}
+
+void AddFiles(RunOutput& out, const Media& media) {
+  for (const Media::File& file : media.files) {
+    out.log.Add([&](int64_t number, std::string& record) {
+      AppendFile(number, file.path, nullptr, record);
+    });
+  }
+}
+
 }  // namespace
+
+Expected<std::optional<std::string>> StoreForSummary(RunOutput& out, std::string_view key,
+                                                     const Value& value) {
+  // Named as by W&B's SDK (0.31.0).
+  const auto path_of = [&](std::string_view folder, std::string_view sha256,
+                           std::string_view extension) {
+    const std::string end =
+        "_summary_" + std::string(sha256.substr(0, 20)) + std::string(extension);
+    return (fs::path("media") / folder / SafeRelativePath(key, end)).generic_string();
+  };
+  if (value.kind() != ValueKind::kMap) return std::nullopt;
+  const std::optional<Media> media = ReadMedia(value, path_of);
+  if (!media) return std::nullopt;
+  const Expected<bool> possible = WriteFiles(out.folder, *media);
+  if (!possible) return Propagate(possible);
+  if (!*possible) return std::nullopt;
+  if (Expected<void> reopened = out.log.Reopen(); !reopened) return Propagate(reopened);
+  AddFiles(out, *media);
+  AddLabels(out, key, *media);
+  return ObjectOf(media->leaves, 0);
+}
 
 Expected<bool> ApplyMedia(RunOutput& out, uint64_t position, const Data& data,
                           Clock::time_point now) {
@@ -77,11 +120,7 @@ Expected<bool> ApplyMedia(RunOutput& out, uint64_t position, const Data& data,
   Expected<bool> possible = WriteFiles(out.folder, *media, out.blobs);
   if (!possible || !*possible) return possible;
   if (Expected<void> reopened = out.log.Reopen(); !reopened) return Propagate(reopened);
-  for (const Media::File& file : media->files) {
-    out.log.Add([&](int64_t number, std::string& record) {
-      AppendFile(number, file.path, nullptr, record);
-    });
-  }
+  AddFiles(out, *media);
   AddLabels(out, data.tag, *media);
   for (const Media::Leaf& leaf : media->leaves) {
     std::string place = path;

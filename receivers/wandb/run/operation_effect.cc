@@ -125,7 +125,11 @@ Expected<bool> ChangeSummary(RunOutput& out, uint64_t position, std::string_view
 }
 
 Expected<bool> SetSummary(RunOutput& out, uint64_t position, const Data& data, Keys keys) {
-  return ChangeSummary(out, position, data.tag, ToJson(keys.Any("value")));
+  if (data.tag.starts_with('_')) return false;  // before a file of it is written
+  const Value value = keys.Any("value");
+  Expected<std::optional<std::string>> media = StoreForSummary(out, data.tag, value);
+  if (!media) return Propagate(media);
+  return ChangeSummary(out, position, data.tag, *media ? std::move(**media) : ToJson(value));
 }
 
 Expected<bool> DeleteSummary(RunOutput& out, uint64_t position, const Data& data, Keys /*keys*/) {

@@ -177,6 +177,32 @@ TEST_CASE("masks and boxes are files beside their image, and their classes stand
   CHECK(labels_records == 2);  // said once, not for each image
 }
 
+TEST_CASE("media in the summary are files and the object that names them, once") {
+  MadeRun run;
+  const std::string graph = Object("graph-file", ".graph.json", "{}");
+  const std::string sha256 = HexSha256("{}");
+  const std::string path = "media/graph/graph_0_summary_" + sha256.substr(0, 20) + ".graph.json";
+  run.Operate("graph_0", "summary", {{"value", graph}});
+  run.Persist();
+  run.Reopen();
+  CHECK(run.SummaryOf("graph_0") ==
+        R"({"_type":"graph-file","sha256":")" + sha256 + R"(","size":2,"path":")" + path + R"("})");
+  CHECK(FilesOf(run) == std::map<std::string, std::string>{{path, "{}"}});
+  CHECK(run.Rows().empty());
+  const std::string mask =
+      Map({{"height", Integer(2)}, {"width", Integer(4)}, {"data", Binary(std::string(8, '\1'))}});
+  run.Operate("i", "summary", {{"value", ImageOf({{"masks", Map({{"a", mask}, {"b", mask}})}})}});
+  const std::string image = run.SummaryOf("i");
+  CHECK(image.find(R"("masks":{"a":{"_type":"mask",)") != std::string::npos);
+  CHECK(image.find(R"(},"b":{"_type":"mask",)") != std::string::npos);
+  // What has no content is as it was given; W&B's own values are nobody's.
+  run.Operate("p", "summary", {{"value", Map({{"_type", Text("graph-file")}})}});
+  CHECK(run.SummaryOf("p") == R"({"_type":"graph-file"})");
+  run.Operate("_g", "summary", {{"value", graph}});
+  CHECK(run.SummaryOf("_g").empty());
+  CHECK(FilesOf(run).size() == 3);
+}
+
 TEST_CASE("a list of media has the form that W&B has for its type") {
   MadeRun run;
   const std::string first = ImageOf({{"caption", Text("c")}}), second = ImageOf();

@@ -33,7 +33,7 @@ _HEARTBEAT = 1.0  # seconds, until the bridge says otherwise
 _BLOCKED_LOOK = 0.1  # seconds between looks for a bridge of one's own that may have died, while nothing can be sent
 _HELLO_RETRY = 0.02  # seconds; a bridge of one's own is up within some tens of milliseconds
 _HELLO_RETRY_MOST = 0.5
-_WRITTEN_LOOK = 0.03  # seconds between questions for what is written by now
+_WRITTEN_LOOK = 0.01  # seconds between questions for what is written by now
 _WRITTEN_STALL = 5.0  # seconds without progress after which writing is not waited for any more
 _FULL_RETRY = 2.0  # seconds until a bridge without room is asked again
 

@@ -136,6 +136,7 @@ def test_files_are_taken_as_they_are(tmp_path):
     assert Image(png).as_value()["data"] == png
     (tmp_path / "d.png").write_bytes(b"GIF89a")
     assert "PNG and JPEG" in _told(Image(str(tmp_path / "d.png")))[1][0]
+    assert "needed" in _told(Image(b"GIF89a"))[1][0] or "PIL can read" in _told(Image(b"GIF89a"))[1][0]
     assert "FileNotFoundError" in _told(Image("missing.png"))[1][0]
 
 

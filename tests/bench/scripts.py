@@ -59,7 +59,7 @@ def _watching(wandb: Any, run: Any) -> float:
 
     torch.set_num_threads(1)
     layer = torch.nn.Linear(1000, 1000, bias=False)
-    given = torch.ones(1, 1000)
+    given = torch.rand(1, 1000)
 
     def step(number: int) -> float:
         began = time.perf_counter()

@@ -23,6 +23,8 @@ from wandb_command import isolated_environment
 from wandb_scripts import missing, names_of_scripts
 
 _PLAYER = Path(__file__).with_name("script_player.py")
+# What W&B's own upload changes on the way, and ours does not, or the other way round; see below.
+_UPLOADED_OTHERWISE = ("integers_of_64_bits", "a_dict_of_the_config_that_is_set_anew", "a_tag_that_comes_twice")
 _DEADLINE = 500  # seconds of all scripts
 needs_pil = pytest.mark.skipif(bool(missing("images_of_small_floats")), reason="needs PIL")
 
@@ -90,7 +92,7 @@ def test_wandbs_own_tools_and_its_server_take_the_run(played, uploaded, name):
     for offline, online in _logs(played, name, "ours", "online"):
         _assert_inspected(offline)
         by_wandb, by_us = (uploaded[who].run(run(offline).run_id) for who in ("wandb", "flarebridge"))
-        if name != "integers_of_64_bits":  # W&B's own rounds them on the way
+        if name not in _UPLOADED_OTHERWISE:
             uploads.same_run(by_us, by_wandb)
         if online.parent.name.startswith("run-"):
             _assert_held(played["server"].run(run(online).run_id), online)
@@ -178,6 +180,42 @@ def test_a_long_array_in_a_config_is_a_list(played):
     ((ours, theirs),) = _logs(played, "a_config_of_a_long_array", "ours", "sdk")
     assert config(ours)["long"] == list(range(2000))
     assert "..." in config(theirs)["long"]
+
+
+def test_a_tag_is_a_text_without_the_spaces_around_it(played):
+    logs = _logs(played, "tags_as_a_text", "ours", "sdk")
+    assert [sorted(run(ours).tags) for ours, _theirs in logs] == [["single"], ["a", "b"]]
+    assert [sorted(run(theirs).tags) for _ours, theirs in logs] == [sorted("single"), [" b", "a"]]
+
+
+def test_on_the_server_is_what_the_script_has_said_last(played, uploaded):
+    for name in ("integers_of_64_bits", "a_dict_of_the_config_that_is_set_anew", "a_tag_that_comes_twice"):
+        ((log,),) = _logs(played, name, "ours")
+        theirs, ours = (uploaded[who].run(run(log).run_id) for who in ("wandb", "flarebridge"))
+        if name == "integers_of_64_bits":
+            assert (theirs.rows[0]["u64"], ours.rows[0]["u64"]) == (2**64, 2**64 - 1)
+        elif name == "a_tag_that_comes_twice":
+            assert (theirs.tags, ours.tags) == (["b", "a", "b"], ["b", "a"])
+        else:
+            assert (theirs.user_config["m"], ours.user_config["m"]) == ({"a": 1, "b": 2}, {"b": 2})
+
+
+@needs_pil
+def test_image_files_of_other_kinds_are_kept_as_png_without_a_loss(played):
+    from PIL import Image
+
+    ((log, theirs),) = _logs(played, "images_of_other_files", "ours", "sdk")
+    for ours, other in zip(said(log)["rows"], rows(theirs)):
+        (name,) = [key[: -len(".path")] for key in other if key.endswith(".path")]
+        image = Image.open(theirs.parent / "files" / other[f"{name}.path"]).convert("RGB")
+        assert ours[f"{name}.content"]["pixels"] == ("RGB", (4, 4), image.tobytes())
+
+
+@needs_pil
+def test_pixels_lose_nothing_whatever_file_type_is_asked_for(played):
+    ours, theirs = (_flat_values(played, "an_image_that_is_to_be_a_jpeg", who)[0] for who in ("ours", "sdk"))
+    assert (ours["image.format"], theirs["image.format"]) == ("png", "jpg")
+    assert ours["image.content"]["pixels"][2] == bytes(range(48))
 
 
 def test_a_saved_file_is_as_it_was_at_the_call_and_lies_in_the_runs_folder(played):

@@ -117,6 +117,16 @@ def scenes_with_boxes(wandb):
 
 
 @script
+def scenes_by_from_point_cloud(wandb):
+    boxes = [{"corners": [[0, 0, 0]] * 8, "label": "box", "color": (0, 255, 0), "score": 0.5}]
+    vectors = [{"start": (0, 0, 0), "end": (1, 1, 1)}]
+    wandb.init()
+    wandb.log({"cloud": wandb.Object3D.from_point_cloud(np.eye(3), boxes, vectors, "lidar/beta")})
+    wandb.log({"points": wandb.Object3D.from_point_cloud([[1, 2, 3], [4, 5, 6]], [])})
+    wandb.finish()
+
+
+@script
 def objects_of_files(wandb):
     for ending in ("obj", "gltf", "glb", "babylon", "stl", "pts.json"):
         Path(f"o.{ending}").write_text('{"a": 1}' if ending.endswith("json") else f"object {ending}")

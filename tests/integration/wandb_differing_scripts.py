@@ -1,5 +1,7 @@
 """Scripts whose runs differ from those of W&B's client on purpose: test_wandb_scripts.py says how."""
 
+import os
+
 import numpy as np
 from wandb_scripts import differs, needs, torch_with_a_seed
 
@@ -87,3 +89,48 @@ def histograms_with_numbers_that_are_not_finite(wandb):
         except ValueError:
             wandb.log({"h": "raised"})
     wandb.finish()
+
+
+@differs
+@needs("PIL")
+def images_of_other_files(wandb):
+    from PIL import Image
+
+    image = Image.fromarray(np.arange(48, dtype=np.uint8).reshape(4, 4, 3))
+    wandb.init()
+    for ending in ("bmp", "webp", "tiff", "gif"):
+        image.save(f"a.{ending}", **({"lossless": True} if ending == "webp" else {}))
+        wandb.log({ending: wandb.Image(f"a.{ending}")})
+    wandb.finish()
+
+
+@differs
+@needs("PIL")
+def an_image_that_is_to_be_a_jpeg(wandb):
+    wandb.init()
+    wandb.log({"image": wandb.Image(np.arange(48, dtype=np.uint8).reshape(4, 4, 3), file_type="jpg")})
+    wandb.finish()
+
+
+@differs
+def tags_as_a_text(wandb):
+    wandb.init(tags="single", config={"number": 1}).finish()
+    os.environ["WANDB_TAGS"] = "a, b"
+    wandb.teardown()  # W&B's client reads the environment once
+    try:
+        wandb.init(config={"number": 2}).finish()
+    finally:
+        del os.environ["WANDB_TAGS"]
+
+
+@differs
+def a_dict_of_the_config_that_is_set_anew(wandb):
+    run = wandb.init(config={"m": {"a": 1}})
+    run.config.update({"m": {"b": 2}}, allow_val_change=True)
+    assert dict(run.config)["m"] == {"b": 2}
+    run.finish()
+
+
+@differs
+def a_tag_that_comes_twice(wandb):
+    wandb.init(tags=["b", "a", "b"]).finish()

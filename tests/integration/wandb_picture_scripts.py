@@ -213,3 +213,26 @@ def axes_and_canvas_of_figures(wandb):
     wandb.log({"drawn anew": wandb.Image(figure), "same": [wandb.Image(figure), wandb.Image(figure)]})
     pyplot.close("all")
     wandb.finish()
+
+
+@script
+@needs("PIL")
+def masks_of_files(wandb):
+    from PIL import Image
+
+    Image.fromarray((noise(4, 6) % 3).astype(np.uint8)).save("m.png")
+    wandb.init()
+    masks = {"m": {"path": "m.png", "class_labels": {1: "cat"}}}
+    wandb.log({"image": wandb.Image(noise(4, 6, 3), masks=masks)})
+    wandb.finish()
+
+
+@script
+@needs("PIL")
+def classes_beside_masks(wandb):
+    mask = {"mask_data": (noise(4, 6) % 2).astype(np.uint8)}
+    classes = [{"id": 0, "name": "none"}, {"id": 1, "name": "cat"}]
+    wandb.init()
+    wandb.log({"image": wandb.Image(noise(4, 6, 3), masks={"m": mask}, classes=classes)})
+    wandb.log({"plain": wandb.Image(noise(4, 6, 3), classes=classes)})
+    wandb.finish()

@@ -290,3 +290,44 @@ def setup_and_teardown(wandb):
     run = wandb.init(project="torn-down")
     run.log({"a": 1})
     wandb.teardown()
+
+
+@script
+def config_dicts_that_are_updated(wandb):
+    run = wandb.init(config={"m": {"a": 1, "deep": {"x": 1}}, "l": [1]})
+    run.config.update({"l": [2, 3], "new": {"y": None}}, allow_val_change=True)
+    run.config.flag = True
+    run.config["dotted.key"] = 1
+    run.finish()
+
+
+@script
+def one_tag_and_empty_words(wandb):
+    wandb.init(tags=("single",), notes="", name="", group="").finish()
+
+
+@script
+def names_with_spaces(wandb):
+    wandb.init(tags=["b", "a"], name="  spaces  ", job_type="t").finish()
+
+
+@script
+def settings_as_a_dict(wandb):
+    wandb.init(settings={"run_name": "n", "run_tags": ["a"], "project": "p"}).finish()
+
+
+@script
+def lists_in_the_environment(wandb):
+    with _variables(TAGS="a,b,c", NOTES="two\nlines", JOB_TYPE="eval", DIR=os.getcwd()):
+        run = wandb.init()
+        run.log({"a": 1})
+        run.finish()
+
+
+@script
+def a_generator_in_a_notebooks_cell(wandb):
+    run = wandb.init(config=dict(rows=3))
+    for number, loss in enumerate(1 / (n + 1) for n in range(run.config.rows)):
+        wandb.log(dict(loss=loss, **{f"part/{number}": number}))
+    wandb.run.summary["rows"] = run.config.rows
+    wandb.finish()

@@ -3,7 +3,7 @@
 import io
 import os
 import sys
-from typing import Any, Optional
+from typing import Any, Optional, Union
 
 from ..large import Large
 from .media import Media, NotLogged, content_of, members
@@ -64,9 +64,9 @@ class Image(Media):
 
     def _of(self, data: Any, mode: Optional[str], normalize: bool) -> dict:
         if isinstance(data, (str, os.PathLike)):
-            return _file(*content_of(data))
+            return self._of_file(*content_of(data))
         if isinstance(data, (bytes, bytearray, memoryview)):
-            return _file(bytes(data))
+            return self._of_file(bytes(data))
         figure = _figure_of(data)
         if figure is not None:
             return self._of_figure(figure)
@@ -77,6 +77,14 @@ class Image(Media):
             raise NotLogged(f"Image takes an array, a figure, a path or bytes, not {type(data).__name__}")
         pixels = of_array(array, hasattr(data, "detach"), normalize)  # torch has its channels first
         return self._take(_in_mode(pixels, mode))
+
+    def _of_file(self, content: Union[bytes, Large], ending: str = "") -> dict:
+        """PNG and JPEG files stay as they are; what else PIL can read becomes pixels."""
+        head = content.head(len(_PNG)) if isinstance(content, Large) else content
+        if not head.startswith((_PNG, _JPEG)):
+            return self._of_pil(_opened(content.path if isinstance(content, Large) else io.BytesIO(content)), None)
+        # What is in a file says what it is, not its name; of a JPEG file's endings the script's own is kept.
+        return {"data": content, **({"ext": ".jpg"} if ending == ".jpg" else {})}
 
     def _of_pil(self, image: Any, mode: Optional[str]) -> dict:
         if mode is not None and mode != image.mode:
@@ -94,22 +102,23 @@ class Image(Media):
             return self._take(pixels)
         file = io.BytesIO()
         figure.savefig(file, format="png")
-        return _file(file.getvalue())
+        return {"data": file.getvalue()}
 
     def _take(self, pixels: Pixels) -> dict:
         self._pixels = pixels
         return {"pixels": pixels.as_value()}
 
 
-def _file(content: Any, ending: str = "") -> dict:
-    """What is in a file says what it is, not its name; of a JPEG file's endings the script's own is kept.
-
-    `content`: bytes, or Large.
-    """
-    head = content.head(len(_PNG)) if isinstance(content, Large) else content
-    if not head.startswith((_PNG, _JPEG)):
-        raise NotLogged("Image takes PNG and JPEG files; this is none")
-    return {"data": content, **({"ext": ".jpg"} if ending == ".jpg" else {})}
+def _opened(file: Any) -> Any:
+    """PIL's image of a path or an open file. Raises NotLogged."""
+    try:
+        from PIL import Image as pil  # the user's, who has such files
+    except ImportError:
+        raise NotLogged("Image takes PNG and JPEG files; for others the package pillow is needed") from None
+    try:
+        return pil.open(file)
+    except OSError as e:
+        raise NotLogged(f"Image takes PNG and JPEG files, and what PIL can read; this is none ({e})") from None
 
 
 def _figure_of(data: Any) -> Any:
@@ -170,9 +179,12 @@ def _labels(classes: Any) -> Optional[dict]:
 def _mask(mask: Any, labels: Optional[dict]) -> dict:
     """Class ids, a byte for each pixel. Raises NotLogged."""
     given = mask["mask_data"] if isinstance(mask, dict) and "mask_data" in mask else mask
-    array = as_array(given)
+    if isinstance(given, dict) and "path" in given:
+        array = sys.modules["numpy"].asarray(_opened(given["path"]))
+    else:
+        array = as_array(given)
     if array is None or array.squeeze().ndim != 2 or array.dtype.kind not in "biuf":
-        raise NotLogged("a mask has mask_data: an array of height x width of class ids")
+        raise NotLogged("a mask has mask_data, an array of height x width of class ids, or the path of a grey image")
     array = array.squeeze()
     if array.min() < 0 or array.max() > 255:
         raise NotLogged(f"a mask's class ids are 0 to 255, not {array.min()} to {array.max()}")

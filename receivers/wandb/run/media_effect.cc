@@ -15,20 +15,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The path of the value in its row; empty: `in` is no list of texts.
-std::string PathOfValue(const Data& data) {
-  std::string path;
-  const Value around = data.value.Find("in").value_or(Value());
-  bool fine = around.IsNull() || around.kind() == ValueKind::kList;
-  around.ForEachItem([&](const Value& key) {
-    const auto text = key.AsText();
-    fine = fine && text;
-    AppendPath(text.value_or(""), path);
-  });
-  AppendPath(data.tag, path);
-  return fine ? path : std::string();
-}
-
 // False: one of them has no place in the file system.
 Expected<bool> WriteFiles(const fs::path& run_folder, const Media& media) {
   std::set<std::string_view> written;
@@ -58,9 +44,22 @@ void AddLabels(RunOutput& out, std::string_view tag, const Media& media) {
 
 }  // namespace
 
+std::string PathOfMedia(const Data& data) {
+  std::string path;
+  const Value around = data.value.Find("in").value_or(Value());
+  bool fine = around.IsNull() || around.kind() == ValueKind::kList;
+  around.ForEachItem([&](const Value& key) {
+    const auto text = key.AsText();
+    fine = fine && text;
+    AppendPath(text.value_or(""), path);
+  });
+  AppendPath(data.tag, path);
+  return fine ? path : std::string();
+}
+
 Expected<bool> ApplyMedia(RunOutput& out, uint64_t position, const Data& data,
                           Clock::time_point now) {
-  const std::string path = PathOfValue(data);
+  const std::string path = PathOfMedia(data);
   if (path.empty()) return false;
   const auto path_of = [&](std::string_view folder, std::string_view sha256,
                            std::string_view extension) {

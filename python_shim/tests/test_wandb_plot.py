@@ -74,6 +74,17 @@ def test_a_table_that_was_changed_by_hand_is_what_it_was_made():
     assert (one, other[0]["1"]["text"]) == ([1], "2026-01-02")
 
 
+def test_a_cell_that_can_not_be_told_is_told_of():
+    class Odd:
+        shape, dtype = property(lambda self: 1 // 0), "?"
+
+    told = []
+    table = Table(columns=["a"], data=[[Odd()]])
+    table.data.append(3)
+    assert media_of(table, lambda key, why: told.append((key, why)), "key") == {}
+    assert told[0][0] == "key" and "it is not logged" in told[0][1]
+
+
 def test_only_a_table_is_charted():
     for make in (lambda: plot.line([1], "x", "y"), lambda: plot.visualize("id", None)):
         with pytest.raises(Error):

@@ -144,13 +144,19 @@ class Table(Media):
                 "warning", f"of a table's {len(rows)} rows the first {self.MAX_ARTIFACT_ROWS} are logged, as W&B's"
             )
             rows = rows[: self.MAX_ARTIFACT_ROWS]
+        try:
+            data = _packed(rows)
+        except NotLogged:
+            raise
+        except Exception as e:  # whatever a script has put there
+            raise NotLogged(f"a cell can't be logged ({type(e).__name__}: {e})") from e
         return {
             "_type": self._type,
             "columns": list(self.columns),
             "types": [types.as_value(types.as_lists(self._types[name])) for name in self.columns],
             "nrows": len(self.data),
             "log_mode": self.log_mode,
-            "data": _packed(rows),
+            "data": data,
         }
 
     def __eq__(self, other: Any) -> bool:

@@ -13,6 +13,7 @@ From the command line (`python strict_server.py --port 8080`) it serves until Ct
 import argparse
 import base64
 import contextlib
+import hashlib
 import json
 import re
 import secrets
@@ -26,6 +27,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Optional
 from urllib.parse import unquote
 
+from strict_artifacts import Artifacts, Content
 from strict_run import Breach, Run, check_names, strict_json
 
 ENTITY, PROJECT = "tester", "uncategorized"  # what W&B fills in where the client names none
@@ -34,6 +36,7 @@ MAX_REQUEST_BYTES = 64 << 20  # of a request's body, uploads too
 _OPERATION = re.compile(r"\s*(?:query|mutation)\s+(\w+)")
 FILE_STREAM = re.compile(r"/files/([^/]+)/([^/]+)/([^/]+)/file_stream")
 _UPLOAD = re.compile(r"/storage/(\w+)")
+_ARTIFACT_UPLOAD = re.compile(r"/artifact-storage/(\w+)")
 # What a signed address need not hold for: it was signed without them (Google's signer says so of the first two).
 _UNSIGNED = ("Content-Type", "Content-MD5", "Expect", "Accept")
 
@@ -46,6 +49,7 @@ class Request:
     path: str
     headers: Mapping[str, str]
     body: bytes
+    content: Optional[Content] = None  # what was put to a storage; the body of a large one is empty
 
 
 @dataclass
@@ -76,12 +80,13 @@ class StrictServer:
         self.storage_speed = float("inf")  # bytes that a file brings there in a second
         self.leaving = threading.Event()
         self._uploads: dict[str, tuple[Run, str, float]] = {}  # signed path -> run, file and when it was signed
+        self.artifacts = Artifacts(self.runs, ENTITY)
         self._signature = secrets.token_hex(8)
         self._changed = threading.Condition()
         self._at_work: dict[str, int] = {}  # path of a file stream -> requests that have no answer yet
         self._http = _Http(("127.0.0.1", port), type("Bound", (handler or Handler,), {"owner": self}))
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), name="strict-server")
-        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
+        self.url = self.artifacts.url = f"http://127.0.0.1:{self._http.server_address[1]}"
 
     def __enter__(self) -> "StrictServer":
         self._thread.start()
@@ -96,7 +101,7 @@ class StrictServer:
     def use_tls(self, context: ssl.SSLContext) -> None:
         """From here on it takes TLS connections only. Call it before any client."""
         self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
-        self.url = self.url.replace("http:", "https:")
+        self.url = self.artifacts.url = self.url.replace("http:", "https:")
 
     def run(self, run_id: str) -> Run:
         """The only run with this id. Raises LookupError if there is none, or more in several projects."""
@@ -151,6 +156,9 @@ class StrictServer:
         upload = _UPLOAD.fullmatch(request.path)
         if request.method == "PUT" and upload:
             return self._take_upload(upload.group(1), request)
+        upload = _ARTIFACT_UPLOAD.fullmatch(request.path)
+        if request.method == "PUT" and upload:
+            return self._take_artifact_upload(upload.group(1), request)
         wanted = "Basic " + base64.b64encode(f"api:{self.key}".encode()).decode()
         if request.headers.get("Authorization") != wanted:
             raise Breach(f"{request.method} {request.path}: without the API key", 401)
@@ -186,6 +194,11 @@ class StrictServer:
         run.files[name] = request.body
         return Answer()
 
+    def _take_artifact_upload(self, token: str, request: Request) -> Answer:
+        self.calls.append(f"PUT {self.artifacts.file_at(token)}")
+        etag = self.artifacts.take(token, request.headers, request.content)
+        return Answer(headers={"ETag": etag}) if etag else Answer(403, {"error": "the address has expired"})
+
     def refuse_upload(self, path: str) -> None:
         """The storage has refused a file for good: its run may be complete without it."""
         upload = _UPLOAD.fullmatch(path)
@@ -196,8 +209,10 @@ class StrictServer:
 
     def file_at(self, path: str) -> str:
         """The name of the file that a signed path is for; empty if it is none."""
-        upload = _UPLOAD.fullmatch(path)
+        upload, of_artifact = _UPLOAD.fullmatch(path), _ARTIFACT_UPLOAD.fullmatch(path)
         with self._changed:
+            if of_artifact:
+                return self.artifacts.file_at(of_artifact.group(1))
             return self._uploads[upload.group(1)][1] if upload and upload.group(1) in self._uploads else ""
 
     # --- GraphQL ---
@@ -215,7 +230,7 @@ class StrictServer:
             "OrganizationCoreWeaveOrganizationID": self._organization, "RunResumeStatus": self._resume_status,
             "UpsertBucket": self._upsert, "CreateRunFiles": self._create_files,
             "NotifyScriptableRunAlert": self._alert,
-        }.get(operation)  # fmt: skip
+        }.get(operation) or self.artifacts.operation(operation)  # fmt: skip
         if handler is None:
             raise Breach(f"a GraphQL operation that is not known: {query[:200]}")
         return handler({**variables, "query": query} if operation == "RunResumeStatus" else variables)
@@ -312,23 +327,27 @@ class Handler(BaseHTTPRequestHandler):
         self.over = False
         try:
             length = self.headers.get("Content-Length", "")
-            if not length.isdigit() or int(length) > MAX_REQUEST_BYTES:
+            if not length.isdigit() or (int(length) > MAX_REQUEST_BYTES and self.command != "PUT"):
                 self.close_connection = True
                 said = f"{self.command} {self.path}: a request of {length or 'an unknown number of'} bytes"
                 self.send(self.owner.refuse(Breach(said, 413)))
             else:
-                body = self._read(int(length))
-                self.respond(Request(self.command, self.path, self.headers, body))
+                body, content = self._read(int(length))
+                self.respond(Request(self.command, self.path, self.headers, body, content))
         finally:
             self.end()
 
-    def _read(self, size: int) -> bytes:
-        speed, body = self.owner.storage_speed, b""
-        if self.command != "PUT" or speed == float("inf"):
-            return self.rfile.read(size)
-        while len(body) < size and not self.owner.leaving.wait(0.1):
-            body += self.rfile.read(min(size - len(body), int(speed / 10)))
-        return body
+    def _read(self, size: int) -> tuple[bytes, Content]:
+        speed, body, md5, left = self.owner.storage_speed, b"", hashlib.md5(), size
+        slow = self.command == "PUT" and speed != float("inf")
+        while left > 0 and not (slow and self.owner.leaving.wait(0.1)):
+            piece = self.rfile.read(min(left, int(speed / 10) if slow else 1 << 20))
+            if not piece:
+                break  # the client has gone
+            left -= len(piece)
+            md5.update(piece)
+            body += piece if size <= MAX_REQUEST_BYTES else b""
+        return body, Content(md5.digest(), size - left, body if size <= MAX_REQUEST_BYTES else None)
 
     def respond(self, request: Request) -> None:
         """Answers a request that has come whole."""

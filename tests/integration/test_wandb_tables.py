@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ import pytest
 from bridge_driver import children_of, processes_with, wait_for
 from own_script import environment_of, log_below, play, start
 from run_log import config, find_runs, read_records, rows, summary
+from strict_server import StrictServer
+from sync import sync
 from wandb_table_scripts import CHARTS, RAISES, TABLES
 
 _PLAYER = Path(__file__).with_name("wandb_table_scripts.py")
@@ -125,6 +128,19 @@ def test_the_summary_has_the_tables_too(played):
     for who in ("sdk", "ours"):
         found = summary(played[who])
         assert all(found[f"{key}._type"] == "table-file" for key in TABLES), who
+
+
+def test_wandbs_own_sync_uploads_the_tables_with_their_artifacts(played, tmp_path):
+    folder = tmp_path / played["ours"].parent.name  # sync leaves a mark beside the log
+    shutil.copytree(played["ours"].parent, folder)
+    with StrictServer() as server:
+        done = sync(folder, server, seconds=300)
+        assert (done.returncode, server.violations) == (0, []), done.stderr
+        held = {artifact.input["clientID"]: artifact for artifact in server.artifacts.made}
+        assert held.keys() == _artifacts(played["ours"]).keys()
+        for client_id, artifact in _artifacts(played["ours"]).items():
+            assert held[client_id].state == "COMMITTED"
+            assert held[client_id].contents.keys() == _contents(artifact).keys()
 
 
 @pytest.mark.parametrize("name", RAISES)

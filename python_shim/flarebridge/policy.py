@@ -107,6 +107,11 @@ class Policy:
         """True if values of the kind are to be measured or rounded."""
         return kind in self._max_bytes or self._digits is not None
 
+    @property
+    def rounds(self) -> bool:
+        """True if numbers are to be rounded."""
+        return self._digits is not None
+
     def rounded(self, value: Any) -> Any:
         """A plain value with its numbers rounded; lists are new ones if anything in them changes."""
         if self._digits is None:

@@ -1,7 +1,7 @@
 """The same of media, and of what a script says of its run: types that events have beside NVFlare's. Pure; any thread.
 
-Media leave whole or not at all: an image is of the kind images, all else of the kind files. Of an operation only what
-is known of it leaves.
+Media leave whole or not at all: an image is of the kind images, a table of the kind tables, all else of the kind files.
+Of an operation only what is known of it leaves.
 """
 
 from typing import Any
@@ -14,6 +14,8 @@ RICH = frozenset(("MEDIA", "OPERATION"))
 
 _IMAGE = "image-file"
 _IMAGE_FIELDS = {"_type", "data", "ext", "pixels", "caption", "grouping", "masks", "boxes", "in"}
+_TABLE = "table-file"
+_TABLE_FIELDS = {"_type", "columns", "types", "nrows", "log_mode", "data", "chart", "in"}
 _PIXEL_FIELDS = {"height", "width", "channels", "data"}
 _MASK_FIELDS = {"height", "width", "data", "class_labels"}
 _BOX_FIELDS = {"box_data", "class_labels"}
@@ -51,14 +53,15 @@ class RichJudgement(Judgement):
         around = value.get("in")
         around = around if isinstance(around, list) else []
         path = (*map(str, around), self._tag)
-        self._kind = "images" if _is_image(value) else "files"
-        if not self._policy.allows(self._names(path), self._exact(path)):
-            return self._keep(path, self._kind, BY_NAME)
-        if self._kind not in self._policy.kinds:
-            return self._keep(path, self._kind, BY_KIND)
+        self._kind = "images" if _is_image(value) else "tables" if _is_table(value) else "files"
+        for parts in ((), *_parts_of_a_table(value)):
+            if not self._policy.allows(self._names((*path, *parts)), self._exact(path)):
+                return self._keep(path, self._kind, BY_NAME)
+        if self._kind not in self._policy.kinds or (self._kind == "tables" and self._policy.rounds):
+            return self._keep(path, self._kind, BY_KIND)  # numbers in a table are not rounded here
         if self._policy.too_large(self._kind, _bytes_of(value)):
             return self._keep(path, self._kind, BY_SIZE)
-        return value if "texts" in self._policy.kinds else _without_texts(value)
+        return value if self._kind == "tables" or "texts" in self._policy.kinds else _without_texts(value)
 
     # --- operations ---
 
@@ -160,6 +163,21 @@ def _is_image(value: dict) -> bool:
             for given, known in layers
         )
     )
+
+
+def _is_table(value: dict) -> bool:
+    """With what is known of tables and nothing beside."""
+    return value.get("_type") == _TABLE and value.keys() <= _TABLE_FIELDS
+
+
+def _parts_of_a_table(value: dict) -> list:
+    """What names a table has beside its own: of its columns, and of its chart."""
+    if value.get("_type") != _TABLE:
+        return []
+    columns, chart = value.get("columns"), value.get("chart")
+    names = list(columns) if isinstance(columns, list) else []
+    names += [chart.get("key", "")] if isinstance(chart, dict) else []
+    return [(str(name),) for name in names]
 
 
 def _has_only(value: Any, known: set) -> bool:

@@ -3,9 +3,10 @@
 from typing import Any, NamedTuple, Optional
 
 # What a policy may name.
-KINDS = ("scalars", "histograms", "params", "tags", "texts", "images", "files", "console", "system")
-# Without a word of the site's: files, which may hold anything, and console output stay; images are small. Of a site's
-# machine the server hears how busy it is, in numbers; its host and paths are in runs that are written on the site only.
+KINDS = ("scalars", "histograms", "params", "tags", "texts", "images", "tables", "files", "console", "system")
+# Without a word of the site's: tables and files, which may hold anything, and console output stay; images are small. Of
+# a site's machine the server hears how busy it is, in numbers; its host and paths are in runs that are written on the
+# site only.
 DEFAULT_KINDS = ("scalars", "histograms", "params", "tags", "texts", "images", "system")
 DEFAULT_MAX_BYTES = {"images": 256 << 10}
 FIELDS = ("include", "exclude", "kinds", "digits", "max_bytes")

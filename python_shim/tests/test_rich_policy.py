@@ -8,6 +8,11 @@ from flarebridge.rules import Rule
 from test_policy import _left, _policy, _record
 
 _COUNTS = {"_type": "histogram", "values": [1, 2], "bins": [0.0, 0.5, 1.0]}
+_TABLE = {
+    "_type": "table-file", "columns": ["age", 3], "types": [["number"], ["string"]], "nrows": 1,
+    "log_mode": "IMMUTABLE", "data": b"\x92\x01\xa1x",
+}  # fmt: skip
+_CHART = {"kind": "viz", "key": "shown", "value": {"id": "x"}}
 _PIXELS = {"height": 1, "width": 2, "channels": 1, "data": b"ab"}
 
 
@@ -42,6 +47,9 @@ def test_what_calls_itself_a_histogram_is_none_if_it_holds_more(more):
         ({"_type": "list", "items": [{"_type": "html-file", "data": b"x"}]}, "files"),
         ({"_type": "list", "items": []}, "files"),
         ({"_type": "html-file", "data": b"x", "ext": ".html"}, "files"),
+        (_TABLE, "tables"),
+        ({**_TABLE, "chart": _CHART, "in": ["a"]}, "tables"),
+        ({**_TABLE, "patients": "all"}, "files"),
         ("no map", "files"),
     ],
 )
@@ -138,3 +146,14 @@ def test_what_goes_beside_an_event_is_judged_by_its_kind_and_its_whole_size():
     assert _of_site({**room, "kinds": ["files", "texts"]}).judge(image)[1] == [Kept("sample", "images", "kind")]
     assert _of_site({**room, "kinds": ["images"]}).judge(file)[1] == [Kept(name, "files", "kind")]
     assert _of_site({**room, "exclude": "weights*"}).judge(file)[0] is None
+
+
+def test_a_table_stays_without_a_word_of_the_sites_and_whole_for_a_name_in_it():
+    record = _record("MEDIA", "sample", {**_TABLE, "chart": _CHART})
+    assert Policy([Rule.of({}).with_defaults()]).judge(record)[1] == [Kept("sample", "tables", "kind")]
+    for name in ("age", "3", "shown"):
+        assert _policy({"exclude": name}).judge(record) == (None, [Kept("sample", "tables", "name")])
+    assert _policy({"exclude": "years"}).judge(record) == (record, [])
+    assert _policy({"digits": 3}).judge(record) == (None, [Kept("sample", "tables", "kind")])
+    assert _policy({"max_bytes": {"tables": 3}}).judge(record) == (None, [Kept("sample", "tables", "size")])
+    assert _policy({"kinds": ["tables"]}).judge(record) == (record, [])

@@ -15,7 +15,14 @@ _MAY_USE = {
     "receivers": {"events", "receivers/files", "receivers/jsonl", "receivers/wandb/run"},
     "receivers/jsonl": {"events", "receivers/files", "receivers"},
     "receivers/wandb/log": {"events", "receivers/files", "receivers"},
-    "receivers/wandb/run": {"events", "receivers/files", "receivers", "receivers/wandb/log"},
+    "receivers/wandb/artifacts": {"events", "receivers", "receivers/wandb/log"},
+    "receivers/wandb/run": {
+        "events",
+        "receivers/files",
+        "receivers",
+        "receivers/wandb/artifacts",
+        "receivers/wandb/log",
+    },
     "receivers/upload": {"events", "receivers/files", "receivers"},
     "receivers/wandb/upload": {
         "events",

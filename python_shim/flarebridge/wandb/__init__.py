@@ -24,7 +24,8 @@ _active: Optional[Run] = None
 # Loaded when they are first used.
 _HOMES = {
     "Audio": "documents", "Graph": "graphs", "Html": "documents", "Image": "image", "Molecule": "documents",
-    "Object3D": "scenes", "Plotly": "scenes", "Video": "documents",
+    "Object3D": "scenes", "Plotly": "scenes", "Table": "table", "Video": "documents", "plot_table": "plot",
+    "visualize": "plot",
 }  # fmt: skip
 _OF_THE_RUN = ("run", "config", "summary")
 
@@ -169,6 +170,8 @@ def __getattr__(name: str) -> Any:
         if name == "run":
             return run
         return _BeforeInit(f"wandb.{name}") if run is None else getattr(run, name)
+    if name == "plot":
+        return importlib.import_module(f"{__name__}.plot")
     if name in _HOMES:
         found = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
         globals()[name] = found
@@ -177,14 +180,14 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(name)
     there = ", ".join(name for name in __all__ if not name.startswith("_"))
     raise AttributeError(
-        f"flarebridge.wandb has no {name!r} yet. There are {there}. Artifacts, tables, charts, models, sweeps and the"
+        f"flarebridge.wandb has no {name!r} yet. There are {there}. Artifacts, models, sweeps and the"
         " public Api are W&B's own client's"
     )
 
 
 __all__ = [
     "AlertLevel", "Audio", "CommError", "Config", "Error", "Graph", "Histogram", "Html", "Image", "Metric", "Molecule",
-    "Object3D", "Plotly", "Run", "Settings", "UsageError", "Video", "__version__", "alert", "config",
-    "define_metric", "finish", "init", "install", "join", "log", "login", "require", "run", "save",
-    "setup", "summary", "teardown", "termerror", "termlog", "termwarn", "unwatch", "watch",
+    "Object3D", "Plotly", "Run", "Settings", "Table", "UsageError", "Video", "__version__", "alert", "config",
+    "define_metric", "finish", "init", "install", "join", "log", "login", "plot", "plot_table", "require", "run",
+    "save", "setup", "summary", "teardown", "termerror", "termlog", "termwarn", "unwatch", "visualize", "watch",
 ]  # fmt: skip

@@ -54,6 +54,20 @@ class Media:
         return f"<{type(self).__name__}{': ' + self._wrong if self._wrong else ''}>"
 
 
+class Chart:
+    """A table with how it is to be shown: `table`, logged under a name that is made of the chart's."""
+
+    table: Media
+
+    def table_key(self, key: str) -> str:
+        """What the table of a chart of this name is called."""
+        raise NotImplementedError
+
+    def as_value(self, key: str) -> dict:
+        """What the event says of it (events/README.md of the project)."""
+        raise NotImplementedError
+
+
 class Room(NamedTuple):
     """What the way of a run's events has room for."""
 
@@ -87,6 +101,10 @@ def _as_media(value: Any) -> Optional[Media]:
     if isinstance(value, Media):
         return value
     home = type(value).__module__
+    if home.startswith("pandas.") and type(value).__name__ == "DataFrame":
+        from .table import Table
+
+        return Table(dataframe=value)
     if home.startswith("plotly.") and hasattr(value, "to_plotly_json"):
         from .scenes import Plotly
 
@@ -106,6 +124,8 @@ def _list_of(items: list, odd: Odd, key: str, room: Room) -> dict:
 
     if len({item._type for item in items}) > 1:
         raise NotLogged("a list of media of several kinds; log each kind under a name of its own")
+    if items[0]._type == "table-file":
+        raise NotLogged("a list of tables; log each under a name of its own")
 
     def whole() -> dict:
         return {"_type": "list", "items": [item.as_value() for item in items]}

@@ -16,7 +16,7 @@ from .definitions import Metric, definition
 from .errors import UsageError
 from .files import name_below, saved_file
 from .last_values import GONE, Summary
-from .media import media_of
+from .media import Chart, media_of
 from .odd import Odd
 from .run_facts import Plan, RunFacts
 from .terminal import is_true, say, say_once
@@ -136,8 +136,13 @@ class Run(RunFacts):
             if type(value) in PLAIN:
                 row[key] = value
                 continue
-            found = media_of(value, self._odd, key, self._sink.room)
-            if found is not None:
+            chart = value if isinstance(value, Chart) else None
+            found = media_of(chart.table if chart else value, self._odd, key, self._sink.room)
+            if chart:
+                name = ".".join((*around, key))
+                if found:
+                    media.append((chart.table_key(name), {**found, "chart": chart.as_value(name)}))
+            elif found is not None:
                 if found:
                     media.append((key, {**found, **({"in": list(around)} if around else {})}))
             elif isinstance(value, dict) and value and len(around) < 8:

@@ -10,7 +10,7 @@ namespace flarebridge::wandb {
 // Record.
 inline constexpr uint32_t kNum = 1, kHistory = 2, kSummary = 3, kConfig = 5, kFiles = 6, kStats = 7,
                           kOutputRaw = 13, kRun = 17, kExit = 18, kFinal = 20, kHeader = 21,
-                          kEnvironment = 26, kAlert = 10, kMetric = 12;
+                          kEnvironment = 26, kAlert = 10, kMetric = 12, kArtifact = 8;
 // Of Record, too, but not its content.
 inline constexpr uint32_t kControl = 16, kUuid = 19, kInfo = 200;
 // Ours, an AppliedMark: far from W&B's numbers, of which the highest is 200. Protobuf readers skip
@@ -70,6 +70,15 @@ inline constexpr uint32_t kTime = 2, kItem = 3;
 namespace alert_field {  // AlertRecord
 inline constexpr uint32_t kTitle = 1, kText = 2, kLevel = 3, kWaitDuration = 4;
 }
+namespace artifact_field {  // ArtifactRecord
+inline constexpr uint32_t kRunId = 1, kProject = 2, kEntity = 3, kType = 4, kName = 5, kDigest = 6,
+                          kAliases = 11, kManifest = 12, kFinalize = 14, kClientId = 15,
+                          kSequenceClientId = 16, kDigestAlgorithm = 20;
+// ArtifactManifest, StoragePolicyConfigItem and ArtifactManifestEntry.
+inline constexpr uint32_t kManifestVersion = 1, kPolicy = 2, kPolicyConfig = 3, kContents = 4;
+inline constexpr uint32_t kConfigKey = 1, kConfigJson = 2;
+inline constexpr uint32_t kEntryPath = 1, kEntryDigest = 2, kEntrySize = 4, kEntryLocalPath = 6;
+}  // namespace artifact_field
 namespace exit_field {  // RunExitRecord
 inline constexpr uint32_t kCode = 1, kRuntime = 2;
 }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -48,7 +49,8 @@ struct RunOutput {
   bool tags_wait = false;        // they have changed since the run record was written
   std::optional<Clock::time_point> tags_written;
   std::set<std::string> said_labels;  // of classes: kind, name and labels that the config has
-  uint64_t tags_left_out = 0;         // there were too many; they are in the config
+  std::map<std::string, std::string> artifacts;  // name -> digest of its last version in the log
+  uint64_t tags_left_out = 0;                    // there were too many; they are in the config
   LogAppender log;
   RowWriter rows;
   BlobFolder blobs;  // large values that events name
@@ -75,6 +77,8 @@ Expected<bool> ApplyLogLine(RunOutput& out, uint64_t position, const Data& data)
 Expected<bool> ApplyFile(RunOutput& out, uint64_t position, const Data& data);
 Expected<bool> ApplyMedia(RunOutput& out, uint64_t position, const Data& data,
                           Clock::time_point now);
+Expected<bool> ApplyTable(RunOutput& out, uint64_t position, const Data& data,
+                          Clock::time_point now);
 Expected<bool> ApplyImage(RunOutput& out, uint64_t position, const Data& data,
                           Clock::time_point now);
 
@@ -82,6 +86,10 @@ Expected<bool> ApplyImage(RunOutput& out, uint64_t position, const Data& data,
 // the log, without a mark. Gives the value in JSON; nothing: `value` is no such thing. Errors: kIo.
 Expected<std::optional<std::string>> StoreForSummary(RunOutput& out, std::string_view key,
                                                      const Value& value);
+// Of MEDIA: it is a table.
+bool IsTable(const Data& data);
+// The path of its value in its row; empty: `in` is no list of texts.
+std::string PathOfMedia(const Data& data);
 
 // The run's tags go into the log once a second at most: when those that wait are due, if any do; if
 // they are due; at once.

@@ -16,20 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The path of the value in its row; empty: `in` is no list of texts.
-std::string PathOfValue(const Data& data) {
-  std::string path;
-  const Value around = data.value.Find("in").value_or(Value());
-  bool fine = around.IsNull() || around.kind() == ValueKind::kList;
-  around.ForEachItem([&](const Value& key) {
-    const auto text = key.AsText();
-    fine = fine && text;
-    AppendPath(text.value_or(""), path);
-  });
-  AppendPath(data.tag, path);
-  return fine ? path : std::string();
-}
-
 // False: one of them has no place in the file system.
 Expected<bool> WriteFiles(const fs::path& run_folder, const Media& media, BlobFolder& blobs) {
   std::set<std::string_view> written;
@@ -82,6 +68,19 @@ void AddFiles(RunOutput& out, const Media& media) {
 
 }  // namespace
 
+std::string PathOfMedia(const Data& data) {
+  std::string path;
+  const Value around = data.value.Find("in").value_or(Value());
+  bool fine = around.IsNull() || around.kind() == ValueKind::kList;
+  around.ForEachItem([&](const Value& key) {
+    const auto text = key.AsText();
+    fine = fine && text;
+    AppendPath(text.value_or(""), path);
+  });
+  AppendPath(data.tag, path);
+  return fine ? path : std::string();
+}
+
 Expected<std::optional<std::string>> StoreForSummary(RunOutput& out, std::string_view key,
                                                      const Value& value) {
   // Named as by W&B's SDK (0.31.0).
@@ -94,7 +93,7 @@ Expected<std::optional<std::string>> StoreForSummary(RunOutput& out, std::string
   if (value.kind() != ValueKind::kMap) return std::nullopt;
   const std::optional<Media> media = ReadMedia(value, path_of);
   if (!media) return std::nullopt;
-  const Expected<bool> possible = WriteFiles(out.folder, *media);
+  const Expected<bool> possible = WriteFiles(out.folder, *media, out.blobs);
   if (!possible) return Propagate(possible);
   if (!*possible) return std::nullopt;
   if (Expected<void> reopened = out.log.Reopen(); !reopened) return Propagate(reopened);
@@ -105,7 +104,7 @@ Expected<std::optional<std::string>> StoreForSummary(RunOutput& out, std::string
 
 Expected<bool> ApplyMedia(RunOutput& out, uint64_t position, const Data& data,
                           Clock::time_point now) {
-  const std::string path = PathOfValue(data);
+  const std::string path = PathOfMedia(data);
   if (path.empty()) return false;
   const auto path_of = [&](std::string_view folder, std::string_view sha256,
                            std::string_view extension) {

@@ -41,6 +41,8 @@ class RowWriter {
   // The mark of a record that is no row, completes the event at a position and comes next in the
   // log.
   AppliedMark MarkAt(uint64_t position);
+  // The number of the journal that events' positions are in.
+  uint64_t journal() const { return journal_; }
 
   // Each brings rows into the log, with one summary record before them: those that are complete,
   // those whose time has come too, all of them.

@@ -201,7 +201,7 @@ class Table(Media):
 def is_dataframe(value: Any) -> bool:
     """One of pandas'."""
     kind = type(value)
-    return kind.__name__ == "DataFrame" and kind.__module__.startswith("pandas.")
+    return kind.__name__ == "DataFrame" and kind.__module__.partition(".")[0] == "pandas"
 
 
 def _rows_of(frame: Any) -> Iterable:

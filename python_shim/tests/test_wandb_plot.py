@@ -64,6 +64,16 @@ def test_an_array_of_more_dimensions_is_lists_in_its_type_too():
     assert table.as_value()["types"] == [["union", ["none"], ["list", ["list", ["number"], 1], 2]]]
 
 
+@pytest.mark.parametrize(
+    ("mode", "told"), [("IMMUTABLE", "IMMUTABLE"), ("MUTABLE", "MUTABLE"), ("INCREMENTAL", "MUTABLE")]
+)
+def test_each_version_of_a_table_is_whole(mode, told):
+    table = Table(columns=["a"], data=[[1]], log_mode=mode)
+    assert (_rows(table), table.as_value()["log_mode"]) == ([[1]], told)
+    table.add_data(2)
+    assert (_rows(table), table.as_value()["log_mode"]) == ([[1], [2]], told)
+
+
 def test_a_table_of_many_rows_is_as_one_of_few():
     for count in (0, 15, 16, 65535, 65536):
         assert _rows(Table(columns=["a"], data=[[1]] * count)) == [[1]] * count

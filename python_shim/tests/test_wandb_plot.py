@@ -51,7 +51,9 @@ def test_a_data_frame_is_a_table(make):
     ]  # fmt: skip
 
 
-def test_a_data_frame_is_logged_as_it_is():
+@pytest.mark.parametrize("home", ["pandas.core.frame", "pandas"])  # of pandas 2 and 3
+def test_a_data_frame_is_logged_as_it_is(home, monkeypatch):
+    monkeypatch.setattr(DataFrame, "__module__", home)
     value = media_of(_frame(), lambda key, why: pytest.fail(why), "key")
     assert (value["_type"], value["nrows"]) == ("table-file", 2)
 
@@ -60,6 +62,16 @@ def test_an_array_of_more_dimensions_is_lists_in_its_type_too():
     table = Table(columns=["a"], data=[[np.zeros((2, 1))], [None]])
     assert _rows(table) == [[[[0.0], [0.0]]], [None]]
     assert table.as_value()["types"] == [["union", ["none"], ["list", ["list", ["number"], 1], 2]]]
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"), [("IMMUTABLE", "IMMUTABLE"), ("MUTABLE", "MUTABLE"), ("INCREMENTAL", "MUTABLE")]
+)
+def test_each_version_of_a_table_is_whole(mode, told):
+    table = Table(columns=["a"], data=[[1]], log_mode=mode)
+    assert (_rows(table), table.as_value()["log_mode"]) == ([[1]], told)
+    table.add_data(2)
+    assert (_rows(table), table.as_value()["log_mode"]) == ([[1], [2]], told)
 
 
 def test_a_table_of_many_rows_is_as_one_of_few():

@@ -101,7 +101,7 @@ def _as_media(value: Any) -> Optional[Media]:
     if isinstance(value, Media):
         return value
     home = type(value).__module__
-    if home.startswith("pandas.") and type(value).__name__ == "DataFrame":
+    if type(value).__name__ == "DataFrame" and home.partition(".")[0] == "pandas":
         from .table import Table
 
         return Table(dataframe=value)

@@ -23,7 +23,7 @@ _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 class Table(Media):
     """W&B's Table. What is logged is the table as it is then: one that has grown is written anew.
 
-    `log_mode` is told, and changes nothing else.
+    Of log modes INCREMENTAL is as MUTABLE: each version has all rows.
     """
 
     _type = "table-file"
@@ -155,7 +155,7 @@ class Table(Media):
             "columns": list(self.columns),
             "types": [types.as_value(types.as_lists(self._types[name])) for name in self.columns],
             "nrows": len(self.data),
-            "log_mode": self.log_mode,
+            "log_mode": "IMMUTABLE" if self.log_mode == "IMMUTABLE" else "MUTABLE",  # whole each time
             "data": data,
         }
 
@@ -201,7 +201,7 @@ class Table(Media):
 def is_dataframe(value: Any) -> bool:
     """One of pandas'."""
     kind = type(value)
-    return kind.__name__ == "DataFrame" and kind.__module__.startswith("pandas.")
+    return kind.__name__ == "DataFrame" and kind.__module__.partition(".")[0] == "pandas"
 
 
 def _rows_of(frame: Any) -> Iterable:

@@ -211,7 +211,8 @@ std::optional<Table> ReadTable(const std::string& name, const Value& value, std:
   Table table;
   table.columns = columns.size();
   table.log_mode = TextOf(value, "log_mode");
-  if (table.log_mode != "MUTABLE" && table.log_mode != "INCREMENTAL") table.log_mode = "IMMUTABLE";
+  // Readers look for the rest of an incremental one elsewhere: here all rows are in each version.
+  if (table.log_mode != "MUTABLE") table.log_mode = "IMMUTABLE";
 
   const std::string head = ToJson(columns) + R"(,"data":[)";
   table.run_file = R"({"columns":)" + head;

@@ -235,6 +235,29 @@ def test_a_second_process_that_does_not_share_a_run_is_refused_and_does_no_harm(
     assert [row["x"] for row in rows(_gone(tmp_path))] == [1, 2, 1]
 
 
+def test_with_a_key_a_run_that_the_environment_says_is_shared_is_uploaded(tmp_path):
+    code = """
+    run = wandb.init(id="together", project="mine", entity="tester")
+    for step in range(50):
+        wandb.log({"x": step})
+    """
+    with StrictServer() as server:
+        said = {"WANDB_MODE": "shared", "WANDB_BASE_URL": server.url, "WANDB_API_KEY": server.key}
+        writers = [
+            _start(tmp_path, number, code, RANK=str(number), WANDB_X_PRIMARY=str(number == 0), **said)
+            for number in range(2)
+        ]
+        for writer in writers:
+            _out, err = writer.communicate(timeout=DEADLINE)
+            assert writer.returncode == 0, err
+        log = _gone(tmp_path)
+        held = server.run("together")
+        assert held.state == "finished"
+        for number in range(2):
+            for found in (held.rows, rows(log)):
+                assert [row["x"] for row in found if row["flarebridge/writer"] == f"rank{number}"] == list(range(50))
+
+
 def test_ranks_that_do_not_ask_for_a_run_in_common_have_runs_of_their_own(tmp_path):
     code = "wandb.init(name=os.environ['RANK'])\nwandb.log({'x': 1})\n"
     ranks = [_start(tmp_path, number, code, RANK=str(number), WORLD_SIZE="2") for number in range(2)]

@@ -251,7 +251,8 @@ class BridgeForwarder(Definable, Widget):
         if stats["off"] == DISABLED:
             self._say("info", DISABLED)
             return
-        text = f"{count_of(stats['acknowledged'], 'logged record')} safe on the server's disk"
+        records = max(0, stats["acknowledged"] - self._sampling.taken)
+        text = f"{count_of(records, 'logged record')} safe on the server's disk"
         reasons = [f"{count} {reason}" for reason, count in sorted(stats["dropped"].items())]
         waiting = stats["accepted"] - stats["acknowledged"]
         if waiting and not stats["off"]:

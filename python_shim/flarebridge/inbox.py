@@ -20,7 +20,7 @@ from typing import Any, Callable, Optional, Union
 import msgpack
 
 from .buffer import EventBuffer
-from .events import DATA, MAX_EVENT_BYTES
+from .events import DATA, MAX_EVENT_BYTES, TYPE_NAMES
 from .forks import forget_in_child
 from .senders import sender_of, verify_senders
 
@@ -39,6 +39,7 @@ _REASONS = 100  # for which a site's events were dropped in sessions that are fo
 _TURN = 0.02  # seconds between looks
 _QUIET = 3.0  # seconds; a forwarder that has something to say tries again within 2
 _DATA_FIELDS = 8  # of a record at least (events/README.md)
+_OPERATION = next(code for code, name in TYPE_NAMES.items() if name == "OPERATION")
 
 
 Admit = Callable[[list], Optional[list]]
@@ -111,6 +112,7 @@ class Inbox:
         self._patience = patience
         self._lock = threading.Lock()
         self._sites: dict[str, _Site] = {}
+        self.samples = 0  # of sites' machines, among the events that were taken
         self._ended = False
         self._turns = threading.Semaphore(_WAITING)
         forget_in_child(self)
@@ -211,6 +213,7 @@ class Inbox:
                 session.rejected += 1
             elif number := self._link.offer(packed):
                 session.marks.append((session.received + 1, number))
+                self._count_sample(event)
             else:
                 if self._admit is not None:
                     session.admitted = packed  # asked for once, so that what is kept of it is counted once
@@ -218,6 +221,12 @@ class Inbox:
             session.admitted = None
             session.received += 1
         return False
+
+    def _count_sample(self, event: list) -> None:
+        """It is no record that anybody has logged."""
+        if event[3] == _OPERATION and isinstance(event[6], dict) and event[6].get("op") == "stats":
+            with self._lock:
+                self.samples += 1
 
     def _settle(self, session: _Session, seconds: float) -> None:
         """Brings `durable` up to date; waits for it for so many seconds at most."""

@@ -23,7 +23,7 @@ def last_line(
     Args:
         stats: the link's.
         at_clients: what forwarders could not keep or were told not to send: reason -> events.
-        opening: events of the session's beginning, which are no logged records.
+        opening: events that are no logged records: of the session's beginning, and samples of machines.
         runs: of which the logged records are.
         kept: what the site's policy kept out of the runs, by name.
         channel: what NVFlare's own channel lost.

@@ -144,7 +144,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
         self._parts = Parts(self._say)
         self._process = None  # of the bridge, if it is our own
         self._aborted = False
-        self._opening = 0  # events of the session's beginning
+        self._opening = 0  # events that nobody has logged: the session's beginning, at its end samples, too
         self._whose = ""  # in front of what is told
         self._links = RunLinks()
         self._verified = False  # messages tell who sent them (senders.py)
@@ -241,6 +241,7 @@ class BridgeReceiver(Definable, AnalyticsReceiver):
             self._process.wait_gone(deadline - time.monotonic() if self._aborted else 0.0)
         if self._gate is not None:
             self._gate.close()
+        self._opening += self._sampling.taken + (inbox.samples if inbox is not None else 0)
         self._report_end(link.stats(), inbox.dropped() if inbox is not None else {})
 
     # --- parts of the above ---

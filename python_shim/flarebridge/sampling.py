@@ -15,11 +15,13 @@ from .machine import Machine
 INTERVAL = 15.0  # seconds, as W&B's client has them (x_stats_sampling_interval at 0.31.0)
 LEAST = 0.1  # seconds, as there
 
-Put = Callable[[dict[str, float]], None]
+Put = Callable[[dict[str, float]], bool]
 
 
 class NoSampling:
     """Of a run that is to have no samples."""
+
+    taken = 0  # samples that the run has, or will have
 
     def end(self) -> None:
         """Nothing comes from here any more, once it returns; a driver is not waited for."""
@@ -40,8 +42,8 @@ class Sampling(NoSampling):
         self.due = time.monotonic() + self._interval
         values = {**self._machine.sample(), **of_gpus}
         with self._lock:
-            if not self._over:
-                self._put(values)
+            if not self._over and self._put(values):
+                self.taken += 1
 
     def end(self) -> None:
         """See NoSampling. May be called again."""
@@ -114,7 +116,7 @@ OFF = NoSampling()
 
 
 def begin(put: Put, interval: float) -> NoSampling:
-    """`put` is called with a sample each `interval` seconds, in a thread of ours; 0: never."""
+    """`put` is called with a sample each `interval` seconds, in a thread of ours; 0: never. It says if it takes it."""
     if not interval:
         return OFF
     try:

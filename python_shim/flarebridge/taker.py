@@ -118,21 +118,22 @@ class Taker:
         except Exception as e:
             self._count(e)
 
-    def take_sample(self, values: dict) -> None:
+    def take_sample(self, values: dict) -> bool:
         """How busy this machine is, as the component has measured it: of the kind system, and asked for no name.
 
-        What a script passes off as such an operation is judged as all that is not known.
+        False: it is not taken. What a script passes off as such an operation is judged as all that is not known.
         """
         try:
             if "system" not in self._policy.kinds or self._policy.too_large("system", 8 * len(values)):
-                return
+                return False
             items = {name: self._policy.rounded(value) for name, value in values.items()}
             value = {"op": "stats", "items": items}
             with self._lock:
                 event = self._encoder.data(time.time(), self._site, "OPERATION", "WANDB", "system", value)
-                self.buffer.offer(event) or self.buffer.count_refusal()
+                return bool(self.buffer.put(event))
         except Exception as e:
             self._count(e)
+            return False
 
     def sample_each(self, interval: float) -> NoSampling:
         """Begins to take samples, each so many seconds, if any may leave."""

@@ -41,16 +41,16 @@ def _threads() -> list:
 
 def test_samples_come_each_interval_until_the_end_and_the_thread_goes_with_the_last_run():
     first, second = [], []
-    runs = [sampling.begin(first.append, 0.1), sampling.begin(second.append, 0.1)]
+    runs = [sampling.begin(lambda values: not first.append(values), 0.1), sampling.begin(second.append, 0.1)]
     assert len(_threads()) == 1
     _wait_for(lambda: len(first) >= 3 and len(second) >= 3)
     runs[0].end()
     there = len(first)
     more = len(second) + 2
     _wait_for(lambda: len(second) >= more)
-    assert len(first) == there and len(_threads()) == 1
+    assert len(first) == there == runs[0].taken and len(_threads()) == 1
     runs[1].end()
-    runs[1].end()
+    assert runs[1].taken == 0  # whoever is given them takes none
     _wait_for(lambda: not _threads())
     assert all("cpu" in sample for sample in first + second)
 

@@ -61,6 +61,10 @@ def test_each_sites_run_has_the_samples_of_that_sites_process_on_both_sides(tmp_
         assert len(on_the_server) == 1 and on_the_server == here  # no second process measures for the run
         askers += on_the_server
         assert values_in(job.logs()[site]) == job.logged(site)
+        # Nobody has logged them.
+        assert f"{site}: 30 logged records safe on the server's disk" in job.said(site)
+        assert "30 logged records of 1 run safe on this machine's disk" in job.said(site)
+    assert "60 logged records of 2 runs safe on this machine's disk" in job.said("server")
     assert len(set(askers)) == 2
 
 

@@ -341,9 +341,10 @@ class Run(RunFacts):
         self._operate(key, {"op": "summary", "value": whole})
         return value
 
-    def _sample(self, values: dict) -> None:
+    def _sample(self, values: dict) -> bool:
         """How busy this machine is: in a thread of sampling.py."""
         self._sink.send("OPERATION", "system", {"op": "stats", "items": values})
+        return True
 
     def _line(self, line: str) -> None:
         if line.strip():

@@ -145,6 +145,17 @@ def ten_thousand_rows_and_one(wandb):
 
 
 @_to(TABLES)
+def more_rows_than_an_event_has_room_for(wandb):
+    rows = [[number / 3, number / 7, f"row {number}"] for number in range(50_000)]
+    return wandb.Table(columns=["a", "b", "c"], data=rows)
+
+
+@_to(TABLES)
+def a_cell_that_is_large_by_itself(wandb):
+    return wandb.Table(columns=["page"], data=[[wandb.Html("<p>" + "x" * 400_000, inject=False)]])
+
+
+@_to(TABLES)
 def a_table_that_may_change(wandb):
     return wandb.Table(columns=["a"], data=[[1]], log_mode="MUTABLE")
 

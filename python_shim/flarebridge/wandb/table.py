@@ -9,6 +9,7 @@ from typing import Any, Callable, Optional
 
 import msgpack
 
+from ..large import contents_of, inline
 from . import table_types as types
 from .histogram import Histogram
 from .media import Media, NotLogged
@@ -17,6 +18,7 @@ from .values import PLAIN, as_array, row_value, text_of
 
 _LOG_MODES = ("IMMUTABLE", "MUTABLE", "INCREMENTAL")
 _MOST_DEPTH = 10  # of a cell; an event allows more, and each list within a row is one
+_MOST_BYTES = 256 << 20  # of a table's rows: whoever writes the run has them in memory (receivers/blob_folder.h)
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.timezone.utc)
 
 
@@ -150,6 +152,8 @@ class Table(Media):
             raise
         except Exception as e:  # whatever a script has put there
             raise NotLogged(f"a cell can't be logged ({type(e).__name__}: {e})") from e
+        if len(data) > _MOST_BYTES:
+            raise NotLogged(f"a table's rows have {len(data) >> 20} MiB; 256 are possible")
         return {
             "_type": self._type,
             "columns": list(self.columns),
@@ -275,4 +279,6 @@ def _medium(value: Media) -> dict:
     found = {key: item for key, item in value.as_value().items() if key not in ("masks", "boxes", "grouping")}
     if len(found) < len(value.as_value()):
         say_once("warning", "masks and boxes of images in tables are left out")
-    return {"_cell": "media", "name": type(value).__name__, "data": found}
+    if sum(contents_of(found)) > _MOST_BYTES:
+        raise NotLogged("a file of more than 256 MiB in a table's cell; log it under a name of its own")
+    return {"_cell": "media", "name": type(value).__name__, "data": inline(found)}

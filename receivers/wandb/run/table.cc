@@ -23,6 +23,7 @@ std::string_view TextOf(const Value& map, std::string_view key) {
 // Reads rows, and writes them in one of the two forms.
 class Writer {
  public:
+  explicit Writer(BlobFolder& blobs) : blobs_(blobs) {}
   // False: a cell is none.
   bool AppendRow(const Value& row, bool kept, std::string& out) {
     fine_ = true;
@@ -37,6 +38,7 @@ class Writer {
   void AppendCell(std::string_view kind, const Value& cell, bool kept, std::string& out);
   void AppendMedium(const Value& cell, std::string& out);
 
+  BlobFolder& blobs_;
   std::map<std::string, std::string> files_;  // of the artifact, by path
   bool fine_ = true;
 };
@@ -122,8 +124,9 @@ void Writer::AppendMedium(const Value& cell, std::string& out) {
     return "media/" + std::string(folder) + "/" + std::string(sha256.substr(0, 20)) +
            std::string(extension);
   };
-  std::optional<Media> media = ReadMedia(cell, path_of);
-  fine_ = fine_ && media && TextOf(cell, "_type") != "list";
+  std::optional<Media> media = ReadMedia(cell, path_of, blobs_);
+  // Content is in its row, whose file in turn may be a large value.
+  fine_ = fine_ && media && TextOf(cell, "_type") != "list" && !media->files.front().blob;
   if (!fine_) return;
   const char* separator = "{";
   for (const Media::Leaf& leaf : media->leaves) {
@@ -204,7 +207,8 @@ std::string TypesOf(const Value& columns, const Value& types) {
 
 }  // namespace
 
-std::optional<Table> ReadTable(const std::string& name, const Value& value, std::string_view rows) {
+std::optional<Table> ReadTable(const std::string& name, const Value& value, std::string_view rows,
+                               BlobFolder& blobs) {
   const Value columns = value.Find("columns").value_or(Value());
   const std::string types = TypesOf(columns, value.Find("types").value_or(Value()));
   if (types.empty()) return std::nullopt;
@@ -217,7 +221,7 @@ std::optional<Table> ReadTable(const std::string& name, const Value& value, std:
   const std::string head = ToJson(columns) + R"(,"data":[)";
   table.run_file = R"({"columns":)" + head;
   std::string kept = R"({"_type":"table","column_types":)" + types + R"(,"columns":)" + head;
-  Writer writer;
+  Writer writer(blobs);
   Tape tape;
   uint64_t count = 0;
   for (; !rows.empty() && count < kMostOfArtifact; ++count) {

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "events/blob_ref.h"
 #include "receivers/files/stable_hash.h"
 #include "receivers/json.h"
 #include "receivers/wandb/artifacts/artifact_name.h"
@@ -26,11 +27,15 @@ std::string_view TextOf(const Value& map, std::string_view key) {
   return map.Find(key).value_or(Value()).AsText().value_or(std::string_view());
 }
 
-// The rows' bytes; nothing: there are none.
-std::optional<std::string_view> RowsOf(const Value& value) {
+// The rows' bytes, those of a large table in `room`; nothing: there are none.
+std::optional<std::string_view> RowsOf(const Value& value, BlobFolder& blobs, std::string& room) {
   const Value data = value.Find("data").value_or(Value());
-  if (data.kind() != ValueKind::kBinary) return std::nullopt;
-  return data.node().text;
+  if (data.kind() == ValueKind::kBinary) return data.node().text;
+  const std::optional<BlobRef> blob = BlobOf(data);
+  std::optional<std::string> content = blob ? blobs.Content(*blob) : std::nullopt;
+  if (!content) return std::nullopt;
+  room = std::move(*content);
+  return room;
 }
 
 // W&B's client takes 128 random letters and digits, so that rows may refer to an artifact before
@@ -133,10 +138,13 @@ bool IsTable(const Data& data) { return TextOf(data.value, "_type") == "table-fi
 Expected<bool> ApplyTable(RunOutput& out, uint64_t position, const Data& data,
                           Clock::time_point now) {
   const std::string path = PathOfMedia(data);
-  const auto rows = RowsOf(data.value);
+  std::string room;
+  const auto rows = RowsOf(data.value, out.blobs, room);
+  if (const std::optional<Error> failed = out.blobs.TakeFailure())
+    return tl::unexpected<Error>(*failed);
   if (path.empty() || !rows) return false;
   const std::string name = SafeRelativePath(data.tag, ".table.json").generic_string();
-  const std::optional<Table> table = ReadTable(name, data.value, *rows);
+  const std::optional<Table> table = ReadTable(name, data.value, *rows, out.blobs);
   if (!table) return false;
   const std::string run_file =
       MediaPath("table", data.tag, data.step, position, HexSha256(table->run_file), ".table.json")
@@ -151,7 +159,7 @@ Expected<bool> ApplyTable(RunOutput& out, uint64_t position, const Data& data,
       [&](int64_t number, std::string& record) { AppendFile(number, run_file, nullptr, record); });
   PutLeaves(path, run_file, *table, artifact, name, out.items);
   out.rows.left_out().Fit(out.items);
-  out.rows.Add(position, data.step, TimeOf(data), out.items, now);
+  out.rows.Add(position, data.step, TimeOf(data), out.items, now, WriterOf(data));
   return true;
 }
 

@@ -238,3 +238,26 @@ def test_a_media_object_says_only_when_it_is_logged_that_it_can_not_be():
     image = Image(object())
     with pytest.raises(NotLogged, match="takes an array"):
         image.as_value()
+
+
+@pytest.mark.parametrize("kind", ["float64", "float32", "float16", "int64", "int8", "uint16", "uint8", "bool"])
+@pytest.mark.parametrize("span", [(0, 1), (-0.5, 1), (0, 255), (-300, 300)])
+def test_pixels_are_the_same_in_whatever_order_and_kind_they_lie_in_memory(kind, span):
+    random = np.random.default_rng(3)
+    for shape, strange in (((300, 200, 3), None), ((70, 1000, 4), None), ((5, 40, 1), None), ((40, 30, 3), np.nan)):
+        array = random.uniform(*span, shape)
+        if strange is not None and kind.startswith("float"):
+            array[1, 2] = (np.nan, np.inf, -np.inf)[: shape[2]]
+        array = array.astype(kind)
+        with np.errstate(over="ignore"):
+            expected = np.nan_to_num(array)
+            if kind.startswith("float") and expected.max() <= 1:
+                expected = expected * 255
+            if kind == "bool":
+                expected = expected.astype(np.uint8) * 255
+            expected = np.clip(expected, 0, 255).astype(np.uint8)
+            first = np.ascontiguousarray(array.transpose(2, 0, 1)).transpose(1, 2, 0)
+            for laid in (array, first, np.asfortranarray(array), np.flip(np.flip(array, 0), 0)):
+                assert _pixels(Image(laid)).reshape(shape).tobytes() == expected.tobytes()
+            if strange is None:
+                assert _pixels(Image(array[::2, 1::2])).tobytes() == expected[::2, 1::2].tobytes()

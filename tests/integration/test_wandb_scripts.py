@@ -212,6 +212,13 @@ def test_image_files_of_other_kinds_are_kept_as_png_without_a_loss(played):
 
 
 @needs_pil
+def test_a_bare_figure_of_matplotlibs_is_what_matplotlib_draws(played):
+    ours, theirs = (_flat_values(played, "a_bare_figure", who)[0] for who in ("ours", "sdk"))
+    assert (ours["bare._type"], theirs["bare._type"]) == ("image-file", "plotly-file")
+    assert ours["bare.content"]["pixels"] == theirs["image.content"]["pixels"]
+
+
+@needs_pil
 def test_pixels_lose_nothing_whatever_file_type_is_asked_for(played):
     ours, theirs = (_flat_values(played, "an_image_that_is_to_be_a_jpeg", who)[0] for who in ("ours", "sdk"))
     assert (ours["image.format"], theirs["image.format"]) == ("png", "jpg")

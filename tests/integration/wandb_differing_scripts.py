@@ -134,3 +134,19 @@ def a_dict_of_the_config_that_is_set_anew(wandb):
 @differs
 def a_tag_that_comes_twice(wandb):
     wandb.init(tags=["b", "a", "b"]).finish()
+
+
+@differs
+@needs("matplotlib", "PIL", "plotly")
+def a_bare_figure(wandb):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(2, 1))
+    axes.plot([1, 3, 2])
+    wandb.init()
+    wandb.log({"bare": figure, "image": wandb.Image(figure)})
+    pyplot.close("all")
+    wandb.finish()

@@ -216,6 +216,38 @@ def axes_and_canvas_of_figures(wandb):
 
 
 @script
+@needs("matplotlib", "PIL")
+def figures_of_every_make(wandb):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    wandb.init()
+    moving = _figure()
+    moving.axes[0].plot([3, 1, 2], animated=True)
+    wandb.log({"animated": wandb.Image(moving), "laid out": wandb.Image(_figure(layout="constrained"))})
+    tight = _figure()
+    tight.tight_layout()
+    wandb.log({"tight": wandb.Image(tight), "polar": wandb.Image(_figure(subplot_kw={"projection": "polar"}))})
+    heat, axes = pyplot.subplots(1, 2, figsize=(3, 2))
+    heat.colorbar(axes[0].imshow(noise(5, 5), alpha=0.5))
+    axes[1].set_facecolor((0, 0, 1, 0.25))
+    heat.suptitle("$x^2$ ünï")
+    wandb.log({"heat": wandb.Image(heat), "part": wandb.Image(axes[1])})
+    for canvas in (None, FigureCanvasAgg):
+        own = Figure(figsize=(2, 2))
+        own.subplots().bar([1, 2], [3, 4])
+        if canvas is not None:
+            canvas(own)
+        wandb.log({"without pyplot": wandb.Image(own)})
+    pyplot.close("all")
+    wandb.finish()
+
+
+@script
 @needs("PIL")
 def masks_of_files(wandb):
     from PIL import Image

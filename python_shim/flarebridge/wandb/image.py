@@ -140,9 +140,9 @@ def _drawn(figure: Any) -> Optional[Pixels]:
     """
     settings, canvas = sys.modules["matplotlib"].rcParams, figure.canvas
     plain = all(settings[f"savefig.{name}"] == value for name, value in _PLAIN_SAVING)
-    if not plain or type(canvas).__name__ != "FigureCanvasAgg" or figure.get_layout_engine() is not None:
+    if not plain or type(canvas).__name__ != "FigureCanvasAgg" or not hasattr(canvas, "_is_saving"):
         return None
-    if getattr(canvas, "device_pixel_ratio", 1) != 1 or not hasattr(canvas, "_is_saving"):
+    if getattr(canvas, "device_pixel_ratio", 1) != 1 or figure.get_layout_engine() is not None:
         return None
     canvas._is_saving = True  # artists that are animated are drawn then
     try:

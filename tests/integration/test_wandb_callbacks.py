@@ -24,7 +24,7 @@ def _train(folder: Path, who: str, name: str) -> list[Path]:
     environment = environment_of(folder, WANDB_SILENT="true", OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1")
     done = subprocess.run(
         [sys.executable, str(_SCRIPTS), who, name], cwd=folder, env=environment, capture_output=True, text=True,
-        timeout=300,
+        timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     wait_for(lambda: not processes_with(str(folder)), "the end of the bridges")

@@ -328,10 +328,11 @@ class Run(RunFacts):
             self._operate(key, {"op": "summary_delete"})
             return None
         if len(path) == 1:
-            media = media_of(value, self._odd, key, self._sink.most_raw)
+            media = media_of(value, self._odd, key, self._sink.room)
             if media is not None:
-                if media:
-                    self._operate(key, {"op": "summary", "value": media})
+                frozen = self._sink.frozen({"op": "summary", "value": media}) if media else None
+                if frozen is not None:
+                    self._operate(key, frozen)
                 return value
         if value is not GONE:
             value = summary_value(value, key, self._odd)

@@ -44,6 +44,8 @@ Expected<void> Journal::Prepare(const std::string& path) {
   if (const Expected<void> wal = CheckWal(path + "-wal"); !wal) {
     return wal.error().code == ErrorCode::kCorrupt ? FailDamaged("its WAL") : wal;
   }
+  // What is found is told as durable, and a transaction counts as whole once another one follows.
+  if (Expected<void> synced = PersistWal(path + "-wal"); !synced) return synced;
   // Opened for this thread only, so SQLite's own locks can stay off.
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
   Expected<JournalFile> opened = JournalFile::Open(path, flags);

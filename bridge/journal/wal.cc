@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "receivers/files/file_info.h"
+#include "receivers/files/folders.h"
 #include "receivers/files/open_file.h"
 #include "receivers/files/system_error.h"
 
@@ -180,6 +181,15 @@ Expected<void> CheckWal(const std::string& path) {
     bad_commit = bad && wal.Commits();
     wal.TrustFrame();
   }
+}
+
+Expected<void> PersistWal(const std::string& path) {
+  if (IsMissing(path)) return {};
+  const Expected<UniqueFd> file = OpenToRead(path);
+  if (!file) return FailOf(path, file);
+  if (const Expected<void> synced = PersistContent(file->get()); !synced)
+    return FailOf(path, synced);
+  return PersistFolder(std::filesystem::path(path).parent_path());
 }
 
 bool WalHasNoDatabase(const std::string& database) {

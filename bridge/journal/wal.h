@@ -17,6 +17,10 @@ inline constexpr uint32_t kJournalPage = 8192;
 // Errors: kCorrupt (damaged before its end), kIo. A file that is not there is whole.
 Expected<void> CheckWal(const std::string& path);
 
+// Brings to the disk what a process wrote that was killed before it did so itself: SQLite takes it
+// for committed as soon as it is read. No file is nothing to bring. Errors: kIo, kTemporary.
+Expected<void> PersistWal(const std::string& path);
+
 // The database of this path has no bytes, or is not there, and its WAL holds transactions: SQLite
 // would remove those unread. Commits never leave it so.
 bool WalHasNoDatabase(const std::string& database);

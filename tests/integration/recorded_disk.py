@@ -11,6 +11,7 @@ import os
 import random
 import shutil
 import struct
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +23,9 @@ _MAGIC = 0x52444246
 _RECORDS_BEGIN = 1 << 18
 
 _SECTOR = 512
-ACKNOWLEDGED = b"A"  # the test's own: `offset` is how many
+# The test's own.
+ACKNOWLEDGED = b"A"  # `offset` is how many
+KILLED = b"K"  # a process
 
 
 @dataclass
@@ -44,7 +47,7 @@ class Recording:
 
     def __init__(self, trace: Path):
         self._trace = trace
-        self._told: list[tuple[int, int]] = []  # the recording's length, how many were acknowledged by then
+        self._told: list[tuple[int, Change]] = []  # the test's own, each with the recording's length then
         with trace.open("w+b") as file:
             file.truncate(_RECORDS_BEGIN)
             self._memory = mmap.mmap(file.fileno(), _RECORDS_BEGIN)
@@ -65,18 +68,20 @@ class Recording:
 
     def acknowledged(self, count: int) -> None:
         """So many are, now: all that this rests on has been recorded."""
-        self._told.append((self.length, count))
+        self._told.append((self.length, Change(ACKNOWLEDGED, 0, count, "", "", b"")))
+
+    def killed(self) -> None:
+        """One of its processes is, now."""
+        self._told.append((self.length, Change(KILLED, 0, 0, "", "", b"")))
 
     def changes(self) -> Iterator[Change]:
         """In their order; one at a time is in memory."""
-        at, end, told = _RECORDS_BEGIN, self.length, iter(self._told)
-        next_told = next(told, None)
+        at, end, told = _RECORDS_BEGIN, self.length, deque(sorted(self._told, key=lambda item: item[0]))
         with self._trace.open("rb") as file:
             file.seek(at)
             while True:
-                while next_told is not None and next_told[0] <= at:
-                    yield Change(ACKNOWLEDGED, 0, next_told[1], "", "", b"")
-                    next_told = next(told, None)
+                while told and told[0][0] <= at:
+                    yield told.popleft()[1]
                 if at == end:
                     return
                 size, change = _read_one(file, at, end)
@@ -141,6 +146,8 @@ class Disk:
     def apply(self, change: Change) -> None:
         if change.kind == ACKNOWLEDGED:
             self.acknowledged = change.offset
+        elif change.kind == KILLED:
+            pass
         elif change.kind in (b"W", b"T"):
             self._files[change.inode].pending.append(change)
         elif change.kind == b"S":

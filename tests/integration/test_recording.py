@@ -11,7 +11,7 @@ import recorded_disk
 from preloaded import compiled
 from recorded_disk import Disk, Recording
 
-_ROUNDS = 40  # of two deaths
+_ROUNDS = 20  # of two deaths
 # Changes files in all recorded ways until a timer ends it, at any instruction of its own or of the kernel for it.
 _WRITER = """
 import os, random, signal, sys

@@ -16,8 +16,9 @@ std::optional<UniqueFd> BlobFolder::Open(const BlobRef& blob) {
   if (folder_.empty()) return std::nullopt;
   Expected<UniqueFd> file = OpenBelow(folder_, blob.id, Links::kRefuse);
   if (!file) {
-    if (file.error().code == ErrorCode::kTemporary)
-      failure_ = Error{ErrorCode::kTemporary, "a large value " + file.error().message};
+    // It is there: a later worker may be let to it, if this one is not.
+    if (file.error().code != ErrorCode::kForbidden && InfoOf(folder_ / blob.id))
+      failure_ = Error{ErrorCode::kIo, "a large value " + file.error().message};
     return std::nullopt;
   }
   const Expected<FileInfo> info = InfoOf(file->get());

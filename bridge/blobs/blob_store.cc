@@ -18,8 +18,9 @@ constexpr std::chrono::hours kUnnamed{1};
 Expected<std::unique_ptr<BlobStore>> BlobStore::Open(std::filesystem::path state,
                                                      const BlobLimits& limits) {
   std::unique_ptr<BlobStore> store(new BlobStore(std::move(state), limits));
-  if (Expected<void> made = MakePrivateFolder(BlobsFolder(store->state_)); !made)
-    return Propagate(made);
+  // Workers that are started from now on reach it. If it can't be made now, it is tried again when
+  // a value comes.
+  (void)MakePrivateFolder(BlobsFolder(store->state_));
   store->ready_ = UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!store->ready_) return FailSystem("eventfd");
   return store;

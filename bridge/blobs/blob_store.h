@@ -32,8 +32,7 @@ struct BlobLimits {
 
 class BlobStore : public BlobKeeper {
  public:
-  // Makes the folder for them below `state`, which is locked for this process. Errors: kIo,
-  // kTemporary.
+  // Makes the folder for them below `state`, which is locked for this process. Errors: kTemporary.
   static Expected<std::unique_ptr<BlobStore>> Open(std::filesystem::path state,
                                                    const BlobLimits& limits);
   // What was begun is done first.

@@ -81,6 +81,8 @@ Expected<void> TakeOver(const fs::path& state, const std::string& session, const
                         uint64_t size) {
   const fs::path taken = BlobsFolder(state) / id;
   const fs::path spool = SpoolOf(state, session);
+  if (Expected<void> made = MakePrivateFolder(BlobsFolder(state)); !made)
+    return FailOf("the folder for large values", made);
   // A shim that has had no acknowledgement sends the event again.
   if (const UniqueFd own = OpenOwn(taken)) return Check(own.get(), size);
   if (!fs::is_directory(fs::symlink_status(spool)))

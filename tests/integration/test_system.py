@@ -119,6 +119,24 @@ def test_a_scripts_run_has_the_samples_of_its_process_as_its_settings_say_and_th
     assert [event["system.gpu.0.gpu"] for event in run.events] == [75] * len(_samples(log_below(tmp_path / "often")))
 
 
+def test_processes_that_share_a_run_have_samples_of_their_own(tmp_path):
+    code = """
+    settings = wandb.Settings(mode="shared", x_label="{label}", x_primary={primary}, x_stats_sampling_interval=0.1)
+    wandb.init(id="together", settings=settings)
+    wandb.log({{"pid": os.getpid()}})
+    time.sleep(1)
+    """
+    processes = [start(tmp_path, code.format(label=f"rank{number}", primary=not number)) for number in (0, 1)]
+    for process in processes:
+        _out, said = process.communicate(timeout=DEADLINE)
+        assert process.returncode == 0, said
+    wait_for(lambda: not processes_with(str(tmp_path)), "the end of the bridge")
+    keys = [set(values) for _time, values in _samples(log_below(tmp_path))]
+    for label in ("/l:rank0", "/l:rank1"):
+        assert sum({f"cpu{label}", f"memory_percent{label}"} <= one for one in keys) >= 3
+        assert all(key.endswith(label) for one in keys if f"cpu{label}" in one for key in one)
+
+
 def test_an_interval_that_wandbs_client_refuses_is_refused(tmp_path):
     code = "wandb.init(settings=wandb.Settings(x_stats_sampling_interval={}))"
     for given in ("0.01", "'often'"):

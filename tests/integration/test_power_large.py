@@ -4,26 +4,24 @@ FLAREBRIDGE_POWER_ROUNDS: how many cuts; each is a seed that repeats it.
 """
 
 import random
-import struct
 from pathlib import Path
 
 import recorded_disk
-from own_script import play
+from bridge_driver import processes_with, wait_for
+from own_script import DEADLINE, start
 from run_log import find_runs, rows
 from test_power import _ROUNDS, _finish, library  # noqa: F401
 
 _IMAGES = 12
 _SCRIPT = f"""
-import struct
 import numpy as np
 
-trace = open(os.environ["RECORDING_DISK_TRACE"], "ab", buffering=0)
 run = wandb.init(id="large", settings=wandb.Settings(console="off"))
 for number in range({_IMAGES}):
     pixels = np.frombuffer(np.random.default_rng(number).bytes(320 * 320 * 3), np.uint8).reshape(320, 320, 3)
     wandb.log({{"image": wandb.Image(pixels), "number": number}})
     assert run._sink._link.wait_acknowledged(60)
-    trace.write(struct.pack("<IIQQc7x", 32, 0, 0, number + 1, b"A"))
+    print(number + 1, flush=True)
 """
 
 
@@ -38,16 +36,18 @@ def _images(disk: Path) -> dict[int, bytes]:
 
 
 def test_large_values_that_were_acknowledged_survive_a_power_cut_at_any_moment(tmp_path, library):  # noqa: F811
-    assert struct.calcsize("<IIQQc7x") == recorded_disk._HEADER.size
-    disk, trace = tmp_path / "disk", tmp_path / "trace"
+    disk = tmp_path / "disk"
     disk.mkdir()
-    trace.touch()
-    play(
-        disk, _SCRIPT, LD_PRELOAD=str(library), RECORDING_DISK_FOLDER=str(disk), RECORDING_DISK_TRACE=str(trace)
-    )  # fmt: skip
+    recording = recorded_disk.Recording(tmp_path / "trace")
+    script = start(disk, _SCRIPT, WANDB_SILENT="true", **recording.environment(library, disk))
+    for line in script.stdout:
+        recording.acknowledged(int(line))
+    _out, said = script.communicate(timeout=DEADLINE)
+    assert script.returncode == 0, said
+    wait_for(lambda: not processes_with(str(disk)), "the end of the bridge")
     wanted = _images(disk)
     assert len(wanted) == _IMAGES
-    changes = recorded_disk.read_trace(trace)
+    changes = list(recording.changes())
     recorded_disk.remove(disk)
     spooled = [i for i, change in enumerate(changes) if "/spool/" in change.path or "/blobs/" in change.path]
     assert len(spooled) > 3 * _IMAGES, "nothing went beside the events"

@@ -82,6 +82,11 @@ def test(network: nn.Module, data: TensorDataset) -> float:
         for image, label, name in zip(images[:_SHOWN], labels[:_SHOWN].tolist(), named.tolist())
     ]
     wandb.log({"samples": shown, "mistaken_for": wandb.Histogram(named[named != labels].tolist() or [0], num_bins=10)})
+    table = wandb.Table(columns=["digit", "held back", "right"])
+    for digit in range(10):
+        is_digit = labels == digit
+        table.add_data(str(digit), int(is_digit.sum()), int((named[is_digit] == digit).sum()))
+    wandb.log({"digits": table, "right": wandb.plot.bar(table, "digit", "right", title="Named right")})
     return (named == labels).float().mean().item()
 
 

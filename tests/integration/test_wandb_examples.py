@@ -35,6 +35,8 @@ def test_the_plain_script_trains_and_says_where_its_curves_are(tmp_path):
     assert found["loss"]["min"] == min(losses)
     assert 0 <= found["accuracy"] <= 1
     assert found["samples.count"] == 8
+    assert (found["digits.nrows"], found["right_table._type"]) == (10, "table-file")
+    assert config(log)["_wandb"]["visualize"]["right"]["panel_config"]["panelDefId"] == "wandb/bar/v0"
 
 
 def test_the_job_has_a_run_of_each_site_with_all_that_its_script_logs(tmp_path):

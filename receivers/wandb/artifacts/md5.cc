@@ -143,7 +143,7 @@ std::optional<Md5Sum> SumOfHex(std::string_view text) {
   for (size_t i = 0; i < text.size(); ++i) {
     const size_t value = kDigits.find(text[i]);
     if (value == std::string_view::npos) return std::nullopt;
-    sum[i / 2] = static_cast<uint8_t>(sum[i / 2] << 4 | value);
+    sum[i / 2] = static_cast<uint8_t>(size_t{sum[i / 2]} << 4 | value);
   }
   return sum;
 }

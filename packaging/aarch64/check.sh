@@ -61,7 +61,7 @@ build() {
   local log="$work/build.log"
   say "building the unit tests"
   mkdir -p "$work/include"
-  cp -r /usr/include/doctest "$work/include/"
+  cp -rp /usr/include/doctest "$work/include/"
   { cmake -S "$here" -B "$work/build" -G Ninja -DCMAKE_BUILD_TYPE=Release -DPORTABLE="$portable" \
     -DCMAKE_TOOLCHAIN_FILE="$here/../toolchain.cmake" -DDOCTEST="$work/include" \
     -DCMAKE_CXX_FLAGS_RELEASE="-O0 -DNDEBUG" && cmake --build "$work/build"; } >"$log" 2>&1 ||

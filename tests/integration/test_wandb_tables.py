@@ -130,6 +130,14 @@ def test_the_summary_has_the_tables_too(played):
         assert all(found[f"{key}._type"] == "table-file" for key in TABLES), who
 
 
+def test_a_table_that_is_set_in_the_summary_is_as_wandbs_client_leaves_it(played):
+    found = []
+    for log in played.values():
+        (item,) = [item for record in read_records(log) for item in record.summary.update if item.key == "best"]
+        found.append(_known_of(log, json.loads(item.value_json)))
+    assert found[0] == found[1]
+
+
 def test_wandbs_own_sync_uploads_the_tables_with_their_artifacts(played, tmp_path):
     folder = tmp_path / played["ours"].parent.name  # sync leaves a mark beside the log
     shutil.copytree(played["ours"].parent, folder)

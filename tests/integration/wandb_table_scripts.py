@@ -288,6 +288,7 @@ def play(wandb: Any) -> None:
         wandb.log({name: make(wandb)})
     wandb.log({"in/side": wandb.Table(columns=["a"], data=[[1]]), "sp ace.é": wandb.Table(columns=["a"], data=[[2]])})
     wandb.log({"around": {"table": wandb.Table(columns=["a"], data=[[3]])}})
+    wandb.run.summary["best"] = wandb.Table(columns=["a"], data=[[4]])
     for name, make in RAISES.items():
         try:
             make(wandb)

@@ -53,8 +53,8 @@ Expected<bool> ApplyData(RunOutput& out, uint64_t position, const Data& data,
     case DataType::kImage:
       return ApplyImage(out, position, data, now);
     case DataType::kMedia:
-      return IsTable(data) ? ApplyTable(out, position, data, now)
-                           : ApplyMedia(out, position, data, now);
+      return IsTable(data.value) ? ApplyTable(out, position, data, now)
+                                 : ApplyMedia(out, position, data, now);
     case DataType::kParameter:
     case DataType::kParameters:
       return ApplyConfig(out, position, data);

@@ -86,8 +86,11 @@ Expected<bool> ApplyImage(RunOutput& out, uint64_t position, const Data& data,
 // the log, without a mark. Gives the value in JSON; nothing: `value` is no such thing. Errors: kIo.
 Expected<std::optional<std::string>> StoreForSummary(RunOutput& out, std::string_view key,
                                                      const Value& value);
-// Of MEDIA: it is a table.
-bool IsTable(const Data& data);
+// A MEDIA's value: it is a table.
+bool IsTable(const Value& value);
+// As StoreForSummary() of a table; "null": it is none.
+Expected<std::string> StoreTableForSummary(RunOutput& out, std::string_view key,
+                                           const Value& value);
 // The path of its value in its row; empty: `in` is no list of texts.
 std::string PathOfMedia(const Data& data);
 

@@ -91,6 +91,7 @@ Expected<std::optional<std::string>> StoreForSummary(RunOutput& out, std::string
     return (fs::path("media") / folder / SafeRelativePath(key, end)).generic_string();
   };
   if (value.kind() != ValueKind::kMap) return std::nullopt;
+  if (IsTable(value)) return StoreTableForSummary(out, key, value);
   const std::optional<Media> media = ReadMedia(value, path_of, out.blobs);
   if (!media) return std::nullopt;
   const Expected<bool> possible = WriteFiles(out.folder, *media, out.blobs);

@@ -1,5 +1,5 @@
-// One object of media, and the lists that are made of several. Used by media.cc and media_list.cc
-// alone; pure, any thread.
+// One object of media, and the lists that are made of several. Used by media.cc, media_list.cc
+// and, for its members, table_effect.cc; pure, any thread.
 #pragma once
 
 #include <cstdint>

@@ -15,6 +15,7 @@
 #include "receivers/wandb/log/artifact_writer.h"
 #include "receivers/wandb/log/record_writer.h"
 #include "receivers/wandb/run/effects.h"
+#include "receivers/wandb/run/media_object.h"
 #include "receivers/wandb/run/run_files.h"
 #include "receivers/wandb/run/table.h"
 
@@ -111,53 +112,73 @@ void AddChart(RunOutput& out, const Value& chart) {
   });
 }
 
-// The values of the row.
-void PutLeaves(const std::string& path, const std::string& run_file, const Table& table,
-               const WrittenArtifact& artifact, const std::string& name, ItemList& items) {
-  const std::string entry = "/" + name;
+// What a row or the summary says of the table.
+JsonMembers MembersOf(const std::string& run_file, const Table& table,
+                      const WrittenArtifact& artifact, const std::string& name) {
+  const auto text = [](std::string_view value) { return ToJson(value); };
+  const auto number = [](uint64_t value) { return ToJson(static_cast<int64_t>(value)); };
   const std::string place = "wandb-client-artifact://";
-  const auto put = [&](std::string_view leaf, const auto& value) {
-    items.Put(path + PathOf(leaf), ToJson(value));
-  };
-  const auto put_text = [&](std::string_view leaf, std::string_view text) { put(leaf, text); };
-  put_text("_type", "table-file");
-  put("ncols", static_cast<int64_t>(table.columns));
-  put("nrows", static_cast<int64_t>(table.rows));
-  put_text("log_mode", table.log_mode);
-  put_text("sha256", HexSha256(table.run_file));
-  put("size", static_cast<int64_t>(table.run_file.size()));
-  put_text("path", run_file);
-  put_text("artifact_path", place + artifact.client_id + entry);
-  put_text("_latest_artifact_path", place + artifact.sequence_client_id + ":latest" + entry);
+  return {{"_type", text("table-file")},
+          {"ncols", number(table.columns)},
+          {"nrows", number(table.rows)},
+          {"log_mode", text(table.log_mode)},
+          {"sha256", text(HexSha256(table.run_file))},
+          {"size", number(table.run_file.size())},
+          {"path", text(run_file)},
+          {"artifact_path", text(place + artifact.client_id + "/" + name)},
+          {"_latest_artifact_path", text(place + artifact.sequence_client_id + ":latest/" + name)}};
+}
+
+// The table, with its files on the disk and its records in the log. `number`: what stands in its
+// file's name for the step. No members: it is none, and nothing was written.
+Expected<JsonMembers> Store(RunOutput& out, std::string_view key, const Value& value,
+                            const std::string& number) {
+  const std::string name = SafeRelativePath(key, ".table.json").generic_string();
+  std::string room;
+  const auto rows = RowsOf(value, out.blobs, room);
+  if (const std::optional<Error> failed = out.blobs.TakeFailure())
+    return tl::unexpected<Error>(*failed);
+  if (!rows) return JsonMembers();
+  const std::optional<Table> table = ReadTable(name, value, *rows, out.blobs);
+  if (!table) return JsonMembers();
+  const std::string end =
+      "_" + number + "_" + HexSha256(table->run_file).substr(0, 20) + ".table.json";
+  const std::string run_file =
+      (fs::path("media") / "table" / SafeRelativePath(key, end)).generic_string();
+  const WrittenArtifact artifact = ArtifactOf(out, key, *table);
+  const Expected<bool> possible = WriteContents(out.folder, run_file, *table, artifact);
+  if (!possible) return Propagate(possible);
+  if (!*possible) return JsonMembers();
+  if (Expected<void> reopened = out.log.Reopen(); !reopened) return Propagate(reopened);
+  AddChart(out, value.Find("chart").value_or(Value()));
+  AddArtifact(out, artifact);
+  out.log.Add([&](int64_t record_number, std::string& record) {
+    AppendFile(record_number, run_file, nullptr, record);
+  });
+  return MembersOf(run_file, *table, artifact, name);
 }
 
 }  // namespace
 
-bool IsTable(const Data& data) { return TextOf(data.value, "_type") == "table-file"; }
+bool IsTable(const Value& value) { return TextOf(value, "_type") == "table-file"; }
+
+Expected<std::string> StoreTableForSummary(RunOutput& out, std::string_view key,
+                                           const Value& value) {
+  const Expected<JsonMembers> members = Store(out, key, value, "summary");
+  if (!members) return Propagate(members);
+  return members->empty() ? "null" : ObjectJson(*members);
+}
 
 Expected<bool> ApplyTable(RunOutput& out, uint64_t position, const Data& data,
                           Clock::time_point now) {
   const std::string path = PathOfMedia(data);
-  std::string room;
-  const auto rows = RowsOf(data.value, out.blobs, room);
-  if (const std::optional<Error> failed = out.blobs.TakeFailure())
-    return tl::unexpected<Error>(*failed);
-  if (path.empty() || !rows) return false;
-  const std::string name = SafeRelativePath(data.tag, ".table.json").generic_string();
-  const std::optional<Table> table = ReadTable(name, data.value, *rows, out.blobs);
-  if (!table) return false;
-  const std::string run_file =
-      MediaPath("table", data.tag, data.step, position, HexSha256(table->run_file), ".table.json")
-          .generic_string();
-  const WrittenArtifact artifact = ArtifactOf(out, data.tag, *table);
-  Expected<bool> possible = WriteContents(out.folder, run_file, *table, artifact);
-  if (!possible || !*possible) return possible;
-  if (Expected<void> reopened = out.log.Reopen(); !reopened) return Propagate(reopened);
-  AddChart(out, data.value.Find("chart").value_or(Value()));
-  AddArtifact(out, artifact);
-  out.log.Add(
-      [&](int64_t number, std::string& record) { AppendFile(number, run_file, nullptr, record); });
-  PutLeaves(path, run_file, *table, artifact, name, out.items);
+  if (path.empty()) return false;
+  const std::string number =
+      data.step ? std::to_string(*data.step) : "p" + std::to_string(position);
+  const Expected<JsonMembers> members = Store(out, data.tag, data.value, number);
+  if (!members) return Propagate(members);
+  if (members->empty()) return false;
+  for (const auto& [key, json] : *members) out.items.Put(path + PathOf(key), json);
   out.rows.left_out().Fit(out.items);
   out.rows.Add(position, data.step, TimeOf(data), out.items, now, WriterOf(data));
   return true;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "receivers/files/durable_file.h"
 #include "receivers/wandb/artifacts/md5.h"
 #include "tests/unit/receivers/wandb/run/one_run.h"
 
@@ -130,6 +131,35 @@ TEST_CASE(
   const auto contents = FilesBelow(folder / "artifacts");
   CHECK(contents.size() == 2);
   CHECK(contents.count(HexOf(Md5Of("<p>"))) == 1);
+}
+
+TEST_CASE("a table whose rows lie beside their event is what it is with them in it") {
+  const std::string rows = List({Integer(1)}) + List({Number(0.5)});
+  const std::string id(32, '1');
+  MadeRun within, beside;
+  within.Give(DataType::kMedia, "t", TableOf({}, {{"data", Binary(rows)}}), 1);
+  REQUIRE(WriteDurably(beside.Blobs() / id, rows).has_value());
+  const std::string reference = Map({{"blob", Text(id)}, {"size", Integer(rows.size())}});
+  beside.Give(DataType::kMedia, "t", TableOf({}, {{"data", reference}}), 1);
+  auto one = RowsOf(within).at(0), other = RowsOf(beside).at(0);
+  for (const char* key : {"t.path", "t.sha256", "t.size", "t.nrows", "t.artifact_path"})
+    CHECK(one.at(key) == other.at(key));
+  CHECK(FilesBelow(within.LogPath().parent_path() / "artifacts") ==
+        FilesBelow(beside.LogPath().parent_path() / "artifacts"));
+  MadeRun gone;
+  gone.Give(DataType::kMedia, "t", TableOf({}, {{"data", reference}}), 1);
+  CHECK(RowsOf(gone).empty());
+}
+
+TEST_CASE("a table in the summary is an object that names its files") {
+  MadeRun run;
+  run.Operate("best", "summary", {{"value", TableOf({Integer(1)})}});
+  run.Operate("none", "summary", {{"value", TableOf({}, {{"types", List({})}})}});
+  const std::string value = run.SummaryOf("best");
+  CHECK(value.starts_with(R"({"_type":"table-file","ncols":1,"nrows":1,)"));
+  CHECK(value.find(R"("path":"media/table/best_summary_)") != std::string::npos);
+  CHECK(run.SummaryOf("none") == "null");
+  CHECK(FilesBelow(run.LogPath().parent_path() / "artifacts").size() == 1);
 }
 
 TEST_CASE("what is no table leaves nothing behind") {

@@ -17,11 +17,13 @@ _MAY_USE = {
     "receivers/wandb/log": {"events", "receivers/files", "receivers"},
     "receivers/wandb/run": {"events", "receivers/files", "receivers", "receivers/wandb/log"},
     "receivers/upload": {"events", "receivers/files", "receivers"},
+    "receivers/wandb/artifacts": {"events", "receivers", "receivers/wandb/log"},
     "receivers/wandb/upload": {
         "events",
         "receivers/files",
         "receivers",
         "receivers/upload",
+        "receivers/wandb/artifacts",
         "receivers/wandb/log",
         "receivers/wandb/run",
     },

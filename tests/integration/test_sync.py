@@ -298,7 +298,9 @@ def test_a_file_that_was_written_anew_is_sent_anew(tmp_path):
 def test_wandb_sync_and_flarebridge_sync_leave_the_same_run(tmp_path, console):
     """Every kind of record that the SDK writes."""
     script = Path(__file__).with_name("sdk_kinds.py")
-    made = run_isolated([sys.executable, str(script), console], 120, tmp_path, WANDB_MODE="offline")
+    kept = str(tmp_path / "data")  # contents of artifacts stay where the SDK has put them
+    command = [sys.executable, str(script), console]
+    made = run_isolated(command, 120, tmp_path, WANDB_MODE="offline", WANDB_DATA_DIR=kept)
     assert made.returncode == 0, made.stderr
     (folder,) = tmp_path.glob("wandb/offline-run-*")
     ours, theirs = tmp_path / "ours" / folder.name, tmp_path / "theirs" / folder.name

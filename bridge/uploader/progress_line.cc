@@ -63,8 +63,12 @@ std::string ProgressLine(const ProgressNumbers& numbers, size_t width) {
   if (numbers.waiting_runs > 0) {
     pieces.push_back(
         {Grouped(numbers.waiting_runs) + (numbers.waiting_runs == 1 ? " waits" : " wait"), 1});
-  } else if (numbers.rows_per_second >= 1) {
-    pieces.push_back({Grouped(static_cast<uint64_t>(numbers.rows_per_second)) + " rows/s", 4});
+  } else if (numbers.rows_per_second >= 1 || numbers.bytes_per_second >= 1) {
+    // Behind the last row the content of artifacts may go for long.
+    pieces.push_back({numbers.rows_per_second >= 1
+                          ? Grouped(static_cast<uint64_t>(numbers.rows_per_second)) + " rows/s"
+                          : BytesInWords(numbers.bytes_per_second) + "/s",
+                      4});
     if (numbers.runs && numbers.bytes_per_second > 0 && bytes < all) {
       const double left = static_cast<double>(all - bytes) / numbers.bytes_per_second;
       pieces.push_back({SecondsInWords(std::ceil(left)) + " left", 3});

@@ -171,7 +171,10 @@ class Syncing {
     callbacks.warn = [this](const std::string& words) { screen_.Complain(words); };
     callbacks.progress = [this](const Upload& upload) {
       const Upload::Progress progress = upload.progress();
-      screen_.Progress(upload.path(), progress.rows, progress.confirmed_bytes, progress.waiting);
+      screen_.Progress(upload.path(),
+                       {progress.rows, progress.confirmed_bytes + progress.content_there,
+                        progress.content_bytes, !progress.waiting.empty()},
+                       progress.waiting);
       if (!progress.stop.empty() && stops_.insert(upload.path()).second)
         screen_.Say(upload.name() + " was " + progress.stop +
                     "; the training hears nothing of it from here");

@@ -60,15 +60,15 @@ void SyncScreen::Write(bool result, const std::string& line) {
   (result ? std::cout : std::cerr) << Printable(line) << std::endl;
 }
 
-void SyncScreen::Progress(const std::filesystem::path& log, uint64_t rows, uint64_t bytes,
+void SyncScreen::Progress(const std::filesystem::path& log, const Run& run,
                           const std::string& waiting) {
   const MutexLock lock(mutex_);
   const auto [shown, first] = running_.try_emplace(log);
   if (first) {
-    rows_before_ += rows;
-    bytes_before_ += bytes;
+    rows_before_ += run.rows;
+    bytes_before_ += run.bytes;
   }
-  shown->second = {rows, bytes, !waiting.empty()};
+  shown->second = run;
   if (!waiting.empty()) TellWait(log, waiting);
 }
 
@@ -89,10 +89,11 @@ ProgressNumbers SyncScreen::Numbers(Time now) {
   numbers.rows = over_.rows;
   numbers.all_rows = all_rows_;
   numbers.bytes = over_.bytes;
-  numbers.all_bytes = all_bytes_;
+  numbers.all_bytes = all_bytes_ + over_.content_bytes;
   for (const auto& [name, run] : running_) {
     numbers.rows += run.rows;
     numbers.bytes += run.bytes;
+    numbers.all_bytes += run.content_bytes;
     if (run.waits) ++numbers.waiting_runs;
   }
   // A run that began anew has fewer than before.
@@ -135,6 +136,7 @@ void SyncScreen::Done(const std::filesystem::path& log, bool there) {
   if (shown == running_.end()) return;
   over_.rows += shown->second.rows;
   over_.bytes += shown->second.bytes;
+  over_.content_bytes += shown->second.content_bytes;
   running_.erase(shown);
   if (running_.empty()) told_waits_.clear();
 }

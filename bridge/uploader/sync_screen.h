@@ -25,10 +25,15 @@ class SyncScreen {
   SyncScreen(const SyncScreen&) = delete;
   SyncScreen& operator=(const SyncScreen&) = delete;
 
-  // How far a run is: rows and bytes of its log that the server has confirmed, and what it waits
-  // for, or "". Logs are known by their paths: folders of one name may lie in several places.
-  void Progress(const std::filesystem::path& log, uint64_t rows, uint64_t bytes,
-                const std::string& waiting);
+  // How far a run is: rows that the server has confirmed, bytes of its log and of its artifacts;
+  // and how many these have, which are not in the log.
+  struct Run {
+    uint64_t rows = 0, bytes = 0, content_bytes = 0;
+    bool waits = false;
+  };
+  // `waiting`: what it waits for, or "". Logs are known by their paths: folders of one name may lie
+  // in several places.
+  void Progress(const std::filesystem::path& log, const Run& run, const std::string& waiting);
   // A run is over: it is not under way any more. `there`: all of it is on the server.
   void Done(const std::filesystem::path& log, bool there);
   // How many rows all runs have.
@@ -48,10 +53,6 @@ class SyncScreen {
 
  private:
   using Time = std::chrono::steady_clock::time_point;
-  struct Run {
-    uint64_t rows = 0, bytes = 0;
-    bool waits = false;
-  };
   struct Sample {
     Time time;
     uint64_t rows = 0, bytes = 0;

@@ -83,8 +83,13 @@ std::optional<double> RetryAfter(CURL* curl) {
 // A body that is a file, read at its own place: the same open file may be sent again.
 struct FileBody {
   int file = -1;
-  uint64_t at = 0, end = 0;
+  uint64_t begin = 0, at = 0, end = 0;
+  std::atomic<uint64_t>* moved = nullptr;
 };
+
+void TellMoved(const FileBody& body) {
+  if (body.moved != nullptr) *body.moved = body.at - body.begin;
+}
 
 size_t GiveBody(char* to, size_t size, size_t count, void* from) {
   FileBody& body = *static_cast<FileBody*>(from);
@@ -92,13 +97,16 @@ size_t GiveBody(char* to, size_t size, size_t count, void* from) {
   const Expected<size_t> got = ReadAt(body.file, body.at, to, most);
   if (!got) return CURL_READFUNC_ABORT;
   body.at += *got;
+  TellMoved(body);
   return *got;
 }
 
 // libcurl sends a body anew, say over another connection.
 int SeekBody(void* from, curl_off_t offset, int origin) {
   if (origin != SEEK_SET || offset < 0) return CURL_SEEKFUNC_CANTSEEK;
-  static_cast<FileBody*>(from)->at = static_cast<uint64_t>(offset);
+  FileBody& body = *static_cast<FileBody*>(from);
+  body.at = body.begin + static_cast<uint64_t>(offset);
+  TellMoved(body);
   return CURL_SEEKFUNC_OK;
 }
 
@@ -201,7 +209,8 @@ Expected<HttpResponse> CurlClient::Send(const HttpRequest& request) {
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, TakeBody);
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &response.body);
-  FileBody body{request.file, 0, request.file_bytes};
+  FileBody body{request.file, request.file_begin, request.file_begin,
+                request.file_begin + request.file_bytes, request.moved};
   if (request.file >= 0) {
     curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L);
     curl_easy_setopt(curl, CURLOPT_READFUNCTION, GiveBody);
@@ -225,6 +234,7 @@ Expected<HttpResponse> CurlClient::Send(const HttpRequest& request) {
   response.retry_after = RetryAfter(curl);
   response.limit_remaining = NumberHeader(curl, "RateLimit-Remaining");
   response.limit_reset = NumberHeader(curl, "RateLimit-Reset");
+  response.etag = Header(curl, "ETag").value_or("");
   return response;
 }
 

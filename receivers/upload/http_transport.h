@@ -19,9 +19,10 @@ struct HttpRequest {
   std::string url;
   std::vector<std::string> headers;  // "Name: value"
   std::string_view body;
-  int file = -1;  // if it is open: the body is the first `file_bytes` of this file
-  uint64_t file_bytes = 0;
-  std::string user, password;  // of basic authentication, if the user is not empty
+  int file = -1;  // if it is open: the body is `file_bytes` of this file from `file_begin` on
+  uint64_t file_begin = 0, file_bytes = 0;
+  std::atomic<uint64_t>* moved = nullptr;  // where given: bytes of such a body that have gone
+  std::string user, password;              // of basic authentication, if the user is not empty
   // For a storage: with the headers that are given and none else, and with as much time as its body
   // needs while it moves.
   bool to_storage = false;
@@ -33,6 +34,7 @@ struct HttpResponse {
   std::optional<double> retry_after;  // seconds
   // Of the headers RateLimit-Remaining (requests) and RateLimit-Reset (seconds).
   std::optional<double> limit_remaining, limit_reset;
+  std::string etag{};  // the header, as a storage sends it
 };
 
 class HttpTransport {

@@ -21,6 +21,13 @@ struct RetryWaits {
   double most = 60;
 };
 
+// How long what fails is tried again, and with which waits.
+struct Patience {
+  RetryWaits waits;
+  double random = 0;  // 0 to 1
+  std::chrono::seconds retry_for{};
+};
+
 // Doubles from the first wait to the longest. `attempt`: from 0 on; `random`: 0 to 1, up to a
 // quarter is added; `retry_after`: what the server asked for in seconds, which is taken as it is,
 // up to an hour.

@@ -70,6 +70,8 @@ class Upload {
     // Somebody has asked there that what is followed be stopped: what it "was", for a person; or
     // empty.
     std::string stop{};
+    // Of content besides, as far as it is known: bytes in all, and those that are there.
+    uint64_t content_bytes = 0, content_there = 0;
   };
 
   Upload() = default;

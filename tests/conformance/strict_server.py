@@ -333,6 +333,9 @@ class Handler(BaseHTTPRequestHandler):
                 self.send(self.owner.refuse(Breach(said, 413)))
             else:
                 body, content = self._read(int(length))
+                if content.size < int(length):
+                    self.close_connection = True  # the client has gone in the middle of it
+                    return
                 self.respond(Request(self.command, self.path, self.headers, body, content))
         finally:
             self.end()

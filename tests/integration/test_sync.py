@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Optional
 
 import pytest
+from artifacts import assert_same_artifacts
 from faulty_server import FINAL, PASSING, FaultyServer, at_random
 from run_log_writer import container
 from strict_server import FILE_STREAM, Request, StrictServer
@@ -295,9 +296,11 @@ def test_a_file_that_was_written_anew_is_sent_anew(tmp_path):
 
 @pytest.mark.parametrize("console", ["auto", "off"])
 def test_wandb_sync_and_flarebridge_sync_leave_the_same_run(tmp_path, console):
-    """Every kind of record that the SDK writes; artifacts are told to be left out."""
+    """Every kind of record that the SDK writes."""
     script = Path(__file__).with_name("sdk_kinds.py")
-    made = run_isolated([sys.executable, str(script), console], 120, tmp_path, WANDB_MODE="offline")
+    kept = str(tmp_path / "data")  # contents of artifacts stay where the SDK has put them
+    command = [sys.executable, str(script), console]
+    made = run_isolated(command, 120, tmp_path, WANDB_MODE="offline", WANDB_DATA_DIR=kept)
     assert made.returncode == 0, made.stderr
     (folder,) = tmp_path.glob("wandb/offline-run-*")
     ours, theirs = tmp_path / "ours" / folder.name, tmp_path / "theirs" / folder.name
@@ -305,14 +308,13 @@ def test_wandb_sync_and_flarebridge_sync_leave_the_same_run(tmp_path, console):
         shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("logs"))
     with StrictServer() as server, StrictServer() as other:
         done = sync(ours, environment(tmp_path, server))
-        # What was left out is in the log only: it is not marked, lest the folder is cleaned away.
-        assert done.returncode == 1, done.stderr
-        assert "not uploaded: 1 artifact\n" in done.stderr
-        assert not is_marked(next(ours.glob("run-*.wandb")))
+        assert done.returncode == 0, done.stderr
+        assert is_marked(next(ours.glob("run-*.wandb")))
         wandb_sync(theirs, other)
         (run,), (wandbs,) = server.runs.values(), other.runs.values()
         assert not server.violations
         same_run(run, wandbs)
+        assert_same_artifacts(server, other)
 
 
 # --- what goes wrong before a request ---

@@ -140,14 +140,14 @@ def test_what_a_repetition_does_not_help_is_not_advised(tmp_path):
 
 
 def test_one_of_a_kind_is_not_many(tmp_path):
-    artifacts = [pb.Record(artifact=pb.ArtifactRecord(name="made", type="model")) for _ in range(2)]
+    folders = [pb.Record(tbrecord=pb.TBRecord(log_dir="made", save=True)) for _ in range(2)]
     for run_id, count in (("one", 1), ("two", 2)):
-        records = [writer.header(), writer.run_record(run_id, project="made", entity="tester"), *artifacts[:count]]
+        records = [writer.header(), writer.run_record(run_id, project="made", entity="tester"), *folders[:count]]
         writer.write_run(tmp_path, run_id, [*records, writer.exit_record(0)])
     with StrictServer() as server:
         done = sync(tmp_path, environment(tmp_path, server))
-        assert re.search(r"not uploaded: 1 artifact\n", done.stderr)
-        assert re.search(r"not uploaded: 2 artifacts\n", done.stderr)
+        assert re.search(r"not uploaded: 1 TensorBoard folder\n", done.stderr)
+        assert re.search(r"not uploaded: 2 TensorBoard folders\n", done.stderr)
 
 
 def test_a_watch_takes_a_run_up_again_behind_an_outage_longer_than_it_tries(tmp_path):

@@ -29,6 +29,7 @@ _MAY_USE = {
         "receivers/files",
         "receivers",
         "receivers/upload",
+        "receivers/wandb/artifacts",
         "receivers/wandb/log",
         "receivers/wandb/run",
     },

@@ -104,18 +104,9 @@ Attempt NotTheService(const std::string& answer) {
                   (answer.empty() ? std::string() : " (" + FirstWords(answer) + ")"));
 }
 
-// A storage's answer is empty, or not for people.
-bool IsPage(std::string_view answer) {
-  const size_t begin = answer.find_first_not_of(" \t\r\n\xef\xbb\xbf");
-  if (begin == std::string_view::npos) return false;
-  std::string first(answer.substr(begin, sizeof "<!doctype html" - 1));
-  for (char& c : first) c = static_cast<char>(tolower(static_cast<unsigned char>(c)));
-  return first.starts_with("<html") || first == "<!doctype html";
-}
-
 }  // namespace
 
-Attempt Api::Send(HttpRequest request, bool with_key, std::string& answer) {
+Attempt Api::Send(HttpRequest request, bool with_key, std::string& answer, std::string* etag) {
   if (with_key) {
     if (Expected<void> is_signed = Sign(request); !is_signed) {
       const bool final = is_signed.error().code == ErrorCode::kConfig;
@@ -137,6 +128,7 @@ Attempt Api::Send(HttpRequest request, bool with_key, std::string& answer) {
   attempt.limit_remaining = response->limit_remaining;
   attempt.limit_reset = response->limit_reset;
   attempt.status = response->status;
+  if (etag != nullptr) *etag = std::move(response->etag);
   answer = std::move(response->body);
   if (attempt.outcome == Outcome::kSuccess) return attempt;
   // Of the key the server itself has the say.
@@ -354,42 +346,12 @@ Attempt Api::CreateFiles(const RunAddress& address, const std::vector<std::strin
       Upload upload{file.at("name"), file.at("uploadUrl"), {}};
       for (const Json& header : created.value("uploadHeaders", Json::array()))
         upload.headers.push_back(header);
-      // A path only: it lies on the same server.
-      if (upload.url.starts_with('/')) upload.url.insert(0, account_.base_url);
+      upload.url = WholeUrl(upload.url);
       uploads.push_back(std::move(upload));
     }
   } catch (const Json::exception&) {
     return TryAgain("the server did not say where files go");
   }
-  return attempt;
-}
-
-Attempt Api::Put(const Upload& upload, std::string_view content) {
-  HttpRequest request;
-  request.method = "PUT";
-  request.url = upload.url;
-  request.headers = upload.headers;
-  request.body = content;
-  return SendToStorage(std::move(request));
-}
-
-Attempt Api::PutFile(const Upload& upload, int file, uint64_t bytes) {
-  HttpRequest request;
-  request.method = "PUT";
-  request.url = upload.url;
-  request.headers = upload.headers;
-  request.file = file;
-  request.file_bytes = bytes;
-  return SendToStorage(std::move(request));
-}
-
-Attempt Api::SendToStorage(HttpRequest request) {
-  std::string answer;
-  request.to_storage = true;
-  // The storage is another server: it must not see the key.
-  Attempt attempt = Send(std::move(request), false, answer);
-  if (attempt.outcome == Outcome::kSuccess && IsPage(answer))
-    return TryAgain("an answer that is no storage's (" + FirstWords(answer) + ")");
   return attempt;
 }
 

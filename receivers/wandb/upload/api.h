@@ -3,6 +3,7 @@
 // core/internal/filestream at 0.28.3). One request, no retries. One thread.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <optional>
 #include <string>
@@ -91,17 +92,29 @@ class Api {
                       std::vector<Upload>& uploads);
   Attempt Put(const Upload& upload, std::string_view content);
   Attempt PutFile(const Upload& upload, int file, uint64_t bytes);
+  // A piece of a file; `moved`: how much of it has gone, for other threads. `etag`: the storage's
+  // name of what it has.
+  struct Piece {
+    int file = -1;
+    uint64_t begin = 0, bytes = 0;
+    std::atomic<uint64_t>* moved = nullptr;
+  };
+  Attempt PutPiece(const Upload& upload, const Piece& piece, std::string& etag);
+  // Any other question: `variables` is an object, `data` becomes the answer's.
+  Attempt Graphql(const char* query, const std::string& variables, std::string& data);
+  // A path only lies on the same server.
+  std::string WholeUrl(const std::string& url) const;
 
  private:
-  Attempt Send(HttpRequest request, bool with_key, std::string& answer);
+  Attempt Send(HttpRequest request, bool with_key, std::string& answer,
+               std::string* etag = nullptr);
   // Signs the request with the key, or with a token. Errors: as Send().
   Expected<void> Sign(HttpRequest& request);
   // What a status of the server means, for a person.
   std::string Explain(long status) const;
-  Attempt SendToStorage(HttpRequest request);
+  Attempt SendToStorage(HttpRequest request, std::string* etag = nullptr);
   // A server's words, which may repeat what it was sent.
   std::string WithoutKey(const std::string& text) const;
-  Attempt Graphql(const char* query, const std::string& variables, std::string& data);
 
   HttpTransport& http_;
   const Account& account_;

@@ -26,13 +26,6 @@ class FileUploads {
   using Time = Clock::time_point;
   using Make = std::function<Expected<std::string>()>;
 
-  // How long what fails is tried again, and with which waits.
-  struct Patience {
-    RetryWaits waits;
-    double random = 0;  // 0 to 1
-    std::chrono::seconds retry_for{};
-  };
-
   // `folder`: the run's; `state`: what was put earlier, and is put from now on. It outlives this.
   FileUploads(std::filesystem::path folder, Links links, UploadState& state)
       : folder_(std::move(folder)), links_(links), state_(state) {}

@@ -33,8 +33,7 @@ bool FollowedRun::EndWasTakenBack() {
   return true;
 }
 
-Expected<void> FollowedRun::Read(Time now, size_t most,
-                                 const std::function<void(const std::string& file)>& named) {
+Expected<void> FollowedRun::Read(Time now, size_t most, const Found& found) {
   const bool was_damaged = end_ == LogFollower::End::kCorrupt;
   const bool stays = was_damaged && now - damaged_since_ >= kSettled;
   follower_->ChooseOnDamage(stays ? OnDamage::kSkip : OnDamage::kStop);
@@ -44,7 +43,8 @@ Expected<void> FollowedRun::Read(Time now, size_t most,
     grown_ = now;
     view_.Take(record);
     lines_.Take(record, view_.run().start_time);
-    for (; files < view_.files().size(); ++files) named(view_.files()[files]);
+    for (; files < view_.files().size(); ++files) found.file(view_.files()[files]);
+    if (record.kind == ParsedRecord::Kind::kOther) found.record(record);
     return !lines_.full() && lines_.bytes() < most;
   });
   if (!end) return Propagate(end);

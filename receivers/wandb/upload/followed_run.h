@@ -39,10 +39,14 @@ class FollowedRun {
   // A run that had ended goes on: its log's end was replaced, and it has to be read anew. True once
   // for each time.
   bool EndWasTakenBack();
-  // Reads on until lines() is full or has that many bytes, or nothing more is there. `named`: gets
-  // each file that the log names. Errors: kIo, kMalformed (not a run log).
-  Expected<void> Read(Time now, size_t most,
-                      const std::function<void(const std::string& file)>& named);
+  // What else is to go than lines, as it is read.
+  struct Found {
+    std::function<void(const std::string& name)> file;       // that the log names
+    std::function<void(const ParsedRecord& record)> record;  // of kOther
+  };
+  // Reads on until lines() is full or has that many bytes, or nothing more is there. Errors: kIo,
+  // kMalformed (not a run log).
+  Expected<void> Read(Time now, size_t most, const Found& found);
 
   // What was read is on the disk when it returns. Errors: kIo.
   Expected<void> Persist() const { return follower_->Persist(); }

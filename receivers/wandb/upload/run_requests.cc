@@ -50,6 +50,8 @@ const char* RunUpload::NameOf(Task task) {
       return "creating the run";
     case Task::kFiles:
       return "uploading files";
+    case Task::kArtifacts:
+      return "uploading artifacts";
     case Task::kLines:
       return "sending rows";
     case Task::kAlert:
@@ -160,11 +162,13 @@ Expected<void> RunUpload::SettleLook(Time now) {
 }
 
 void RunUpload::ForgetConfirmed() {
-  const bool any = !state_.lines.empty() || !state_.files.empty();
+  const bool any = !state_.lines.empty() || !state_.files.empty() || !state_.artifacts.empty();
   state_.lines.clear();
   state_.files.clear();
   state_.unreported.clear();
   state_.sent.clear();
+  state_.artifacts.clear();
+  state_.parts.clear();
   state_.first_step.reset();
   if (any) Restart();
 }
@@ -334,17 +338,32 @@ void RunUpload::SendFiles(Time now) {
   next_ = now;
 }
 
-Expected<void> RunUpload::CollectFiles(Time now) {
-  const FileUploads::Patience patience{service_.account.retry_waits, Random(), options_.retry_for};
-  const Expected<FileUploads::News> news = files_.Collect(patience, now);
-  if (!news) return Propagate(news);
-  for (const Attempt& asked : news->questions) {
+void RunUpload::SendArtifacts(Time now) {
+  if (const std::optional<Time> later = service_.limit.Take(now)) {
+    next_ = std::min(next_, *later);
+    return;
+  }
+  errands_.push_back(artifacts_.Send(service_.account, address_, now));
+  next_ = now;
+}
+
+void RunUpload::HeedAnswers(const std::vector<Attempt>& questions, Time now) {
+  for (const Attempt& asked : questions) {
     if (asked.status == 429) service_.limit.Busy(now, asked.retry_after);
     if (asked.outcome == Outcome::kSuccess)
       service_.limit.Taken(now, asked.limit_remaining, asked.limit_reset);
   }
-  if (news->any) SaveState();
-  return {};
+}
+
+Expected<void> RunUpload::CollectFiles(Time now) {
+  const Patience patience{service_.account.retry_waits, Random(), options_.retry_for};
+  const Expected<ArtifactUpload::News> artifacts = artifacts_.Collect(patience, now);
+  if (artifacts) HeedAnswers(artifacts->questions, now);
+  const Expected<FileUploads::News> news = files_.Collect(patience, now);
+  if (!news) return Propagate(news);
+  HeedAnswers(news->questions, now);
+  if (news->any || !artifacts || artifacts->any) SaveState();
+  return artifacts ? Expected<void>() : Propagate(artifacts);
 }
 
 Expected<void> RunUpload::Carry(Task task, HttpTransport& http, Time now) {

@@ -29,7 +29,8 @@ RunUpload::RunUpload(UploadService& service, fs::path log, const UploadOptions& 
       run_(log_),
       notes_(log_, service.choices.notes),
       files_(log_.parent_path(), service.choices.follow_links ? Links::kOwn : Links::kRefuse,
-             state_) {
+             state_),
+      artifacts_(log_.parent_path(), state_) {
   service_.known.Add(log_);
   if (!options_.follow) service_.known.Begin(log_);
 }
@@ -51,6 +52,8 @@ Expected<void> RunUpload::Open() {
     state_.lines.clear();
     state_.files.clear();
     state_.unreported.clear();
+    state_.artifacts.clear();
+    state_.parts.clear();
   }
   structured_console_ = service_.console == UploadService::Console::kStructured;
   run_.Restart(state_.lines, Form());
@@ -63,8 +66,12 @@ Expected<void> RunUpload::ReadLog(Time now) {
   if (run_.lines().full() || run_.lines().bytes() >= most) return {};
   if (run_.EndWasTakenBack()) Restart();
   seen_bytes_ = run_.Position().second;
-  Expected<void> read =
-      run_.Read(now, most, [&](const std::string& file) { files_.Want(file, now); });
+  const FollowedRun::Found found{[&](const std::string& file) { files_.Want(file, now); },
+                                 [&](const ParsedRecord& record) {
+                                   if (ArtifactUploads::Concerns(record.field))
+                                     artifacts_.Take(record.field, record.content);
+                                 }};
+  Expected<void> read = run_.Read(now, most, found);
   if (run_.lines().bytes() <= kFewLines) GiveRoom();
   return read;
 }
@@ -92,6 +99,7 @@ void RunUpload::UseConsoleForm() {
 void RunUpload::Restart() {
   run_.Restart(state_.lines, Form());
   files_.Restart();
+  artifacts_.Restart();
   summary_.Restart();
   count_.Restart();
   if (run_version_) run_version_ = 0;
@@ -139,6 +147,9 @@ RunUpload::Task RunUpload::ChooseFiles(bool at_once, Time now) {
   const std::optional<Time> due = files_.DueAt(at_once);
   if (due && *due <= now) return Task::kFiles;
   if (due) next_ = std::min(next_, *due);
+  const std::optional<Time> artifacts_due = artifacts_.DueAt();
+  if (artifacts_due && *artifacts_due <= now) return Task::kArtifacts;
+  if (artifacts_due) next_ = std::min(next_, *artifacts_due);
   return Task::kNone;
 }
 
@@ -195,8 +206,8 @@ RunUpload::Task RunUpload::Choose(Time now) {
   if (const Task task = ChooseFinal(now); task != Task::kNone) return task;
   const bool alive_is_due = now >= pace_.alive_due();
   const bool follows = options_.follow && !view.ended();
-  if (!done_ && alive_is_due && (!files_.idle() || (follows && run_.IsAlive(now))))
-    return Task::kAlive;
+  const bool sends = !files_.idle() || !artifacts_.idle();
+  if (!done_ && alive_is_due && (sends || (follows && run_.IsAlive(now)))) return Task::kAlive;
   if (IsQuiet(now)) if_quiet_ = alive_is_due ? now + kQuietPoll : pace_.alive_due();
   return Task::kNone;
 }
@@ -205,7 +216,8 @@ bool RunUpload::IsQuiet(Time now) const {
   const RunView& view = run_.view();
   return options_.follow && !done_ && !view.ended() && run_.at_end() && !run_.damaged() &&
          *run_version_ == view.run_version() &&
-         !summary_.IsDue(view.summary_version(), true, now) && !files_.DueAt(true);
+         !summary_.IsDue(view.summary_version(), true, now) && !files_.DueAt(true) &&
+         !artifacts_.DueAt();
 }
 
 RunUpload::Task RunUpload::ChooseFinal(Time now) {
@@ -213,7 +225,12 @@ RunUpload::Task RunUpload::ChooseFinal(Time now) {
   const bool closed = ended && !earlier_.superseded;
   if (options_.follow && !ended && !earlier_.superseded && !run_.damaged()) return Task::kNone;
   if (files_.idle() && closed && !std::exchange(wanted_last_files_, true)) WantLastFiles(now);
-  if (!files_.idle()) return ChooseFiles(true, now);
+  if (!files_.idle() || !artifacts_.idle()) return ChooseFiles(true, now);
+  if (artifacts_.held_back()) {
+    Restart();
+    next_ = now;
+    return Task::kNone;
+  }
   if (!count_.settled()) {
     next_ = std::min(next_, count_.due());
     return now >= count_.due() ? Task::kCount : Task::kNone;
@@ -274,6 +291,8 @@ Expected<Upload::Turn> RunUpload::Step(HttpTransport& http) {
   if (!task) return Propagate(task);
   if (*task == Task::kFiles) {
     SendFiles(now);
+  } else if (*task == Task::kArtifacts) {
+    SendArtifacts(now);
   } else if (*task != Task::kNone) {
     if (const Expected<void> carried = Carry(*task, http, now); !carried) return Propagate(carried);
   }
@@ -284,8 +303,16 @@ Expected<Upload::Turn> RunUpload::Step(HttpTransport& http) {
 
 Upload::Progress RunUpload::progress() const {
   const auto [read, bytes] = run_.Position();
-  return {RowsIn(state_.lines),  read,       bytes, waiting_.empty() ? files_.trouble() : waiting_,
-          run_.ConfirmedBytes(), StopWords()};
+  std::string waiting = waiting_.empty() ? files_.trouble() : waiting_;
+  if (waiting.empty()) waiting = artifacts_.trouble();
+  return {RowsIn(state_.lines),
+          read,
+          bytes,
+          std::move(waiting),
+          run_.ConfirmedBytes(),
+          StopWords(),
+          artifacts_.bytes(),
+          artifacts_.BytesThere()};
 }
 
 std::string RunUpload::PageUrl() const {
@@ -316,6 +343,8 @@ UploadReport RunUpload::report() const {
     words += ": it ";
     words += why;
   }
+  report.left_out.insert(report.left_out.end(), artifacts_.missing().begin(),
+                         artifacts_.missing().end());
   if (const uint64_t lines = run_.lines().too_long(); lines > 0)
     report.no_place.push_back(std::to_string(lines) + " lines of more than 9.9 MiB");
   if (const uint64_t values = run_.not_json(); values > 0)

@@ -21,6 +21,7 @@
 #include "receivers/upload/upload.h"
 #include "receivers/wandb/upload/account.h"
 #include "receivers/wandb/upload/api.h"
+#include "receivers/wandb/upload/artifact_uploads.h"
 #include "receivers/wandb/upload/file_uploads.h"
 #include "receivers/wandb/upload/followed_run.h"
 #include "receivers/wandb/upload/known_logs.h"
@@ -81,6 +82,7 @@ class RunUpload : public Upload {
     kAskFeatures,
     kCreate,
     kFiles,
+    kArtifacts,
     kLines,
     kAlert,
     kAlive,
@@ -119,7 +121,9 @@ class RunUpload : public Upload {
   void WantLastFiles(Time now);
   // Files beside the steps: those that are due begin their way, and what came of others is taken.
   void SendFiles(Time now);
+  void SendArtifacts(Time now);
   Expected<void> CollectFiles(Time now);
+  void HeedAnswers(const std::vector<Attempt>& questions, Time now);
   // Bytes of lines. A few are read ahead; those of a full request when they can go, if there is
   // room.
   size_t MostToRead(Time now);
@@ -172,6 +176,7 @@ class RunUpload : public Upload {
   UploadNotes notes_;
   UploadState state_;
   FileUploads files_;
+  ArtifactUploads artifacts_;
   SummaryUpdates summary_;
   StreamPace pace_;
   RowCount count_;

@@ -12,15 +12,8 @@ constexpr uint32_t kAlert = 10, kTelemetry = 11, kMetric = 12, kPreempting = 23,
 
 // What holds something of the user's and is not uploaded.
 std::string LeftOutName(uint32_t field) {
-  switch (field) {
-    case 8:
-    case 25:
-      return "artifacts";
-    case 9:
-      return "TensorBoard folders";
-    default:
-      return "";
-  }
+  constexpr uint32_t kTensorBoard = 9;
+  return field == kTensorBoard ? "TensorBoard folders" : "";
 }
 
 void SetAll(const ParsedRecord& record, JsonObject& object) {

@@ -20,6 +20,33 @@ std::map<std::string, uint64_t> CountsIn(const Json& json) {
   return counts;
 }
 
+Json JsonOf(const SentParts& parts) {
+  return {{"artifact", parts.artifact}, {"storage_path", parts.storage_path},
+          {"upload", parts.upload},     {"headers", parts.headers},
+          {"urls", parts.urls},         {"sums", parts.sums},
+          {"etags", parts.etags},       {"bytes", parts.bytes}};
+}
+
+// Throws Json::exception.
+SentParts PartsIn(const Json& json) {
+  SentParts parts;
+  parts.artifact = json.at("artifact").get<std::string>();
+  parts.storage_path = json.at("storage_path").get<std::string>();
+  parts.upload = json.at("upload").get<std::string>();
+  parts.headers = json.at("headers").get<std::vector<std::string>>();
+  parts.urls = json.at("urls").get<std::vector<std::string>>();
+  parts.sums = json.at("sums").get<std::vector<std::string>>();
+  parts.etags = json.at("etags").get<std::vector<std::string>>();
+  parts.bytes = json.at("bytes").get_ref<const Json::number_unsigned_t&>();
+  return parts;
+}
+
+// One number for each part; what does not fit together is left out, and begun anew.
+bool FitTogether(const SentParts& parts) {
+  const size_t count = parts.urls.size();
+  return parts.bytes > 0 && parts.sums.size() == count && parts.etags.size() == count;
+}
+
 }  // namespace
 
 fs::path StatePath(const fs::path& log) { return log.string() + ".upload"; }
@@ -41,6 +68,12 @@ std::optional<UploadState> ParseState(const std::string& text) {
     if (json.contains("alerts"))
       state.alerts = json.at("alerts").get_ref<const Json::number_unsigned_t&>();
     if (json.contains("sent")) state.sent = json.at("sent").get<decltype(state.sent)>();
+    if (json.contains("artifacts"))
+      state.artifacts = json.at("artifacts").get<std::set<std::string>>();
+    const Json all_parts = json.value("parts", Json::object());
+    for (const auto& [key, value] : all_parts.items()) {
+      if (const SentParts parts = PartsIn(value); FitTogether(parts)) state.parts[key] = parts;
+    }
     if (json.contains("noted"))
       state.noted = json.at("noted").get_ref<const Json::number_unsigned_t&>();
   } catch (const Json::exception&) {
@@ -56,6 +89,8 @@ std::string StateText(const UploadState& state) {
   if (state.base) json["base"] = *state.base;
   if (state.first_step) json["first_step"] = *state.first_step;
   if (state.alerts > 0) json["alerts"] = state.alerts;
+  if (!state.artifacts.empty()) json["artifacts"] = state.artifacts;
+  for (const auto& [key, parts] : state.parts) json["parts"][key] = JsonOf(parts);
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

@@ -7,12 +7,22 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "events/error.h"
 
 namespace flarebridge::wandb {
+
+// A file of an artifact that goes in parts, of which some are at the storage.
+struct SentParts {
+  std::string artifact;  // the server's id
+  std::string storage_path, upload;
+  std::vector<std::string> headers, urls;  // of the parts; they hold for some hours
+  std::vector<std::string> sums, etags;    // of each part; an empty one: it is not there yet
+  uint64_t bytes = 0;                      // of each part but the last
+};
 
 struct UploadState {
   std::string server;  // base URL; for another one all begins anew
@@ -29,6 +39,9 @@ struct UploadState {
   std::optional<int64_t> first_step;
   uint64_t alerts = 0;                  // noted before each is sent: none is sent twice
   std::vector<std::string> unreported;  // uploaded, but the run's stream is not told of it yet
+  // Artifacts that are there, and what of files that go in parts is, by ArtifactKey().
+  std::set<std::string> artifacts;
+  std::map<std::string, SentParts> parts;
   // When this was noted, in milliseconds since the epoch. 0: by an older version.
   uint64_t noted = 0;
 };

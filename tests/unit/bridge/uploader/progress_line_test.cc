@@ -44,6 +44,15 @@ TEST_CASE("nothing confirmed is an empty bar, and a wait has no speed") {
         "[....................] 0 of 6 runs, 0 of 180,000 rows, 0 B of 36 MB, 3 wait");
 }
 
+TEST_CASE("behind the last row the speed is that of content") {
+  ProgressNumbers numbers = Some();
+  numbers.rows = *numbers.all_rows;
+  numbers.rows_per_second = 0;
+  CHECK(ProgressLine(numbers, 200) ==
+        "[######..............] 2 of 6 runs, 180,000 of 180,000 rows, 12 MB of 36 MB, 4.0 MB/s, "
+        "6 s left");
+}
+
 TEST_CASE("the bar is full when every run is done, not when the last row is there") {
   ProgressNumbers numbers = Some();
   numbers.bytes = numbers.all_bytes;

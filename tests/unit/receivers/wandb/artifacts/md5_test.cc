@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <vector>
+
 namespace flarebridge::wandb {
 namespace {
 
@@ -22,7 +24,7 @@ TEST_CASE("MD5 does not depend on the pieces in which bytes come") {
   const std::string bytes(300, 'x');
   for (size_t size = 0; size <= bytes.size(); ++size) {
     const std::string_view all(bytes.data(), size);
-    for (const size_t piece : {1U, 7U, 63U, 64U, 65U, 200U}) {
+    for (const size_t piece : std::vector<size_t>{1, 7, 63, 64, 65, 200}) {
       Md5 md5;
       for (size_t at = 0; at < size; at += piece) md5.Add(all.substr(at, piece));
       CHECK(md5.Finish() == Md5Of(all));

@@ -24,6 +24,7 @@ TEST_CASE("what was written is read, for the same server only") {
   state.sent = {{"notes", "a"}};
   state.first_step = 5;
   state.alerts = 2;
+  state.artifacts = {"key-a", "key-b"};
   CHECK_FALSE(ReadState(log, "https://one").base.has_value());
   state.base.emplace();
   (*state.base)["wandb-history.jsonl"] = 3;
@@ -37,7 +38,33 @@ TEST_CASE("what was written is read, for the same server only") {
   CHECK(same.base == state.base);
   CHECK(same.first_step == 5);
   CHECK(same.alerts == 2);
+  CHECK(same.artifacts == state.artifacts);
   CHECK(ReadState(log, "https://other").lines.empty());
+}
+
+TEST_CASE("a state holds which parts of a file are at the storage, or nothing of them") {
+  UploadState state;
+  SentParts& parts = state.parts["key/weights.pt"];
+  parts = {"id", "path", "upload", {"X: 1"}, {"u1", "u2"}, {"s1", "s2"}, {"", "\"e2\""}, 7};
+  const std::string text = StateText(state);
+  const std::optional<UploadState> same = ParseState(text);
+  REQUIRE(same);
+  REQUIRE(same->parts.size() == 1);
+  const SentParts& read = same->parts.at("key/weights.pt");
+  CHECK(read.artifact == "id");
+  CHECK(read.storage_path == "path");
+  CHECK(read.upload == "upload");
+  CHECK(read.headers == parts.headers);
+  CHECK(read.urls == parts.urls);
+  CHECK(read.sums == parts.sums);
+  CHECK(read.etags == parts.etags);
+  CHECK(read.bytes == 7);
+
+  // What does not fit together is begun anew.
+  parts.etags.pop_back();
+  const std::optional<UploadState> broken = ParseState(StateText(state));
+  REQUIRE(broken);
+  CHECK(broken->parts.empty());
 }
 
 TEST_CASE("a state that can't be read is none") {

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uploads
 from bridge_driver import children_of, processes_with, wait_for
 from own_script import environment_of, log_below, play, start
 from run_log import config, find_runs, read_records, rows, summary
@@ -138,11 +139,16 @@ def test_a_table_that_is_set_in_the_summary_is_as_wandbs_client_leaves_it(played
     assert found[0] == found[1]
 
 
-def test_wandbs_own_sync_uploads_the_tables_with_their_artifacts(played, tmp_path):
+@pytest.mark.parametrize("who", ["wandb", "flarebridge"])
+def test_sync_uploads_the_tables_with_their_artifacts(played, tmp_path, who):
     folder = tmp_path / played["ours"].parent.name  # sync leaves a mark beside the log
     shutil.copytree(played["ours"].parent, folder)
     with StrictServer() as server:
-        done = sync(folder, server, seconds=300)
+        if who == "wandb":
+            done = sync(folder, server, seconds=300)
+        else:
+            done = uploads.sync(folder, uploads.environment(tmp_path / "home", server))
+            assert uploads.is_marked(folder / played["ours"].name)
         assert (done.returncode, server.violations) == (0, []), done.stderr
         held = {artifact.input["clientID"]: artifact for artifact in server.artifacts.made}
         assert held.keys() == _artifacts(played["ours"]).keys()

@@ -4,6 +4,7 @@
 
 // Itanium C++ ABI, 3.4: null, and -1 for memory that is not to be had; callers go on with the name
 // that they have.
+// NOLINTNEXTLINE(clang-diagnostic-reserved-identifier): the name is the ABI's.
 extern "C" char* __cxa_demangle(const char*, char*, unsigned long*, int* status) {
   if (status != nullptr) *status = -1;
   return nullptr;

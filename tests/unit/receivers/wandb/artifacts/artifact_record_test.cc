@@ -38,7 +38,7 @@ std::string Record() {
     writer.add_string(2, "wandb-storage-policy-v1");
     writer.add_message(3, Pair("storageLayout", "\"V2\""));
     writer.add_message(4, Entry("b", "MmM=", "s3://x/b", 7, ""));
-    writer.add_message(4, Entry("a \"é", "MWE=", "", 3, "/home/me/a"));
+    writer.add_message(4, Entry("a \"é", "MWE=", "", 3, "/elsewhere/a"));
   }
   std::string bytes;
   pbf_writer writer(bytes);
@@ -66,7 +66,7 @@ TEST_CASE("a record of an artifact is read whole") {
   CHECK(artifact->finalize);
   REQUIRE(artifact->entries.size() == 2);
   CHECK(artifact->entries[0].ref == "s3://x/b");
-  CHECK(artifact->entries[1].local_path == "/home/me/a");
+  CHECK(artifact->entries[1].local_path == "/elsewhere/a");
   CHECK(artifact->entries[1].size == 3);
 }
 
